@@ -1,0 +1,196 @@
+"""The command line.
+
+Heavy imports stay inside the commands, so that help and shell completion answer at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from directloss.experiments.config import Comparison
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Direct loss minimization: train networks on the metric that you report.",
+)
+
+INTERRUPTED = 130
+
+
+@app.callback()
+def _directloss() -> None:
+    """Makes `compare` a command of its own even while it is the only one."""
+
+
+@app.command()
+def compare(
+    data: Annotated[
+        str, typer.Option(help="'digits', or a .csv, .tsv, .parquet, .npz or .svmlight file.")
+    ] = "digits",
+    target: Annotated[str | None, typer.Option(help="Column (or npz array) to predict.")] = None,
+    split_column: Annotated[
+        str | None,
+        typer.Option(help="Column of train/validation/test; made here (60/20/20) without it."),
+    ] = None,
+    positive: Annotated[
+        str | None,
+        typer.Option(help="Target value that is positive; by default 1 of 0/1, or the rarer one."),
+    ] = None,
+    categorical: Annotated[
+        list[str] | None, typer.Option(help="Column that holds categories; repeatable.")
+    ] = None,
+    missing: Annotated[
+        list[str] | None, typer.Option(help="Text that stands for a missing value; repeatable.")
+    ] = None,
+    methods: Annotated[
+        str, typer.Option(help="Separated by commas; 'all', or some of them.")
+    ] = "all",
+    metric: Annotated[
+        str, typer.Option(help="average-precision or accuracy.")
+    ] = "average-precision",
+    hidden: Annotated[
+        str, typer.Option(help="Widths of the hidden layers; 'none' for a linear model.")
+    ] = "64,32",
+    trials: Annotated[int, typer.Option(help="Settings to try for each method.")] = 4,
+    seeds: Annotated[int, typer.Option(help="Repetitions: other split and initial weights.")] = 2,
+    epochs: Annotated[int, typer.Option(help="Passes over the training part.")] = 100,
+    batch: Annotated[int | None, typer.Option(help="Mini-batch size; full without it.")] = None,
+    batch_positives: Annotated[
+        int | None, typer.Option(help="Positives in every mini-batch; their share without it.")
+    ] = None,
+    optimiser: Annotated[str, typer.Option(help="sgd (with momentum) or adam.")] = "sgd",
+    momentum: Annotated[float, typer.Option(help="Momentum of sgd.")] = 0.9,
+    patience: Annotated[
+        int | None,
+        typer.Option(help="Stop after so many evaluations (of 25) without a better one."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes; as many as cores by default.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Output folder; runs/compare-NAME by default.")
+    ] = None,
+) -> None:
+    """Compares training methods on the same data, with the same number of trials for each.
+
+    Settings are chosen on the validation part and reported on the test part. The folder gets
+    results.json, results.csv and report.html. When interrupted, the same command resumes.
+    """
+    from rich.console import Console
+
+    from directloss.errors import DirectLossError
+
+    try:
+        comparison = _comparison(
+            data=data,
+            target=target,
+            split_column=split_column,
+            positive=positive,
+            categorical=tuple(categorical or ()),
+            missing=tuple(missing or ()),
+            methods=_items(methods),
+            metric=metric,
+            hidden=_widths(hidden),
+            trials=trials,
+            seeds=seeds,
+            epochs=epochs,
+            batch=batch,
+            batch_positives=batch_positives,
+            optimiser=optimiser,
+            momentum=momentum,
+            patience=patience,
+        )
+        folder = out or Path("runs") / f"compare-{Path(data).name.split('.')[0]}"
+        _compare(comparison, folder, workers or _cores(), Console())
+    except (DirectLossError, OSError) as error:
+        typer.echo(f"directloss: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(2) from error
+    except KeyboardInterrupt:
+        typer.echo("stopped; finished trials are kept: the same command resumes", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def main() -> None:
+    """Entry of the `directloss` script."""
+    app()
+
+
+def _comparison(*, data: str, methods: tuple[str, ...], **options: object) -> Comparison:
+    from pydantic import ValidationError
+
+    from directloss.datasets import fingerprint
+    from directloss.errors import ArgumentError
+    from directloss.experiments.config import Comparison
+    from directloss.training.methods import METHODS
+
+    methods = tuple(METHODS) if methods == ("all",) else methods
+    given = {"data": data, "data_sha256": fingerprint(data), "methods": methods, **options}
+    try:
+        return Comparison.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = "--" + str(first["loc"][0]).replace("_", "-")
+        raise ArgumentError(option, repr(first["input"]), first["msg"]) from error
+
+
+def _compare(comparison: Comparison, folder: Path, workers: int, console: Console) -> None:
+    from directloss.experiments.compare import RESULTS, compare
+    from directloss.experiments.config import METRICS
+    from directloss.experiments.progress import ProgressDisplay
+    from directloss.experiments.trial import load_problems
+    from directloss.report import console_table, write_report
+
+    comparison.check()
+    problems = load_problems(comparison, 0)
+    console.print(f"{comparison.data}: {problems.describe()}", soft_wrap=True)
+    display = ProgressDisplay(
+        console,
+        comparison.methods,
+        trials=len(problems.columns) * comparison.seeds * comparison.trials,
+        higher_is_better=METRICS[comparison.metric].make_task().higher_is_better,
+    )
+    with display:
+        results = compare(
+            comparison,
+            folder,
+            command=["directloss", *sys.argv[1:]],
+            workers=workers,
+            on_trial=display.on_trial,
+        )
+    page = folder / "report.html"
+    write_report(folder / RESULTS, page)
+    console.print(console_table(results, console.width))
+    console.print(f"report: {page.resolve()}", soft_wrap=True)
+
+
+def _items(text: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+def _widths(text: str) -> tuple[int, ...]:
+    from directloss.errors import ArgumentError
+
+    if text.strip().lower() == "none":
+        return ()
+    try:
+        return tuple(int(width) for width in _items(text))
+    except ValueError:
+        raise ArgumentError("--hidden", repr(text), "widths such as 64,32, or none") from None
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,9 @@
+"""Data sets: files of the user's own, and the embedded default."""
+
+from __future__ import annotations
+
+from directloss.datasets.errors import DataError
+from directloss.datasets.problems import Problems, prepare
+from directloss.datasets.source import FeatureRules, Source, fingerprint, load
+
+__all__ = ["DataError", "FeatureRules", "Problems", "Source", "fingerprint", "load", "prepare"]

@@ -1,0 +1,76 @@
+"""Training, validation and test rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.model_selection import train_test_split
+
+from directloss.datasets.errors import DataError
+
+VALIDATION_SHARE = 0.2
+TEST_SHARE = 0.2
+
+Rows = npt.NDArray[np.int64]
+Split = Mapping[str, Rows]
+"""Row numbers of "train", "validation" and "test"."""
+
+_PART_NAMES = MappingProxyType(
+    {
+        "train": "train",
+        "training": "train",
+        "validation": "validation",
+        "valid": "validation",
+        "val": "validation",
+        "dev": "validation",
+        "test": "test",
+        "testing": "test",
+    }
+)
+
+
+def stratified(codes: npt.NDArray[np.int64], seed: int) -> Split:
+    """60 % training, 20 % validation, 20 % test, each with the same share of every class."""
+    rows = np.arange(len(codes))
+    rest, test = _two(rows, codes, TEST_SHARE, seed)
+    train, validation = _two(rest, codes, VALIDATION_SHARE / (1 - TEST_SHARE), seed)
+    return {"train": train, "validation": validation, "test": test}
+
+
+def from_column(column: pd.Series, codes: npt.NDArray[np.int64], seed: int) -> Split:
+    """The parts that a column names; without validation rows, a fifth of training is taken for it.
+
+    Raises:
+        DataError: other values than train, validation (valid, val, dev) and test, or none of the
+            training or of the test part.
+    """
+    parts = column.astype("string").str.strip().str.lower().map(_PART_NAMES)
+    if parts.isna().any():
+        raise DataError(
+            f"--split-column: {str(column.name)!r} holds {str(column[parts.isna()].iloc[0])!r}; "
+            "every row must be train, validation or test"
+        )
+    rows = {part: np.flatnonzero(parts == part) for part in ("train", "validation", "test")}
+    for part in ("train", "test"):
+        if not len(rows[part]):
+            raise DataError(f"--split-column: {str(column.name)!r} puts no row into {part}")
+    if not len(rows["validation"]):
+        rows["train"], rows["validation"] = _two(rows["train"], codes, VALIDATION_SHARE, seed)
+    return rows
+
+
+def _two(
+    rows: Rows, codes: npt.NDArray[np.int64], second_share: float, seed: int
+) -> tuple[Rows, Rows]:
+    try:
+        first, second = train_test_split(
+            rows, test_size=second_share, stratify=codes[rows], random_state=seed
+        )
+    except ValueError as error:  # a class with one row, or fewer rows than classes
+        reason = str(error).split(". ")[0]
+        raise DataError(f"--target: too few rows of a class to split them: {reason}") from error
+    return np.sort(first), np.sort(second)

@@ -1,0 +1,34 @@
+"""One family of exceptions: each message names the argument, what came and what is wanted."""
+
+from __future__ import annotations
+
+
+class DirectLossError(ValueError):
+    """Base of every error that the package raises on purpose."""
+
+
+class ArgumentError(DirectLossError):
+    """An argument has the wrong type, shape, name or value."""
+
+    def __init__(self, argument: str, came: object, wanted: str) -> None:
+        self.argument = argument
+        super().__init__(f"{argument}: got {came}, wanted {wanted}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Worker processes send exceptions by pickle, which would call __init__ with one string.
+        return (_restore, (type(self), self.argument, str(self)))
+
+
+class NonFiniteScoreError(ArgumentError):
+    """A score is NaN: no ranking exists, so nothing was computed and nothing was updated."""
+
+
+class UndefinedMetricError(ArgumentError):
+    """A list on which the metric is not defined came in with ``empty="error"``."""
+
+
+def _restore(kind: type[ArgumentError], argument: str, message: str) -> ArgumentError:
+    error = kind.__new__(kind)
+    ValueError.__init__(error, message)
+    error.argument = argument
+    return error

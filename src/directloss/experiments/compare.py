@@ -1,0 +1,171 @@
+"""Methods side by side: search on validation, report on test."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from directloss.experiments.assignments import Assignment, assignments
+from directloss.experiments.config import METRICS, Comparison
+from directloss.experiments.folder import TRIALS, output_folder, write_atomically
+from directloss.experiments.table import make_table
+from directloss.experiments.trial import load_problems, run_trial
+from directloss.experiments.workers import run_all
+from directloss.report import schema
+from directloss.training.search import Cell, Finished, TrialStore
+
+RESULTS = "results.json"
+SPREADSHEET = "results.csv"
+
+_VERSIONS = ("directloss", "torch", "numpy", "numba", "scikit-learn", "accelerate", "optuna")
+
+OnTrial = Callable[[Assignment, Finished, bool], None]
+"""Called for each finished trial: what it was, what it gave, whether it was found in the store."""
+
+
+def compare(
+    comparison: Comparison,
+    out: Path,
+    *,
+    command: list[str],
+    workers: int = 1,
+    on_trial: OnTrial = lambda *_: None,
+) -> schema.Results:
+    """Runs all trials that `out` does not hold yet and writes `results.json` and `results.csv`.
+
+    Data and configuration are checked before the folder is touched. A run that was interrupted, or
+    killed, continues where it was: trials are stored one by one as they end.
+
+    Args:
+        comparison: everything that the numbers depend on.
+        out: output folder.
+        command: the command line, for the record.
+        workers: processes.
+        on_trial: for a display of progress.
+
+    Raises:
+        DirectLossError: configuration, data or folder do not fit.
+    """
+    comparison.check()
+    columns = load_problems(comparison, 0).columns
+    for seed in range(1, comparison.seeds):
+        load_problems(comparison, seed)  # a split that lacks a class is found now, not hours later
+    todo = assignments(comparison.methods, columns, comparison.seeds, comparison.trials)
+    task = METRICS[comparison.metric].make_task()
+    with output_folder(out, comparison.model_dump(mode="json")) as folder:
+        store = TrialStore(folder / TRIALS, higher_is_better=task.higher_is_better)
+        _run_missing(comparison, store, todo, workers, on_trial)
+        results = _collect(comparison, store, columns, task.higher_is_better, command)
+        write_atomically(folder / RESULTS, results.to_json())
+        write_atomically(folder / SPREADSHEET, spreadsheet(results))
+    return results
+
+
+def spreadsheet(results: schema.Results) -> str:
+    """The chosen runs as CSV, one a line."""
+    fields = ("validation", "test", "test_peak", "spread_final", "seconds", "diverged")
+    settings = ("learning_rate", "epsilon", "l2")
+    lines = [",".join(("method", "column", "seed", *settings, *fields))]
+    for run in results.runs:
+        values = [run.method, _quoted(run.column), run.seed]
+        values += [getattr(run.settings, name) for name in settings]
+        values += [getattr(run, name) for name in fields]
+        lines.append(",".join("" if value is None else str(value) for value in values))
+    return "\n".join(lines) + "\n"
+
+
+def _run_missing(
+    comparison: Comparison,
+    store: TrialStore,
+    todo: list[Assignment],
+    workers: int,
+    on_trial: OnTrial,
+) -> None:
+    missing = []
+    for assignment in todo:
+        found = store.finished(assignment.cell).get(assignment.number)
+        if found is None:
+            missing.append(assignment)
+        else:
+            on_trial(assignment, found, True)
+    for assignment, finished in run_all(missing, partial(run_trial, comparison), workers):
+        store.record(assignment.cell, finished)
+        on_trial(assignment, finished, False)
+
+
+def _collect(
+    comparison: Comparison,
+    store: TrialStore,
+    columns: list[str],
+    higher_is_better: bool,
+    command: list[str],
+) -> schema.Results:
+    cells = [
+        Cell(method, column, seed)
+        for method in comparison.methods
+        for column in columns
+        for seed in range(comparison.seeds)
+    ]
+    runs = [_run(cell, store.best(cell)) for cell in cells]
+    return schema.Results(
+        title=f"Training methods on {Path(comparison.data).name}",
+        command=command,
+        created=datetime.now().astimezone().isoformat(timespec="seconds"),
+        versions=_versions(),
+        configuration=comparison.model_dump(mode="json"),
+        metric=schema.Metric(
+            name=METRICS[comparison.metric].name, higher_is_better=higher_is_better, scale=100.0
+        ),
+        columns=columns,
+        methods=list(comparison.methods),
+        runs=runs,
+        trials=[
+            _trial(cell, trial)
+            for cell in cells
+            for _, trial in sorted(store.finished(cell).items())
+        ],
+        table=make_table(runs, comparison.methods, columns, higher_is_better=higher_is_better),
+    )
+
+
+def _settings(trial: Finished) -> schema.Settings:
+    settings = trial.settings
+    return schema.Settings(
+        learning_rate=settings.learning_rate, epsilon=settings.epsilon, l2=settings.l2
+    )
+
+
+def _run(cell: Cell, trial: Finished) -> schema.Run:
+    return schema.Run(
+        method=cell.method,
+        column=cell.column,
+        seed=cell.seed,
+        settings=_settings(trial),
+        validation=trial.validation,
+        **trial.notes,
+    )
+
+
+def _trial(cell: Cell, trial: Finished) -> schema.Trial:
+    return schema.Trial(
+        method=cell.method,
+        column=cell.column,
+        seed=cell.seed,
+        number=trial.number,
+        settings=_settings(trial),
+        validation=trial.validation,
+        diverged=trial.notes["diverged"],
+    )
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    return versions | {name: importlib.metadata.version(name) for name in _VERSIONS}
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if set(text) & set(',"\n') else text

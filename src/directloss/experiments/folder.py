@@ -1,0 +1,95 @@
+"""The output folder of an experiment: one configuration, one process, whole files only."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from directloss.errors import DirectLossError
+
+CONFIGURATION = "configuration.json"
+TRIALS = "trials.sqlite3"
+
+
+class FolderError(DirectLossError):
+    """The output folder cannot be used; the message says why and what to do."""
+
+
+@contextmanager
+def output_folder(path: Path, configuration: dict[str, Any]) -> Iterator[Path]:
+    """Makes or reopens the folder and keeps other processes out of it.
+
+    Raises:
+        FolderError: it cannot be written, is in use, or holds another configuration.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path / ".lock", timeout=0)
+        lock.acquire()
+    except Timeout as error:
+        raise FolderError(f"--out: another process is working in {path}") from error
+    except OSError as error:
+        raise FolderError(f"--out: cannot write to {path}: {error.strerror}") from error
+    try:
+        _check_configuration(path, configuration)
+        yield path
+    finally:
+        lock.release()
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replaces the file at once: a reader, or a crash, meets the old content or the new."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _check_configuration(folder: Path, configuration: dict[str, Any]) -> None:
+    file = folder / CONFIGURATION
+    wanted = json.loads(json.dumps(configuration))
+    if file.exists():
+        found = _read(file)
+        changed = [
+            f"{name} was {found.get(name)!r}, now {wanted.get(name)!r}"
+            for name in sorted(found.keys() | wanted.keys())
+            if found.get(name) != wanted.get(name)
+        ]
+        if changed:
+            raise FolderError(
+                f"--out: {folder} holds another comparison ({'; '.join(changed)}); "
+                "choose another folder or delete this one"
+            )
+        return
+    if (folder / TRIALS).exists():
+        raise FolderError(
+            f"--out: {folder} holds {TRIALS} without {CONFIGURATION}; choose another folder"
+        )
+    try:
+        write_atomically(file, json.dumps(wanted, indent=2) + "\n")
+    except OSError as error:
+        raise FolderError(f"--out: cannot write to {folder}: {error.strerror}") from error
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise FolderError(f"--out: {file} is not a configuration: {error}") from error
+    if not isinstance(found, dict):
+        raise FolderError(f"--out: {file} is not a configuration")
+    return found

@@ -1,0 +1,199 @@
+"""The theorem: configurations in, scalar out.
+
+A network scores each configuration y by F(y). All updates of the paper are differences of F
+between two configurations, taken from one family, y(weight) = argmax F + weight * Delta: weight 0
+is the prediction, +-epsilon the loss-augmented inference, -infinity the ground truth. An update is
+a list of terms (coefficient, weight); its gradient is
+
+    sum over terms of  coefficient * grad F(y(weight)),   the configurations held fixed.
+
+    direct, positive   (1/eps, +eps)  - (1/eps, 0)        away from worse
+    direct, negative   (1/eps, 0)     - (1/eps, -eps)     toward better
+    direct, both       (1/2eps, +eps) - (1/2eps, -eps)    central difference of the two
+    hinge              (1, +margin)   - (1, -infinity)    margin rescaling
+    perceptron         (1, 0)         - (1, -infinity)
+
+For direct loss the expectation of that gradient tends to the gradient of E[Delta(y(0))] as epsilon
+tends to 0 (Song, Schwing, Zemel, Urtasun 2016, theorem 1; the proof is in docs/theory.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar, Unpack
+
+import torch
+from torch import Tensor
+
+from directloss._solve import LayoutOptions, Reduction, Solved, Step, auto_epsilon, solve
+from directloss.errors import ArgumentError
+from directloss.tasks.base import Direction, Task
+
+__all__ = [
+    "Term",
+    "auto_epsilon",
+    "direct_loss",
+    "direct_terms",
+    "hinge_loss",
+    "hinge_terms",
+    "loss_from_configurations",
+    "perceptron_loss",
+    "perceptron_terms",
+    "structured_direct_loss",
+]
+
+Configuration = TypeVar("Configuration")
+
+GROUND_TRUTH = float("-inf")
+
+
+class Term(NamedTuple):
+    """`coefficient` times F at argmax F + `weight` * Delta."""
+
+    coefficient: Step
+    weight: Step
+
+
+def direct_terms(epsilon: Step, direction: Direction) -> list[Term]:
+    """Terms of the direct loss; the first is the prediction, whatever its coefficient."""
+    if direction == "positive":
+        return [Term(-1 / epsilon, 0.0), Term(1 / epsilon, epsilon)]
+    if direction == "negative":
+        return [Term(1 / epsilon, 0.0), Term(-1 / epsilon, -epsilon)]
+    if direction == "both":
+        half = 0.5 / epsilon
+        return [Term(0.0, 0.0), Term(half, epsilon), Term(-half, -epsilon)]
+    raise ArgumentError("direction", repr(direction), "'positive', 'negative' or 'both'")
+
+
+def hinge_terms(margin: Step) -> list[Term]:
+    """Terms of the structured hinge with margin rescaling."""
+    return [Term(1.0, margin), Term(-1.0, GROUND_TRUTH)]
+
+
+def perceptron_terms() -> list[Term]:
+    """Terms of the structured perceptron."""
+    return [Term(1.0, 0.0), Term(-1.0, GROUND_TRUTH)]
+
+
+def loss_from_configurations(
+    score: Callable[[Configuration], Tensor],
+    terms: Sequence[tuple[Step, Configuration]],
+    value: Tensor,
+) -> Tensor:
+    """`value`, with the gradient of sum of coefficient * F(configuration).
+
+    Args:
+        score: F, differentiable in the network's parameters; called once a term.
+        terms: (coefficient, configuration), the configurations constant.
+        value: what the loss shows, such as the task loss of the prediction; in the shape that
+            `score` returns.
+    """
+    parts = [c * score(configuration) for c, configuration in terms if not _is_zero(c)]
+    carrier = torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
+    # The bracket is exactly 0, so `value` is returned to the last bit.
+    return value.detach() + (carrier - carrier.detach())
+
+
+def structured_direct_loss(
+    score: Callable[[Configuration], Tensor],
+    inference: Callable[[], Configuration],
+    loss_augmented_inference: Callable[[float], Configuration],
+    task_loss: Callable[[Configuration], Tensor | float],
+    *,
+    epsilon: float,
+    direction: Direction = "positive",
+) -> Tensor:
+    """Direct loss of any differentiable F, with the user's own two oracles.
+
+    Args:
+        score: F(y): a scalar tensor, or one entry a sample; differentiable.
+        inference: the prediction, argmax over y of F(y).
+        loss_augmented_inference: weight -> argmax over y of F(y) + weight * Delta(y).
+        task_loss: Delta(y) >= 0 of a configuration, in the shape that `score` returns.
+        epsilon: > 0, in units of F.
+        direction: the side from which the derivative is taken.
+
+    Returns:
+        Delta of the prediction, with the gradient of the theorem. The oracles run without gradient.
+
+    Raises:
+        ArgumentError: for an epsilon that is not positive, or an unknown direction.
+    """
+    require_positive("epsilon", epsilon)
+    with torch.no_grad():
+        terms = [
+            (coefficient, inference() if weight == 0 else loss_augmented_inference(float(weight)))
+            for coefficient, weight in direct_terms(epsilon, direction)
+        ]
+        loss = torch.as_tensor(task_loss(terms[0][1]))
+    return loss_from_configurations(score, terms, loss)
+
+
+def direct_loss(
+    scores: Tensor,
+    targets: Tensor,
+    task: Task,
+    *,
+    epsilon: Step,
+    direction: Direction | None = None,
+    reduction: Reduction = "mean",
+    **layout: Unpack[LayoutOptions],
+) -> Tensor:
+    """The task loss of the scores, with the gradient of direct loss minimization.
+
+    The stateless form of `directloss.DirectLoss`, which documents the arguments.
+    """
+    require_positive("epsilon", epsilon)
+    terms = direct_terms(epsilon, direction or task.direction)
+    solved = solve(task, scores, targets, terms, **layout)
+    return reduced(solved, solved.task_losses[:, 0], reduction)
+
+
+def hinge_loss(
+    scores: Tensor,
+    targets: Tensor,
+    task: Task,
+    *,
+    margin: Step = 1.0,
+    reduction: Reduction = "mean",
+    **layout: Unpack[LayoutOptions],
+) -> Tensor:
+    """The structured hinge; the stateless form of `directloss.HingeLoss`."""
+    require_positive("margin", margin)
+    solved = solve(task, scores, targets, hinge_terms(margin), **layout)
+    return reduced(solved, solved.objective(), reduction)
+
+
+def perceptron_loss(
+    scores: Tensor,
+    targets: Tensor,
+    task: Task,
+    *,
+    reduction: Reduction = "mean",
+    **layout: Unpack[LayoutOptions],
+) -> Tensor:
+    """The structured perceptron; the stateless form of `directloss.PerceptronLoss`."""
+    solved = solve(task, scores, targets, perceptron_terms(), **layout)
+    return reduced(solved, solved.objective(), reduction)
+
+
+def reduced(solved: Solved, values: Tensor, reduction: Reduction) -> Tensor:
+    """The loss of solved terms: shows `values`, one a list, and carries the terms' gradient."""
+    # F is linear for a task on scores, so the sum over terms is F of one combined configuration.
+    return loss_from_configurations(
+        lambda y: solved.score(y, reduction),
+        [(1.0, solved.combination)],
+        solved.reduce(values, reduction),
+    )
+
+
+def require_positive(name: str, value: Step) -> None:
+    """A step of the theorem is a positive, finite number; a tensor is trusted."""
+    if isinstance(value, Tensor) or (isinstance(value, (int, float)) and 0 < value < float("inf")):
+        return
+    raise ArgumentError(name, repr(value), "a positive finite number")
+
+
+def _is_zero(coefficient: Step) -> bool:
+    return not isinstance(coefficient, Tensor) and coefficient == 0

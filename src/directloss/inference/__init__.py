@@ -1,0 +1,1 @@
+"""Exact argmax solvers: arrays in, arrays out, no autograd."""

@@ -1,0 +1,182 @@
+"""Loss-augmented inference for rankings where the order of the negatives binds.
+
+In the negative direction of average precision, and for any discount that is not convex, the best
+places of the negatives chosen one by one do not form a ranking. In terms of the positives,
+with n_i negatives above positive i and v_i(n) the gain of row i,
+
+    f_i(n) = v_i(n) + max over m <= n of f_{i-1}(m).
+
+The table has P (N + 1) cells. Only those between two staircases can matter: with w(i, j) the gain
+of placing positive i above negative j,
+
+    lo_i = (first j with w(i, j) > 0) - 1, then the minimum over the rows from i on,
+    hi_i = last j with w(i, j) <= 0,       then the maximum over the rows up to i.
+
+Lifting a ranking to lo adds only cells with w <= 0 to the negatives' side, lowering it to hi
+returns only cells with w > 0 to the positives' side, so some optimum lies between. The programme
+runs there, one bit a cell for the way back.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from directloss.inference._kernel import Array, kernel
+
+__all__ = ["bounds", "corridor"]
+
+
+@kernel
+def _first_above(negatives: Array, start: int, stop: int, threshold: float) -> int:
+    """First index j in start .. stop with -negatives[j] > threshold (`stop` if none)."""
+    while start < stop:
+        middle = (start + stop) // 2
+        if -negatives[middle] > threshold:
+            stop = middle
+        else:
+            start = middle + 1
+    return start
+
+
+@kernel
+def bounds(
+    positives: Array,
+    negatives: Array,
+    blocks: Array,
+    rank_weights: Array,
+    discounts: Array,
+    step: int,
+    weight: float,
+    low: Array,
+    high: Array,
+) -> None:
+    """Single-crossing bounds low[i] <= n_i <= high[i] between which an optimum lies.
+
+    The gain is w(i, j) = a(j) + r_i b(q) with a(j) = 2 (phi_i - phi_j) / (P N), which never falls
+    with j, and b(q) = -weight (D(q) - D(q + 1)), q = step * i + j - 1. The first j at which a(j)
+    exceeds -r_i B, B the largest b from there on, is never right of the first crossing; taking the
+    B of the new place walks on towards it, and likewise from the right with the least b up to
+    there. Every stop on the way is a valid bound; for a concave weight * D the last one is exact.
+
+    Args:
+        positives, negatives, blocks, rank_weights, discounts, step, weight: as in `separable`, but
+            any D and any weight.
+        low, high: out, int32 (P,), neither ever falling.
+    """
+    size = positives.size
+    scale = 2.0 / (size * negatives.size)
+    end = negatives.size + (size if step else 0)
+    largest = np.empty(end + 1, np.float64)
+    least = np.empty(end + 1, np.float64)
+    bound = -np.inf
+    for q in range(end - 1, -1, -1):
+        bound = max(bound, -weight * (discounts[q] - discounts[q + 1]))
+        largest[q] = bound
+    bound = np.inf
+    # A position before the list's first does not exist: `step` is the first q.
+    for q in range(step, end):
+        bound = min(bound, -weight * (discounts[q] - discounts[q + 1]))
+        least[q] = bound
+    for block in range(blocks.shape[0]):
+        fewest, most, first, last = blocks[block]
+        for i in range(first, last):
+            start, stop = fewest, most
+            row = step * (i + 1)
+            while start < stop:
+                threshold = -rank_weights[i] * largest[row + start] / scale - positives[i]
+                crossing = _first_above(negatives, start, stop, threshold)
+                if crossing == start:
+                    break
+                start = crossing
+            while stop > start:
+                threshold = -rank_weights[i] * least[row + stop - 1] / scale - positives[i]
+                crossing = _first_above(negatives, start, stop, threshold)
+                if crossing == stop:
+                    break
+                stop = crossing
+            low[i], high[i] = start, stop
+    for i in range(size - 2, -1, -1):
+        low[i] = min(low[i], low[i + 1])
+    for i in range(1, size):
+        high[i] = max(high[i], high[i - 1])
+
+
+@kernel
+def corridor(
+    positives: Array,
+    negatives: Array,
+    rank_weights: Array,
+    discounts: Array,
+    step: int,
+    weight: float,
+    low: Array,
+    high: Array,
+    above: Array,
+) -> None:
+    """The programme inside the corridor: the optimal number of negatives above each positive.
+
+    Args:
+        positives, negatives, rank_weights, discounts, step, weight: as in `bounds`.
+        low, high: int32 (P,), neither ever falling, low <= high.
+        above: out, int32 (P,).
+    """
+    size = positives.size
+    scale = 2.0 / (size * negatives.size)
+    sums = np.empty(negatives.size + 1, np.float64)
+    sums[0] = 0.0
+    for j in range(negatives.size):
+        sums[j + 1] = sums[j] + negatives[j]
+    starts = np.empty(size + 1, np.int64)
+    starts[0] = 0
+    width = 0
+    for i in range(size):
+        cells = high[i] - low[i] + 1
+        width = max(width, cells)
+        starts[i + 1] = starts[i] + (cells + 63) // 64
+    bits = np.empty(starts[size], np.uint64)
+    # best[n] = the largest f of the rows so far over counts <= n, for n in the row's corridor.
+    best = np.zeros(sums.size, np.float64)
+    last_high = sums.size - 1
+    for i in range(size):
+        lo, hi = low[i], high[i]
+        slope = scale * positives[i]
+        reward = weight * rank_weights[i]
+        row = step * (i + 1)
+        word = np.uint64(0)
+        at = starts[i]
+        running = -np.inf
+        # Right of the last row's corridor its running maximum stands still; the row below
+        # overwrites the array, so that value is taken out first.
+        beyond = best[last_high]
+        for n in range(lo, hi + 1):
+            # minus the sum over j <= n of w(i, j), up to a constant of the row
+            value = scale * sums[n] - slope * n - reward * discounts[row + n]
+            value += best[n] if n <= last_high else beyond
+            place = np.uint64((n - lo) & 63)
+            if value > running:
+                running = value
+                word |= np.uint64(1) << place
+            best[n] = running
+            if place == np.uint64(63):
+                bits[at] = word
+                at += 1
+                word = np.uint64(0)
+        if (hi - lo + 1) & 63:
+            bits[at] = word
+        last_high = hi
+    n = high[size - 1]
+    for i in range(size - 1, -1, -1):
+        n = min(n, high[i])
+        place = n - low[i]
+        at = starts[i] + place // 64
+        word = bits[at] << np.uint64(63 - place % 64)
+        while word == np.uint64(0):
+            place = (place // 64) * 64 - 1
+            at -= 1
+            word = bits[at]
+        # `word` ends at the cell of `place`: its highest set bit is the argmax of the row.
+        while not word >> np.uint64(63):
+            word <<= np.uint64(1)
+            place -= 1
+        n = low[i] + place
+        above[i] = n

@@ -1,0 +1,248 @@
+"""The kernels of the counting family: a ragged batch of lists in, combinations and losses out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from directloss.inference._kernel import Array, kernel
+from directloss.inference.counts.classes import (
+    ClassScores,
+    class_scores,
+    combine,
+    count_above,
+    count_positives,
+    sort_classes,
+    threshold,
+)
+from directloss.inference.counts.metrics import (
+    BALANCED_ERROR,
+    ERROR_RATE,
+    GMEAN,
+    TVERSKY,
+    is_defined,
+    task_loss,
+)
+from directloss.inference.counts.monotone import divide_and_conquer
+from directloss.inference.counts.scan import least_loss, scan
+from directloss.inference.counts.walk import (
+    walk_exchanges,
+    walk_false_positives,
+    walk_true_positives,
+)
+
+
+@kernel
+def _above_zero(items: ClassScores) -> int:
+    count = 0
+    while count < items.scores.size and items.scores[count] > 0.0:
+        count += 1
+    return count
+
+
+@kernel
+def _without_positives(negatives: ClassScores, weight: float) -> int:
+    """Best fp for TVERSKY where P = 0: Delta is 1 as soon as anything is predicted."""
+    if negatives.most == 0:
+        return 0
+    some = max(1, _above_zero(negatives))
+    gain = negatives.sums[some] / negatives.scores.size + weight
+    return some if negatives.fewest > 0 or gain > 0.0 else 0
+
+
+@kernel
+def _best_counts(
+    positives: ClassScores, negatives: ClassScores, kind: int, parameters: Array, weight: float
+) -> tuple[int, int]:
+    """(tp, fp) of the best configuration, for the kinds that are not a sum over the items."""
+    if kind == GMEAN:
+        if weight < 0.0:
+            return walk_false_positives(positives, negatives, kind, parameters, weight)
+        return divide_and_conquer(positives, negatives, kind, parameters, weight, True)
+    if kind != TVERSKY:
+        return walk_exchanges(positives, negatives, parameters, weight)
+    if positives.scores.size == 0:
+        return 0, _without_positives(negatives, weight)
+    if weight > 0.0:
+        return walk_false_positives(positives, negatives, kind, parameters, weight)
+    if parameters[1] <= 1.0:
+        return walk_true_positives(positives, negatives, parameters, weight)
+    return divide_and_conquer(positives, negatives, kind, parameters, weight, False)
+
+
+@kernel
+def _ground_truth(
+    positives: ClassScores, negatives: ClassScores, parameters: Array
+) -> tuple[int, int]:
+    """(tp, fp) of least Delta, then largest F, for TVERSKY with alpha = 0 or beta = 0."""
+    P = positives.scores.size
+    if P == 0:
+        return 0, 0
+    tp = P if parameters[1] > 0.0 else max(1, _above_zero(positives))
+    return tp, 0 if parameters[0] > 0.0 else _above_zero(negatives)
+
+
+@kernel
+def _separate_thresholds(kind: int, weight: float, P: int, N: int) -> tuple[float, float]:
+    """The thresholds of negatives and positives where every item is decided by itself."""
+    if kind == BALANCED_ERROR and P > 0 and N > 0:
+        return -0.5 * weight * (P + N) / N, 0.5 * weight * (P + N) / P
+    return -weight, weight
+
+
+@kernel
+def solve_counts(
+    first: int,
+    last: int,
+    scores: Array,
+    labels: Array,
+    offsets: Array,
+    kind: int,
+    parameters: Array,
+    weights: Array,
+    coefficients: Array,
+    combination: Array,
+    task_losses: Array,
+    values: Array,
+    defined: Array,
+) -> None:
+    """Solve lists first .. last - 1 for a metric of `metrics`, whose Delta is that of counts.
+
+    A configuration is a set of predicted items: F = 1/n * (the sum of their scores), and
+    y(weight) = argmax F + weight * Delta. At weight 0 items with a score above 0 are predicted;
+    weight -inf asks for the least Delta, then the largest F. Items of one class with equal scores
+    share what they get. An item with score +inf (-inf) is always (never) predicted, except at
+    weight -inf, where Delta comes first.
+
+    Args:
+        first, last: the range of lists; disjoint ranges may run in different threads.
+        scores: float32 or float64, without NaN; list l is scores[offsets[l]:offsets[l + 1]].
+        labels: uint8 0/1, as scores.
+        offsets: int64, shape (L + 1,).
+        kind, parameters: see `metrics`.
+        weights, coefficients: float64, shape (T,); weights finite or -inf.
+        combination: out, as scores: sum_t coefficients[t] * dF/dscores at y(weights[t]).
+        task_losses: out, float64, shape (L, T): Delta(y(weights[t])).
+        values: out, float64, shape (L, T): F(y(weights[t])), infinite scores as 0.
+        defined: out, bool, shape (L,): whether the metric is; where not, the rest is 0.
+    """
+    terms = weights.size
+    additive = kind == ERROR_RATE or kind == BALANCED_ERROR
+    several_ideals = kind == TVERSKY and (parameters[0] == 0.0 or parameters[1] == 0.0)
+    sorting = False
+    for weight in weights:
+        if weight == -np.inf:
+            sorting |= several_ideals
+        elif weight != 0.0:
+            sorting |= not additive
+    thresholds, shares = np.empty((terms, 2)), np.empty((terms, 2))
+    positives = negatives = class_scores(np.empty(0))
+    for index in range(first, last):
+        items = slice(offsets[index], offsets[index + 1])
+        n = offsets[index + 1] - offsets[index]
+        P = count_positives(labels[items])
+        N = n - P
+        defined[index] = is_defined(kind, P, N)
+        if not defined[index]:
+            combination[items] = 0.0
+            task_losses[index] = 0.0
+            values[index] = 0.0
+            continue
+        if sorting:
+            positives, negatives = sort_classes(scores[items], labels[items], P)
+        for t in range(terms):
+            weight = weights[t]
+            if weight == -np.inf and not several_ideals:
+                thresholds[t, 0], thresholds[t, 1] = np.inf, -np.inf
+                shares[t, 0], shares[t, 1] = 0.0, 1.0
+                tp, fp = P, 0
+            elif weight == 0.0 or additive:
+                shares[t] = 0.0
+                thresholds[t] = _separate_thresholds(kind, weight, P, N)
+                tp, fp = count_above(
+                    scores[items], labels[items], thresholds[t, 1], thresholds[t, 0]
+                )
+            else:
+                if weight == -np.inf:
+                    tp, fp = _ground_truth(positives, negatives, parameters)
+                else:
+                    tp, fp = _best_counts(positives, negatives, kind, parameters, weight)
+                thresholds[t, 0], shares[t, 0] = threshold(negatives, fp)
+                thresholds[t, 1], shares[t, 1] = threshold(positives, tp)
+            task_losses[index, t] = task_loss(kind, parameters, tp, fp, P, N)
+        combine(
+            scores[items],
+            labels[items],
+            thresholds,
+            shares,
+            coefficients,
+            combination[items],
+            values[index],
+        )
+
+
+@kernel
+def solve_counts_table(
+    first: int,
+    last: int,
+    scores: Array,
+    labels: Array,
+    offsets: Array,
+    tables: Array,
+    starts: Array,
+    weights: Array,
+    coefficients: Array,
+    combination: Array,
+    task_losses: Array,
+    values: Array,
+    defined: Array,
+) -> None:
+    """Solve lists first .. last - 1 for any Delta(tp, fp), given as tables: O(P N) a list.
+
+    Args:
+        tables: float64: Delta of list l at tables[starts[l] + tp * (N + 1) + fp]; lists with the
+            same P and N may share a table.
+        starts: int64, shape (L,); -1 where the metric is undefined.
+        first, last, scores, labels, offsets, weights, coefficients, combination, task_losses,
+            values, defined: as in `solve_counts`.
+    """
+    terms = weights.size
+    sorting = False
+    for weight in weights:
+        sorting |= weight != 0.0
+    thresholds, shares = np.empty((terms, 2)), np.empty((terms, 2))
+    positives = negatives = class_scores(np.empty(0))
+    for index in range(first, last):
+        items = slice(offsets[index], offsets[index + 1])
+        n = offsets[index + 1] - offsets[index]
+        defined[index] = n > 0 and starts[index] >= 0
+        if not defined[index]:
+            combination[items] = 0.0
+            task_losses[index] = 0.0
+            values[index] = 0.0
+            continue
+        P = count_positives(labels[items])
+        table = tables[starts[index] : starts[index] + (P + 1) * (n - P + 1)]
+        if sorting:
+            positives, negatives = sort_classes(scores[items], labels[items], P)
+        for t in range(terms):
+            weight = weights[t]
+            if weight == 0.0:
+                thresholds[t], shares[t] = 0.0, 0.0
+                tp, fp = count_above(scores[items], labels[items], 0.0, 0.0)
+            else:
+                if weight == -np.inf:
+                    tp, fp = least_loss(positives, negatives, table)
+                else:
+                    tp, fp = scan(positives, negatives, table, weight)
+                thresholds[t, 0], shares[t, 0] = threshold(negatives, fp)
+                thresholds[t, 1], shares[t, 1] = threshold(positives, tp)
+            task_losses[index, t] = table[tp * (n - P + 1) + fp]
+        combine(
+            scores[items],
+            labels[items],
+            thresholds,
+            shares,
+            coefficients,
+            combination[items],
+            values[index],
+        )

@@ -1,0 +1,97 @@
+"""The ground truth of a ranking task: least Delta first, then largest F."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from directloss.inference._kernel import Array, kernel
+
+__all__ = ["least_loss"]
+
+
+@kernel
+def least_loss(
+    positives: Array,
+    negatives: Array,
+    blocks: Array,
+    rank_weights: Array,
+    discounts: Array,
+    step: int,
+    predicted: Array,
+    above: Array,
+) -> None:
+    """Negatives above each positive in the ranking of least Delta and, among those, of largest F.
+
+    Where D never grows, each positive alone earns most with as few negatives above it as may be,
+    and loses nothing up to the end of the plateau of D there. F falls on both sides of the
+    predicted place, so that place, moved down to the least end of the plateaus after it, is best.
+    Any other D takes the programme over the whole table, whose entries are pairs (metric, F).
+
+    Args:
+        positives, negatives, blocks, rank_weights, discounts, step: as in `corridor.bounds`.
+        predicted: int32 (P,): negatives above each positive by score.
+        above: out, int32 (P,).
+    """
+    size, other = positives.size, negatives.size
+    end = other + (size if step else 0)
+    plateau = np.empty(end + 1, np.int64)
+    plateau[end] = end
+    for q in range(end - 1, step - 1, -1):
+        if discounts[q + 1] > discounts[q]:
+            _programme(positives, negatives, blocks, rank_weights, discounts, step, above)
+            return
+        plateau[q] = plateau[q + 1] if discounts[q + 1] == discounts[q] else q
+    limit = other
+    for block in range(blocks.shape[0] - 1, -1, -1):
+        fewest, most, first, last = blocks[block]
+        for i in range(last - 1, first - 1, -1):
+            row = step * (i + 1)
+            most_here = most if rank_weights[i] == 0.0 else plateau[row + fewest] - row
+            limit = min(limit, most_here)
+            above[i] = max(fewest, min(predicted[i], limit))
+
+
+@kernel
+def _programme(
+    positives: Array,
+    negatives: Array,
+    blocks: Array,
+    rank_weights: Array,
+    discounts: Array,
+    step: int,
+    above: Array,
+) -> None:
+    """O(P N) steps and bytes; metrics within 1e-12 of each other count as equal."""
+    size, other = positives.size, negatives.size
+    metric = np.zeros(other + 1, np.float64)
+    value = np.zeros(other + 1, np.float64)
+    chosen = np.zeros((size, other + 1), np.bool_)
+    last_most = other
+    for block in range(blocks.shape[0]):
+        fewest, most, first, last = blocks[block]
+        for i in range(first, last):
+            best_metric, best_value = -np.inf, -np.inf
+            metric_beyond, value_beyond = metric[last_most], value[last_most]
+            total = 0.0
+            for n in range(fewest, most + 1):
+                if n > fewest:
+                    total += negatives[n - 1] - positives[i]
+                inside = n <= last_most
+                here = rank_weights[i] * discounts[step * (i + 1) + n]
+                here += metric[n] if inside else metric_beyond
+                score = total + (value[n] if inside else value_beyond)
+                if here > best_metric + 1e-12 or (
+                    here > best_metric - 1e-12 and score > best_value
+                ):
+                    best_metric, best_value = here, score
+                    chosen[i, n] = True
+                metric[n], value[n] = best_metric, best_value
+            last_most = most
+    n = other
+    for block in range(blocks.shape[0] - 1, -1, -1):
+        fewest, most, first, last = blocks[block]
+        for i in range(last - 1, first - 1, -1):
+            n = min(n, most)
+            while not chosen[i, n]:
+                n -= 1
+            above[i] = n

@@ -1,0 +1,291 @@
+"""The kernel of every metric that is a sum over the positives of G(i, n_i).
+
+i is a positive's rank among the positives, n_i the number of negatives above it, and
+G(i, n) = r_i D(i + n) for a discount by position, r_i D(n) for one by the negatives above.
+Delta = 1 - sum_i G(i, n_i); F = 1/(P N) sum over pairs of y_ij (phi_i - phi_j), of which only the
+coefficients are ever formed: dF/dphi_i = (N - 2 n_i)/(P N), dF/dphi_j = (P - 2 c_j)/(P N), with c_j
+the positives above negative j.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from directloss.inference._kernel import Array, kernel
+from directloss.inference.corridor import bounds, corridor
+from directloss.inference.ground_truth import least_loss
+from directloss.inference.separable import is_separable, separable
+from directloss.inference.sorting import INDEX, LABEL, ranked
+
+__all__ = ["configuration_losses", "solve_rankings"]
+
+
+@kernel
+def solve_rankings(
+    first: int,
+    last: int,
+    scores: Array,
+    labels: Array,
+    offsets: Array,
+    rank_weights: Array,
+    rank_offsets: Array,
+    discounts: Array,
+    discount_offsets: Array,
+    step: int,
+    share_ties: bool,
+    weights: Array,
+    coefficients: Array,
+    combination: Array,
+    task_losses: Array,
+    values: Array,
+    defined: Array,
+) -> None:
+    """Solve lists first .. last - 1 of a ragged batch for every term of an update.
+
+    Args:
+        scores: float32 or float64, flat; no NaN.
+        labels: uint8 0/1, flat.
+        offsets: int64 (L + 1,): list l is scores[offsets[l]:offsets[l + 1]].
+        rank_weights, rank_offsets: r_i >= 0 of list l at rank_weights[rank_offsets[l] + i - 1].
+        discounts, discount_offsets: D of list l at discounts[discount_offsets[l] + q], q the
+            position (from 1) or the number of negatives above (from 0).
+        step: 1 for a discount by position, 0 for one by the negatives above.
+        share_ties: whether at weight 0 a tied pair counts y_ij = 0 in `combination`, not -1.
+        weights: float64 (T,): y_t = argmax F + weight * Delta; 0 the prediction, -inf the ground
+            truth.
+        coefficients: float64 (T,).
+        combination: out, as scores: sum_t coefficients[t] * y_t.
+        task_losses, values: out, float64 (L, T): Delta(y_t), and F(y_t) with infinite scores as 0.
+        defined: out, bool (L,): False for a list without positives or without negatives.
+    """
+    terms = weights.size
+    for number in range(first, last):
+        begin, end = offsets[number], offsets[number + 1]
+        size = end - begin
+        positive_count = 0
+        for k in range(begin, end):
+            positive_count += labels[k]
+        negative_count = size - positive_count
+        if positive_count == 0 or negative_count == 0:
+            defined[number] = False
+            combination[begin:end] = 0.0
+            task_losses[number] = 0.0
+            values[number] = 0.0
+            continue
+        defined[number] = True
+        order = np.empty(size, np.uint32)
+        sorted_scores = np.empty(size, np.float64)
+        ranked(scores[begin:end], labels[begin:end], sorted_scores, order)
+
+        positives = np.empty(positive_count, np.float64)
+        negatives = np.empty(negative_count, np.float64)
+        predicted = np.empty(positive_count, np.int32)
+        ties = np.zeros(positive_count, np.int32)
+        any_tie = _split(sorted_scores, order, positives, negatives, predicted, ties)
+        fences = _fence(positives, negatives)
+
+        weight_of_rank = rank_weights[rank_offsets[number] :][:positive_count]
+        discount = discounts[discount_offsets[number] :]
+        gradient = np.zeros(size, np.float64)
+        positive_gradient = gradient[:positive_count]
+        negative_gradient = gradient[positive_count:]
+        unit = 1.0 / (positive_count * negative_count)
+        above = np.empty(positive_count, np.int32)
+        for t in range(terms):
+            weight = weights[t]
+            if weight == 0.0:
+                above[:] = predicted
+            elif weight == -np.inf:
+                least_loss(
+                    positives, negatives, fences, weight_of_rank, discount, step, predicted, above
+                )
+            else:
+                _augmented(
+                    positives, negatives, fences, weight_of_rank, discount, step, weight, above
+                )
+            metric = 0.0
+            for i in range(positive_count):
+                metric += weight_of_rank[i] * discount[step * (i + 1) + above[i]]
+            task_losses[number, t] = 1.0 - metric
+            value = 0.0
+            factor = coefficients[t] * unit
+            for i in range(positive_count):
+                margin = negative_count - 2 * np.int64(above[i])
+                value += positives[i] * margin
+                positive_gradient[i] += factor * margin
+            i = 0
+            for j in range(negative_count):
+                while i < positive_count and above[i] <= j:
+                    i += 1
+                margin = positive_count - 2 * i
+                value += negatives[j] * margin
+                negative_gradient[j] += factor * margin
+            values[number, t] = value * unit
+            if weight == 0.0 and any_tie and share_ties:
+                _halve_ties(predicted, ties, factor, positive_gradient, negative_gradient)
+        p = n = 0
+        for rank in range(size):
+            item = order[rank]
+            at = begin + np.int64(item & INDEX)
+            if item & LABEL:
+                combination[at] = positive_gradient[p]
+                p += 1
+            else:
+                combination[at] = negative_gradient[n]
+                n += 1
+
+
+@kernel
+def _split(
+    sorted_scores: Array,
+    order: Array,
+    positives: Array,
+    negatives: Array,
+    predicted: Array,
+    ties: Array,
+) -> bool:
+    """Both classes in ranked order; negatives above each positive (ties above), and tied ones."""
+    p = n = tied = 0
+    previous = np.nan
+    any_tie = False
+    for rank in range(sorted_scores.size):
+        score = sorted_scores[rank]
+        if score != previous:
+            previous = score
+            tied = 0
+        if order[rank] & LABEL:
+            positives[p] = score
+            predicted[p] = n
+            ties[p] = tied
+            any_tie |= tied > 0
+            p += 1
+        else:
+            negatives[n] = score
+            n += 1
+            tied += 1
+    return any_tie
+
+
+@kernel
+def _halve_ties(
+    predicted: Array, ties: Array, factor: float, positive: Array, negative: Array
+) -> None:
+    """Count tied pairs as y_ij = 0 in the gradient, which had counted them as y_ij = -1."""
+    first = 0
+    while first < predicted.size:
+        last = first + 1
+        if ties[first]:
+            # Positives of one tie follow each other; its negatives are the last ones above them.
+            while last < predicted.size and predicted[last] == predicted[first] and ties[last]:
+                last += 1
+            positive[first:last] += factor * ties[first]
+            stop = predicted[first]
+            negative[stop - ties[first] : stop] -= factor * (last - first)
+        first = last
+
+
+@kernel
+def _fence(positives: Array, negatives: Array) -> Array:
+    """Split the list at its infinite scores, which become 0.
+
+    An infinite score keeps its item on its side of every finite item of the other class, in every
+    configuration. What is left are at most three independent lists: +inf, finite, -inf.
+
+    Returns:
+        int64 (3, 4): first and last (exclusive) negative, first and last positive of each block.
+    """
+    fences = np.zeros((3, 4), np.int64)
+    fences[:, 1] = negatives.size
+    fences[:, 3] = positives.size
+    n = p = 0
+    while n < negatives.size and negatives[n] == np.inf:
+        negatives[n] = 0.0
+        n += 1
+    while p < positives.size and positives[p] == np.inf:
+        positives[p] = 0.0
+        p += 1
+    fences[0] = (0, n, 0, p)
+    last_n, last_p = negatives.size, positives.size
+    while last_n > n and negatives[last_n - 1] == -np.inf:
+        last_n -= 1
+        negatives[last_n] = 0.0
+    while last_p > p and positives[last_p - 1] == -np.inf:
+        last_p -= 1
+        positives[last_p] = 0.0
+    fences[1] = (n, last_n, p, last_p)
+    fences[2] = (last_n, negatives.size, last_p, positives.size)
+    return fences
+
+
+@kernel
+def _augmented(
+    positives: Array,
+    negatives: Array,
+    fences: Array,
+    rank_weights: Array,
+    discounts: Array,
+    step: int,
+    weight: float,
+    above: Array,
+) -> None:
+    """argmax F + weight * Delta as the number of negatives above each positive."""
+    size, other = positives.size, negatives.size
+    end = size + other if step else other
+    if is_separable(discounts, step, end, weight):
+        positives_above = np.empty(other, np.int32)
+        separable(
+            positives, negatives, fences, rank_weights, discounts, step, weight, positives_above
+        )
+        j = 0
+        for i in range(size):
+            while j < other and positives_above[j] <= i:
+                j += 1
+            above[i] = j
+        return
+    low = np.empty(size, np.int32)
+    high = np.empty(size, np.int32)
+    bounds(positives, negatives, fences, rank_weights, discounts, step, weight, low, high)
+    corridor(positives, negatives, rank_weights, discounts, step, weight, low, high, above)
+
+
+@kernel
+def configuration_losses(
+    first: int,
+    last: int,
+    coefficients: Array,
+    labels: Array,
+    offsets: Array,
+    rank_weights: Array,
+    rank_offsets: Array,
+    discounts: Array,
+    discount_offsets: Array,
+    step: int,
+    losses: Array,
+) -> None:
+    """Delta of configurations given by their coefficients y_i = (N - 2 n_i) / (P N).
+
+    Args:
+        coefficients: float64, flat, in place of scores.
+        losses: out, float64 (L,); 0 where the metric is undefined. Others as in `solve_rankings`.
+    """
+    for number in range(first, last):
+        begin, end = offsets[number], offsets[number + 1]
+        count = 0
+        for k in range(begin, end):
+            count += labels[k]
+        others = end - begin - count
+        if count == 0 or others == 0:
+            losses[number] = 0.0
+            continue
+        above = np.empty(count, np.int64)
+        i = 0
+        for k in range(begin, end):
+            if labels[k]:
+                above[i] = round((others - coefficients[k] * count * others) / 2.0)
+                i += 1
+        above.sort()
+        metric = 0.0
+        for i in range(count):
+            at = discount_offsets[number] + step * (i + 1) + above[i]
+            metric += rank_weights[rank_offsets[number] + i] * discounts[at]
+        losses[number] = 1.0 - metric

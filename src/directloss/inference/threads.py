@@ -1,0 +1,70 @@
+"""Spread the lists of a ragged batch over threads of our own.
+
+numba's threading layers are shared by the process and the portable one aborts under concurrent
+callers; kernels that hold no GIL need none of them. The pool is made on first use and made anew
+in a forked child, where the parent's threads do not exist.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import torch
+
+from directloss.inference._kernel import Array
+
+__all__ = ["over_lists"]
+
+_WORTH_A_THREAD = 1 << 15
+"""Items below which waking another thread costs more than it saves (about 0.1 ms of work)."""
+
+_pool: ThreadPoolExecutor | None = None
+_lock = Lock()
+
+
+def over_lists(kernel: Callable[..., Any], offsets: Array, *arguments: Any) -> None:
+    """Call `kernel(first, last, *arguments)` on ranges that cover all lists.
+
+    Uses up to `torch.get_num_threads()` threads where several lists hold enough items.
+
+    Args:
+        kernel: compiled without the GIL; writes only what belongs to lists first .. last - 1.
+        offsets: int64 (L + 1,), by which work is shared out.
+        arguments: passed on as they are.
+    """
+    lists = offsets.size - 1
+    items = int(offsets[-1])
+    workers = min(torch.get_num_threads(), lists, items // _WORTH_A_THREAD)
+    if workers <= 1:
+        kernel(0, lists, *arguments)
+        return
+    cuts = np.searchsorted(offsets, np.linspace(0, items, workers + 1)[1:-1])
+    edges = [0, *(int(cut) for cut in cuts), lists]
+    ranges = [(a, b) for a, b in pairwise(edges) if a < b]
+    pending = [_threads().submit(kernel, a, b, *arguments) for a, b in ranges[1:]]
+    kernel(*ranges[0], *arguments)
+    for future in pending:
+        future.result()
+
+
+def _threads() -> ThreadPoolExecutor:
+    global _pool
+    with _lock:
+        if _pool is None:
+            _pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="directloss")
+        return _pool
+
+
+def _forget_threads() -> None:
+    global _pool, _lock
+    _pool, _lock = None, Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_threads)

@@ -1,0 +1,240 @@
+"""Every layout of scores as one flat ragged batch, and back.
+
+Two steps. In torch, the axes that form a list go last and all others become rows (`Layout`). On
+the host, masked entries drop out and groups come together (`read_lists`). Without mask and groups
+the second step copies nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from directloss.errors import ArgumentError, NonFiniteScoreError
+from directloss.inference._kernel import Array
+from directloss.inference.checks import count_nan
+
+__all__ = ["Dim", "Layout", "Lists", "class_counts", "host", "read_lists"]
+
+Dim = int | Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """A ragged batch: list l is ``scores[offsets[l]:offsets[l + 1]]``, likewise its targets.
+
+    Attributes:
+        scores: float32 or float64, flat, contiguous, without NaN.
+        targets: flat; one a score, or one a list where the task has one target a list.
+        offsets: int64 (L + 1,).
+        places: int64, where each entry stands among the flattened rows; None where the entries are
+            the rows.
+    """
+
+    scores: Array
+    targets: Array
+    offsets: Array
+    places: Array | None = None
+
+    def __len__(self) -> int:
+        return int(self.offsets.size) - 1
+
+    def scatter(self, values: Array, shape: tuple[int, int]) -> Array:
+        """Values of the entries back to rows (R, n); entries that were left out get 0."""
+        if self.places is None:
+            return values.reshape(shape)
+        rows = np.zeros(shape, values.dtype)
+        rows.reshape(-1)[self.places] = values
+        return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which entries of a tensor of scores form a list.
+
+    Attributes:
+        shape: shape of the scores.
+        axes: the axes whose entries form one list, ascending.
+    """
+
+    shape: torch.Size
+    axes: tuple[int, ...]
+
+    @classmethod
+    def of(cls, scores: Tensor, dim: Dim) -> Layout:
+        if not isinstance(scores, Tensor) or not scores.is_floating_point():
+            came = scores.dtype if isinstance(scores, Tensor) else type(scores).__name__
+            raise ArgumentError("scores", came, "a tensor of a floating-point type")
+        if scores.ndim == 0:
+            raise ArgumentError("scores", "shape ()", "at least one axis, such as (n,)")
+        axes = (dim,) if isinstance(dim, int) else tuple(dim)
+        ndim = scores.ndim
+        if not axes or any(not -ndim <= axis < ndim for axis in axes):
+            wanted = f"axes in [-{ndim}, {ndim}), as the scores have shape {tuple(scores.shape)}"
+            raise ArgumentError("dim", dim, wanted)
+        ascending = tuple(sorted(axis % ndim for axis in axes))
+        if len(set(ascending)) < len(ascending):
+            raise ArgumentError("dim", dim, "each axis once")
+        return cls(scores.shape, ascending)
+
+    @property
+    def rest(self) -> tuple[int, ...]:
+        """Shape without the list axes: one entry a row."""
+        return tuple(n for axis, n in enumerate(self.shape) if axis not in self.axes)
+
+    @property
+    def rows(self) -> tuple[int, int]:
+        """Number of rows and their length."""
+        length = 1
+        for axis in self.axes:
+            length *= self.shape[axis]
+        return torch.Size(self.rest).numel(), length
+
+    def to_rows(self, tensor: Tensor) -> Tensor:
+        """The tensor as rows (R, n), a view where strides allow; autograd passes through."""
+        last = tuple(range(tensor.ndim - len(self.axes), tensor.ndim))
+        if self.axes != last:
+            tensor = tensor.movedim(self.axes, last)
+        return tensor.reshape(self.rows)
+
+    def per_list(self, values: Tensor, groups: int | None) -> Tensor:
+        """Values of the lists (R * G,) in the scores' shape without the list axes.
+
+        Groups, if any, take the place of the first list axis, by ascending number.
+        """
+        if groups is None:
+            return values.reshape(self.rest)
+        return values.reshape(*self.rest, groups).movedim(-1, self.axes[0])
+
+    def targets_to_rows(self, targets: Tensor, *, per_list: bool, name: str = "targets") -> Tensor:
+        """Targets or a mask as rows: (R, n), or (R, 1) where they belong to whole lists."""
+        if not isinstance(targets, Tensor):
+            raise ArgumentError(name, type(targets).__name__, "a tensor")
+        wanted = self.rest if per_list else tuple(self.shape)
+        if tuple(targets.shape) != wanted:
+            without = f" (the scores' without dim {self.axes})" if per_list else " of the scores"
+            raise ArgumentError(
+                name, f"shape {tuple(targets.shape)}", f"the shape {wanted}{without}"
+            )
+        return targets.reshape(-1, 1) if per_list else self.to_rows(targets)
+
+    def groups_to_row(self, groups: Tensor) -> Tensor:
+        """Group numbers of the entries along the list axes, flat."""
+        if not isinstance(groups, Tensor) or groups.is_floating_point() or groups.is_complex():
+            came = groups.dtype if isinstance(groups, Tensor) else type(groups).__name__
+            raise ArgumentError("groups", came, "a tensor of integers")
+        wanted = tuple(self.shape[axis] for axis in self.axes)
+        if tuple(groups.shape) != wanted:
+            raise ArgumentError(
+                "groups", f"shape {tuple(groups.shape)}", f"{wanted}: one number an entry along dim"
+            )
+        return groups.reshape(-1)
+
+
+def host(tensor: Tensor) -> Array:
+    """A tensor's data as a contiguous numpy array; half precisions widened to float32, exactly."""
+    if tensor.dtype in (torch.float16, torch.bfloat16):
+        tensor = tensor.float()
+    array: Array = tensor.detach().cpu().contiguous().numpy()
+    return array
+
+
+def read_lists(
+    scores: Tensor,
+    targets: Tensor,
+    mask: Tensor | None,
+    groups: Tensor | None,
+    *,
+    read_targets: Callable[[Array], Array],
+    ignore_index: int | None = None,
+) -> tuple[Lists, int]:
+    """Rows of tensors to the lists that kernels take.
+
+    Args:
+        scores: (R, n).
+        targets: (R, n), or (R, 1) for one target a list.
+        mask: None or bool in the shape of `targets`; False leaves an entry (or a list) out.
+        groups: None or integers (n,): each value makes one list a row.
+        read_targets: validates and converts the kept targets.
+        ignore_index: target that leaves its entry out, as a NaN target does.
+
+    Returns:
+        The lists (row by row, groups by ascending number; a list of which nothing is kept stays,
+        empty) and the number of lists a row.
+    """
+    score_rows, target_rows = host(scores), host(targets)
+    keep = None if mask is None else host(mask)
+    if keep is not None and keep.dtype != np.bool_:
+        raise ArgumentError("mask", keep.dtype, "bool: True = in the list")
+    if target_rows.dtype.kind == "f" and count_nan(target_rows.reshape(-1)):
+        given = ~np.isnan(target_rows)
+        keep = given if keep is None else keep & given
+    if ignore_index is not None:
+        wanted = target_rows != ignore_index
+        keep = wanted if keep is None else keep & wanted
+
+    per_list = target_rows.shape != score_rows.shape
+    if keep is None and groups is None:
+        rows, length = score_rows.shape
+        offsets = np.arange(rows + 1, dtype=np.int64) * length
+        flat, chosen, places, lists_a_row = score_rows.reshape(-1), target_rows, None, 1
+    else:
+        entries = np.broadcast_to(keep, score_rows.shape) if keep is not None else None
+        places, offsets, lists_a_row = _gather(
+            score_rows.shape, entries, None if groups is None else host(groups)
+        )
+        flat = score_rows.reshape(-1)[places]
+        if not per_list:
+            chosen = target_rows.reshape(-1)[places]
+        else:
+            # A list left out keeps its place; any target that is kept stands in for its own.
+            kept = np.diff(offsets) > 0
+            chosen = np.where(kept, target_rows[:, 0], target_rows[kept, 0][:1].sum())
+    wrong = count_nan(flat)
+    if wrong:
+        at = np.flatnonzero(np.isnan(flat))[:3]
+        where = ", ".join(str(k if places is None else places[k]) for k in at)
+        more = ", ..." if wrong > 3 else ""
+        raise NonFiniteScoreError(
+            "scores",
+            f"{wrong} NaN of {flat.size} scores (flat index {where}{more})",
+            "numbers; +inf and -inf are allowed",
+        )
+    return Lists(flat, read_targets(chosen.reshape(-1)), offsets, places), lists_a_row
+
+
+def _gather(
+    shape: tuple[int, ...], keep: Array | None, groups: Array | None
+) -> tuple[Array, Array, int]:
+    """Places of the kept entries in list order, offsets of the lists, lists a row."""
+    rows, length = shape
+    if groups is None:
+        order, starts = np.arange(length), np.zeros(1, np.int64)
+    else:
+        order = np.argsort(groups, kind="stable")
+        ordered = groups[order]
+        starts = np.flatnonzero(np.r_[np.ones(min(length, 1), bool), ordered[1:] != ordered[:-1]])
+    number = np.zeros(length, np.int64)
+    number[starts[1:]] = 1
+    # The list of each entry, in list order: rows first, then groups.
+    lists = np.cumsum(number) + starts.size * np.arange(rows)[:, None]
+    places = np.arange(rows)[:, None] * length + order
+    if keep is not None:
+        kept = keep[:, order]
+        lists, places = lists[kept], places[kept]
+    sizes = np.bincount(lists.reshape(-1), minlength=rows * starts.size)
+    offsets = np.zeros(sizes.size + 1, np.int64)
+    np.cumsum(sizes, out=offsets[1:])
+    return places.reshape(-1), offsets, int(starts.size)
+
+
+def class_counts(lists: Lists) -> tuple[Array, Array]:
+    """Numbers of positives and negatives of each list of binary targets, int64 (L,)."""
+    running = np.zeros(lists.targets.size + 1, np.int64)
+    np.cumsum(lists.targets, out=running[1:])
+    positives = np.diff(running[lists.offsets])
+    return positives, np.diff(lists.offsets) - positives

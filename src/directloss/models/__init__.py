@@ -1,0 +1,7 @@
+"""Networks that the experiments need."""
+
+from __future__ import annotations
+
+from directloss.models.mlp import MLP, scale_to_unit_spread
+
+__all__ = ["MLP", "scale_to_unit_spread"]

@@ -1,0 +1,108 @@
+"""The curves as a still picture (SVG, PNG or PDF) for documents, drawn with matplotlib."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from io import BytesIO
+from pathlib import Path
+from typing import Literal
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from directloss.errors import ArgumentError
+from directloss.report.curves import Quantity, curve, quantities
+from directloss.report.files import write_atomically
+from directloss.report.schema import Results
+from directloss.report.style import DARK_BACKGROUND, LIGHT_BACKGROUND, LineStyle, line_styles
+
+Scheme = Literal["light", "dark"]
+
+_INKS = {
+    "light": (LIGHT_BACKGROUND, "#24262b", "#d9dce2"),
+    "dark": (DARK_BACKGROUND, "#e3e5ea", "#343842"),
+}
+"""Background, text and grid, as on the page."""
+
+_FORMATS = (".svg", ".png", ".pdf")
+
+
+def write_figure(
+    results: Results,
+    path: Path | str,
+    *,
+    quantity: Literal["test", "spread", "zero_gradient"] = "test",
+    column: str | None = None,
+    scheme: Scheme = "light",
+) -> None:
+    """Draw one quantity against the iteration, a line and a band over seeds for each method.
+
+    `column` None is the mean over columns; the suffix of `path` says the format. The same results
+    give the same bytes. Raises `ArgumentError` for an unknown column or suffix, `OSError` if the
+    file cannot be written.
+    """
+    path = Path(path)
+    if path.suffix not in _FORMATS:
+        raise ArgumentError("path", f"the suffix {path.suffix!r}", f"one of {', '.join(_FORMATS)}")
+    if column is not None and column not in results.columns:
+        raise ArgumentError("column", repr(column), f"None or one of {results.columns}")
+    chosen = next(each for each in quantities(results) if each.key == quantity)
+    figure = draw(results, chosen, column=column, scheme=scheme)
+    content = BytesIO()
+    # No date: a picture in a repository changes with its data only.
+    metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix)
+    with _style():
+        figure.savefig(content, format=path.suffix[1:], dpi=160, metadata=metadata)
+    write_atomically(path, content.getvalue())
+
+
+def draw(results: Results, quantity: Quantity, *, column: str | None, scheme: Scheme) -> Figure:
+    """The figure as a matplotlib object, independent of pyplot's global state."""
+    background, text, grid = _INKS[scheme]
+    with _style():
+        figure = Figure(figsize=(8.6, 4.4), facecolor=background, layout="constrained")
+        axes = figure.add_subplot(facecolor=background)
+        for method, style in line_styles(results.methods).items():
+            line = curve(results, quantity, method, column)
+            if line is None:
+                continue
+            colour = style.light if scheme == "light" else style.dark
+            axes.plot(
+                line.iteration,
+                line.centre,
+                color=colour,
+                linewidth=1.8,
+                linestyle=_linestyle(style),
+                label=method,
+            )
+            if line.seeds > 1:
+                axes.fill_between(
+                    line.iteration, line.low, line.high, color=colour, alpha=0.13, linewidth=0
+                )
+        axes.set_xlabel("iteration", color=text)
+        axes.set_ylabel(quantity.axis, color=text)
+        if quantity.log:
+            axes.set_yscale("log")
+        axes.margins(x=0.01)
+        axes.grid(color=grid, linewidth=0.7)
+        axes.tick_params(colors=text)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.spines[["left", "bottom"]].set_color(text)
+        figure.legend(loc="outside right center", frameon=False, labelcolor=text, handlelength=3.2)
+    return figure
+
+
+def _style() -> AbstractContextManager[None]:
+    return mpl.rc_context(
+        {
+            "font.size": 10,
+            # The text of an SVG stays text: smaller, searchable, in the reader's font.
+            "svg.fonttype": "none",
+            # Element names would be random without it.
+            "svg.hashsalt": "directloss",
+        }
+    )
+
+
+def _linestyle(style: LineStyle) -> str | tuple[int, tuple[float, ...]]:
+    return (0, style.pattern) if style.pattern else "solid"

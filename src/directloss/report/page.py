@@ -1,0 +1,112 @@
+"""The report: one HTML file that needs no network, no server and no other file."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from directloss.report import curves, names, style, summary, tables
+from directloss.report.files import write_atomically
+from directloss.report.schema import Results
+
+_PLOTTED_DIGITS = 5
+"""Significant digits of plotted values: far below a pixel."""
+
+
+def write_report(results_path: Path | str, html_path: Path | str) -> None:
+    """Draw `results.json` as a self-contained page; the file appears whole or not at all.
+
+    Raises `OSError` if a file cannot be read or written, and `pydantic.ValidationError` (a
+    `ValueError`) if `results_path` does not hold results of the known schema.
+    """
+    results = Results.model_validate_json(Path(results_path).read_bytes())
+    write_atomically(Path(html_path), render(results).encode())
+
+
+def render(results: Results) -> str:
+    """The text of the page."""
+    return render_page(
+        "comparison.html.j2",
+        results=results,
+        tables=tables,
+        summary=summary,
+        how_to_read=names.HOW_TO_READ,
+        glossary=names.glossary(results.methods),
+        styles=style.line_styles(results.methods),
+        quantities=curves.quantities(results),
+        plot_data=plot_data(results),
+        unit=curves.unit(results),
+        created=_moment(results.created),
+        command=shlex.join(results.command),
+        configuration=json.dumps(results.configuration, indent=2, ensure_ascii=False),
+    )
+
+
+def render_page(template: str, **context: Any) -> str:
+    """Render a template of this package; `page.html.j2` is the base that others extend."""
+    environment = Environment(
+        loader=PackageLoader("directloss.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["asset"] = _asset
+    environment.globals["plotly"] = lambda: Markup(get_plotlyjs())
+    environment.globals["palette"] = style
+    return environment.get_template(template).render(**context)
+
+
+def plot_data(results: Results) -> dict[str, Any]:
+    """What the page's script draws: for each quantity, column and method a centre and a band.
+
+    The first entry of `columns` is the mean over columns, the others follow `results.columns`.
+    """
+    kinds = curves.quantities(results)
+    several = len(results.columns) > 1
+    columns: list[str | None] = [None, *results.columns] if several else [results.columns[0]]
+    return {
+        "higher_is_better": results.metric.higher_is_better,
+        "methods": results.methods,
+        "columns": [curves.AVERAGE if column is None else column for column in columns],
+        "quantities": [{"key": kind.key, "axis": kind.axis, "log": kind.log} for kind in kinds],
+        "curves": {
+            kind.key: [
+                [_packed(curves.curve(results, kind, method, column)) for method in results.methods]
+                for column in columns
+            ]
+            for kind in kinds
+        },
+    }
+
+
+def _packed(curve: curves.Curve | None) -> dict[str, Any] | None:
+    if curve is None:
+        return None
+    lines = {"x": curve.iteration, "y": curve.centre}
+    if curve.seeds > 1:
+        lines |= {"low": curve.low, "high": curve.high}
+    return {name: [_short(float(value)) for value in line] for name, line in lines.items()}
+
+
+def _short(value: float) -> float | None:
+    # JSON has no NaN; null is a gap in the line.
+    return float(f"{value:.{_PLOTTED_DIGITS}g}") if math.isfinite(value) else None
+
+
+def _moment(iso: str) -> str:
+    """A date and time for the eye, in UTC."""
+    return f"{datetime.fromisoformat(iso).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _asset(name: str) -> Markup:
+    """A style sheet or script of the templates folder, as it stands."""
+    return Markup((Path(__file__).parent / "templates" / name).read_text(encoding="utf-8"))

@@ -1,0 +1,122 @@
+"""The result table for terminal and Markdown. Rows: methods; columns: classes, their average."""
+
+from __future__ import annotations
+
+from math import log10
+
+from rich.table import Table
+from rich.text import Text
+
+from directloss.report.schema import Average, Cell, Results, Row
+
+ABSENT = "–"
+
+
+def decimals(results: Results) -> int:
+    """Digits behind the point that keep four digits of a metric in [0, 1], whatever its scale."""
+    return max(0, round(4 - log10(results.metric.scale)))
+
+
+def shown(results: Results, value: float) -> str:
+    """A metric value as it is displayed."""
+    return f"{results.metric.scale * value:.{decimals(results)}f}"
+
+
+def entries(results: Results, row: Row) -> list[Cell | Average | None]:
+    """A row's cells in the order of `results.columns`, None where nothing was run; the average."""
+    cells = {cell.column: cell for cell in row.cells}
+    return [*(cells.get(column) for column in results.columns), row.average]
+
+
+def caption(results: Results) -> str:
+    """What the numbers of the table are."""
+    seeds = len({run.seed for run in results.runs})
+    scale = results.metric.scale
+    factor = "" if scale == 1 else f", times {scale:g}"
+    over = f"mean ± standard deviation over {seeds} seeds" if seeds > 1 else "one seed"
+    return f"Test {results.metric.name}{factor}: {over}; best of a column in bold."
+
+
+def console_table(results: Results, width: int | None = None) -> Table:
+    """The table for a terminal, the deviations on a line of their own to keep columns narrow.
+
+    `width` is the room in characters: classes that do not fit are left out from the right, and the
+    caption says how many; None shows all.
+    """
+    heads = [*results.columns, "average"]
+    body = [
+        [_console_cell(results, e) for e in entries(results, row)] for row in results.table.rows
+    ]
+    kept = _fitting(results, body, width)
+    left_out = len(heads) - len(kept)
+    note = f" {left_out} more columns do not fit here." if left_out else ""
+    table = Table(
+        title=Text(results.title),
+        caption=Text(caption(results) + note),
+        title_justify="left",
+        caption_justify="left",
+        box=None,
+        pad_edge=False,
+        padding=(0, 0, 0, 1),
+    )
+    table.add_column("method", no_wrap=True)
+    for index in kept:
+        # Text, because a column name such as "[red]" is a name and not markup.
+        table.add_column(
+            Text(heads[index]), justify="right", overflow="fold", no_wrap=index == kept[-1]
+        )
+    for row, cells in zip(results.table.rows, body, strict=True):
+        table.add_row(Text(row.method), *(cells[index] for index in kept))
+    return table
+
+
+def _fitting(results: Results, body: list[list[Text]], width: int | None) -> list[int]:
+    """Indices of the columns to show; the last, the average, always."""
+    last = len(results.columns)
+    if width is None:
+        return list(range(last + 1))
+
+    def needed(index: int) -> int:
+        return 1 + max(len(line) for row in body for line in row[index].plain.split("\n"))
+
+    room = width - max(len(method) for method in ["method", *results.methods])
+    room -= max(needed(last), len(" average"))
+    kept = []
+    for index in range(last):
+        room -= needed(index)
+        if room < 0:
+            break
+        kept.append(index)
+    return [*kept, last]
+
+
+def markdown_table(results: Results) -> str:
+    """The table in GitHub's Markdown, ending with a newline."""
+    heads = ["method", *(_escaped(column) for column in results.columns), "average"]
+    lines = [heads, ["---", *["---:"] * (len(heads) - 1)]]
+    for row in results.table.rows:
+        cells = [_markdown_cell(results, entry) for entry in entries(results, row)]
+        lines.append([_escaped(row.method), *cells])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _console_cell(results: Results, entry: Cell | Average | None) -> Text:
+    if entry is None:
+        return Text(ABSENT)
+    text = Text(shown(results, entry.mean), style="bold" if entry.best else "")
+    if entry.std is not None:
+        text.append(f"\n±{shown(results, entry.std)}", style="not bold dim")
+    return text
+
+
+def _markdown_cell(results: Results, entry: Cell | Average | None) -> str:
+    if entry is None:
+        return ABSENT
+    mean = shown(results, entry.mean)
+    if entry.best:
+        mean = f"**{mean}**"
+    return mean if entry.std is None else f"{mean} ± {shown(results, entry.std)}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,200 @@
+"""What a task is: a metric that knows its two argmaxes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from directloss.errors import ArgumentError
+from directloss.inference._kernel import Array
+from directloss.inference.checks import binary_labels
+from directloss.lists import Dim, Layout, Lists, read_lists
+
+__all__ = ["Direction", "Solution", "Task"]
+
+Direction = Literal["positive", "negative", "both"]
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """What a task answers for the T terms of an update, over the L lists of a ragged batch.
+
+    Attributes:
+        combination: flat, as the scores: sum over t of coefficients[t] * y_t.
+        task_losses: float64 (L, T): Delta(y_t), exact.
+        values: float64 (L, T): F(y_t), infinite scores counted as 0.
+        defined: bool (L,): whether the metric is defined on the list.
+    """
+
+    combination: Array
+    task_losses: Array
+    values: Array
+    defined: Array
+
+    @classmethod
+    def empty(cls, lists: Lists, terms: int) -> Solution:
+        """Unwritten arrays of the right shapes, for a kernel to fill."""
+        count = len(lists)
+        return cls(
+            np.empty_like(lists.scores),
+            np.empty((count, terms)),
+            np.empty((count, terms)),
+            np.empty(count, np.bool_),
+        )
+
+
+class Task(ABC):
+    """A metric, its score F and its exact argmaxes.
+
+    F is linear in the scores, so a configuration y is the tensor of its coefficients dF/dscores and
+    F = <scores, y>. One family of configurations covers all that an update needs:
+    ``y(weight) = argmax F + weight * Delta``, with weight 0 the prediction, +-epsilon the
+    loss-augmented inference and -infinity the ground truth (least Delta first, then largest F).
+
+    Attributes:
+        direction: the direction taken where a user names none.
+        epsilon_scale: factor of the spread of the scores that makes ``epsilon="auto"``.
+        higher_is_better: whether `metric` grows with quality.
+        target_per_list: whether a list has one target (a class index) instead of one a score.
+    """
+
+    direction: ClassVar[Direction] = "positive"
+    epsilon_scale: ClassVar[float] = 1.0
+    higher_is_better: ClassVar[bool] = True
+    target_per_list: ClassVar[bool] = False
+
+    @abstractmethod
+    def solve(
+        self, lists: Lists, weights: Array, coefficients: Array, *, share_ties: bool = True
+    ) -> Solution:
+        """Solve every term (weight, coefficient) on every list.
+
+        Args:
+            lists: scores without NaN, targets as `read_targets` returns them.
+            weights, coefficients: float64 (T,).
+            share_ties: whether, at weight 0, tied items share their mean coefficient, so that no
+                order of storage enters the gradient; False gives a plain configuration.
+        """
+
+    @abstractmethod
+    def evaluate(self, lists: Lists) -> tuple[Array, Array]:
+        """The exact metric of each list, float64 (L,), and where it is defined, bool (L,)."""
+
+    @abstractmethod
+    def loss_of(self, configurations: Lists) -> Array:
+        """Delta, float64 (L,), of configurations given by their coefficients in place of scores."""
+
+    def share_changed(self, first: Array, second: Array, lists: Lists) -> Array:
+        """Share of what a configuration decides on which two differ, float64 (L,).
+
+        Args:
+            first, second: coefficients of plain configurations, flat.
+        """
+        changed = np.append(0, np.cumsum(first != second))[lists.offsets]
+        return np.diff(changed) / np.maximum(np.diff(lists.offsets), 1)
+
+    def read_targets(self, targets: Array) -> Array:
+        """Validated targets in the form `solve` wants; here binary ones as uint8 0/1."""
+        labels = np.empty(targets.size, np.uint8)
+        wrong = binary_labels(targets.reshape(-1), labels)
+        if wrong >= 0:
+            raise ArgumentError(
+                "targets",
+                f"{targets.reshape(-1)[wrong]} at flat index {wrong}",
+                "0 or 1 (for labels -1/+1 pass targets > 0)",
+            )
+        return labels.reshape(targets.shape)
+
+    # The protocol, on tensors of shape (..., n), one list a row.
+
+    def inference(self, scores: Tensor, targets: Tensor) -> Tensor:
+        """argmax F: the prediction, as coefficients, float64 in the shape of `scores`.
+
+        Ties: items of lower relevance first, so that no order of storage counts.
+        """
+        return self._configuration(scores, targets, 0.0)
+
+    def loss_augmented_inference(self, scores: Tensor, targets: Tensor, weight: float) -> Tensor:
+        """argmax F + weight * Delta, weight of either sign, in the form of `inference`."""
+        return self._configuration(scores, targets, float(weight))
+
+    def ground_truth(self, scores: Tensor, targets: Tensor) -> Tensor:
+        """Least Delta first, then largest F, in the form of `inference`."""
+        return self._configuration(scores, targets, -np.inf)
+
+    def task_loss(self, configuration: Tensor, targets: Tensor) -> Tensor:
+        """Delta of a configuration, exact.
+
+        Args:
+            configuration: coefficients (..., n) as the argmaxes return them.
+            targets: as given to them.
+
+        Returns:
+            float64, shape (...).
+        """
+        lists, layout = self._lists(configuration.double(), targets)
+        return layout.per_list(torch.from_numpy(self.loss_of(lists)), None)
+
+    def metric(
+        self,
+        scores: Tensor,
+        targets: Tensor,
+        *,
+        dim: Dim = -1,
+        mask: Tensor | None = None,
+        groups: Tensor | None = None,
+        reduction: Literal["mean", "sum", "none"] = "mean",
+    ) -> Tensor:
+        """The metric itself, exact, on raw scores.
+
+        Args:
+            scores, targets, dim, mask, groups, reduction: as for the losses.
+
+        Returns:
+            float64. "none": one value a list, NaN where the metric is undefined; "mean" and "sum":
+            over the lists on which it is defined (NaN and 0 if there are none).
+
+        Raises:
+            ArgumentError: for arguments of a wrong shape, type or value, NaN scores among them.
+        """
+        layout = Layout.of(scores, dim)
+        lists, groups_a_row = read_lists(
+            layout.to_rows(scores),
+            layout.targets_to_rows(targets, per_list=self.target_per_list),
+            None
+            if mask is None
+            else layout.targets_to_rows(mask, per_list=self.target_per_list, name="mask"),
+            None if groups is None else layout.groups_to_row(groups),
+            read_targets=self.read_targets,
+        )
+        values, defined = self.evaluate(lists)
+        result = np.where(defined, values, np.nan)
+        if reduction == "none":
+            return layout.per_list(
+                torch.from_numpy(result), None if groups is None else groups_a_row
+            )
+        if reduction == "sum":
+            return torch.tensor(result[defined].sum(), dtype=torch.float64)
+        if reduction == "mean":
+            mean = result[defined].mean() if defined.any() else np.nan
+            return torch.tensor(mean, dtype=torch.float64)
+        raise ArgumentError("reduction", repr(reduction), "'mean', 'sum' or 'none'")
+
+    def _lists(self, scores: Tensor, targets: Tensor) -> tuple[Lists, Layout]:
+        layout = Layout.of(scores, -1)
+        target_rows = layout.targets_to_rows(targets, per_list=self.target_per_list)
+        rows = layout.to_rows(scores)
+        lists, _ = read_lists(rows, target_rows, None, None, read_targets=self.read_targets)
+        return lists, layout
+
+    def _configuration(self, scores: Tensor, targets: Tensor, weight: float) -> Tensor:
+        lists, _ = self._lists(scores.double(), targets)
+        weights, coefficients = np.array([weight]), np.ones(1)
+        solution = self.solve(lists, weights, coefficients, share_ties=False)
+        # A list is the last axis, so the rows are the scores in their own order.
+        return torch.from_numpy(solution.combination).reshape(scores.shape)

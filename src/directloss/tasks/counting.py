@@ -1,0 +1,323 @@
+"""Counting: metrics that depend on the numbers of true and false positives alone."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import ClassVar
+
+import numpy as np
+
+from directloss.errors import ArgumentError
+from directloss.inference import counts
+from directloss.inference._kernel import Array
+from directloss.inference.threads import over_lists
+from directloss.lists import Lists, class_counts
+from directloss.tasks.base import Direction, Solution, Task
+
+__all__ = [
+    "BalancedError",
+    "CountingTask",
+    "Dice",
+    "FBeta",
+    "GMean",
+    "Jaccard",
+    "MatthewsCorrelation",
+    "Tversky",
+    "ZeroOne",
+]
+
+
+class _Counting(Task):
+    r"""What the metrics of counts share.
+
+    A configuration is a set of predicted items, y_i in {0, 1}, and F = 1/n sum_i y_i phi_i, so that
+    the prediction is phi > 0. Epsilon: F + eps * Delta moves the threshold of an item by about
+    n * eps times what the item alone changes in Delta; for 0-1 that is eps itself, in units of the
+    scores.
+    """
+
+    direction: ClassVar[Direction] = "both"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+    def evaluate(self, lists: Lists) -> tuple[Array, Array]:
+        """1 - Delta of the prediction phi > 0."""
+        solution = self.solve(lists, np.zeros(1), np.zeros(1))
+        return 1.0 - solution.task_losses[:, 0], solution.defined
+
+    def loss_of(self, configurations: Lists) -> Array:
+        # Tied items may share a place, y_i = share / n, but shares of a class add up to its count.
+        positives, negatives = class_counts(configurations)
+        owner = np.repeat(np.arange(len(configurations)), np.diff(configurations.offsets))
+        shares = configurations.scores * (positives + negatives)[owner]
+        found = shares * (configurations.targets == 1)
+        tp = np.rint(np.bincount(owner, found, minlength=len(configurations)))
+        fp = np.rint(np.bincount(owner, shares - found, minlength=len(configurations)))
+        return self._loss_of_counts(tp, fp, positives, negatives)
+
+    @abstractmethod
+    def _loss_of_counts(self, tp: Array, fp: Array, positives: Array, negatives: Array) -> Array:
+        """Delta of each list, float64 (L,), 0 where undefined."""
+
+
+class _Counted(_Counting):
+    """A metric whose solver is near-linear; `_kind` and `_parameters` name it to the kernel."""
+
+    _kind: ClassVar[int]
+
+    def __init__(self, *parameters: float) -> None:
+        self._parameters = np.array(parameters, np.float64)
+
+    def solve(
+        self, lists: Lists, weights: Array, coefficients: Array, *, share_ties: bool = True
+    ) -> Solution:
+        solution = Solution.empty(lists, weights.size)
+        over_lists(
+            counts.solve_counts,
+            lists.offsets,
+            lists.scores,
+            lists.targets,
+            lists.offsets,
+            self._kind,
+            self._parameters,
+            weights,
+            coefficients,
+            solution.combination,
+            solution.task_losses,
+            solution.values,
+            solution.defined,
+        )
+        return solution
+
+    def _loss_of_counts(self, tp: Array, fp: Array, positives: Array, negatives: Array) -> Array:
+        losses = np.zeros(tp.size)
+        for index, (P, N) in enumerate(zip(positives, negatives, strict=True)):
+            if counts.is_defined(self._kind, P, N):
+                at = int(tp[index]), int(fp[index])
+                losses[index] = counts.task_loss(self._kind, self._parameters, *at, P, N)
+        return losses
+
+
+class ZeroOne(_Counted):
+    r"""The 0-1 loss: Delta = (fp + fn) / n over the list, y_i = 1 iff phi_i > 0.
+
+    F = 1/n sum_i y_i phi_i: epsilon is the shift of an item's threshold, in units of the scores.
+    `metric` is the accuracy. Its hinge is that of a support vector machine with margin m at 0/1
+    targets: mean of max(0, m - phi) over positives and of max(0, m + phi) over negatives.
+
+    The positive direction has exactly no gradient on a misclassified item, whose loss cannot grow;
+    hence the default "both".
+
+    Source: Song et al. 2016, section 5 (pos-01, neg-01, hinge-01, per-01).
+    """
+
+    _kind = counts.ERROR_RATE
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+class BalancedError(_Counted):
+    r"""Balanced error: Delta = (fn / P + fp / N) / 2, with a threshold a class.
+
+    `metric` is the balanced accuracy, 1 - Delta. Undefined with one class only.
+    """
+
+    _kind = counts.BALANCED_ERROR
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+class Tversky(_Counted):
+    r"""Tversky loss: Delta = 1 - tp / (tp + alpha fp + beta fn).
+
+    Without positives in the list: 0 if nothing is predicted, else 1. Where tp = 0, Delta is at its
+    maximum and the positive direction is dead.
+
+    Args:
+        alpha: price of a false positive, >= 0.
+        beta: price of a missed positive, >= 0.
+
+    Source: Tversky 1977; Salehi et al. 2017 for segmentation.
+    """
+
+    _kind = counts.TVERSKY
+
+    def __init__(self, alpha: float, beta: float) -> None:
+        for name, value in (("alpha", alpha), ("beta", beta)):
+            if not 0.0 <= value < np.inf:
+                raise ArgumentError(name, value, "a finite number >= 0")
+        self.alpha, self.beta = float(alpha), float(beta)
+        super().__init__(self.alpha, self.beta)
+
+    def __repr__(self) -> str:
+        return f"Tversky(alpha={self.alpha:g}, beta={self.beta:g})"
+
+
+class Jaccard(Tversky):
+    r"""Jaccard index, or intersection over union: Delta = 1 - tp / (P + fp).
+
+    Without positives in the list (an empty image): 0 if nothing is predicted, else 1.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(1.0, 1.0)
+
+    def __repr__(self) -> str:
+        return "Jaccard()"
+
+
+class FBeta(Tversky):
+    r"""F-beta: Delta = 1 - (1 + b^2) tp / ((1 + b^2) tp + b^2 fn + fp).
+
+    The case alpha = 1 / (1 + b^2), beta = b^2 / (1 + b^2) of `Tversky`.
+
+    Args:
+        beta: b > 0; recall counts b times as much as precision.
+    """
+
+    def __init__(self, beta: float = 1.0) -> None:
+        if not 0.0 < beta < np.inf:
+            raise ArgumentError("beta", beta, "a positive finite number")
+        self.recall_weight = float(beta)
+        square = self.recall_weight**2
+        super().__init__(1.0 / (1.0 + square), square / (1.0 + square))
+
+    def __repr__(self) -> str:
+        return f"FBeta({self.recall_weight:g})"
+
+
+class Dice(FBeta):
+    """Dice coefficient, the same as F1: Delta = 1 - 2 tp / (2 tp + fn + fp)."""
+
+    def __init__(self) -> None:
+        super().__init__(1.0)
+
+    def __repr__(self) -> str:
+        return "Dice()"
+
+
+class GMean(_Counted):
+    r"""Geometric mean of both recalls: Delta = 1 - sqrt(tp tn / (P N)).
+
+    Undefined with one class only.
+
+    Source: Kubat and Matwin 1997.
+    """
+
+    _kind = counts.GMEAN
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+class MatthewsCorrelation(_Counted):
+    r"""Matthews correlation: Delta = (1 - mcc) / 2; mcc = 0 where all or nothing is predicted.
+
+    `metric` is mcc itself, in [-1, 1]. Undefined with one class only.
+
+    Source: Matthews 1975.
+    """
+
+    _kind = counts.MATTHEWS
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def evaluate(self, lists: Lists) -> tuple[Array, Array]:
+        """mcc = 1 - 2 Delta of the prediction phi > 0."""
+        values, defined = super().evaluate(lists)
+        return 2.0 * values - 1.0, defined
+
+
+class CountingTask(_Counting):
+    r"""A user's own metric of counts.
+
+    The solver tries every pair (tp, fp): O(P N) time and 8 P N bytes a list, exact for any
+    function. `metric` is Delta itself, so lower is better.
+
+    Args:
+        task_loss: Delta(tp, fp, fn, tn), elementwise on float64 arrays; >= 0 and finite. NaN for
+            all counts of a list says that the metric is undefined there.
+        most_cells: lists with (P + 1)(N + 1) above this are refused.
+
+    Raises:
+        ArgumentError: in use, for a larger list or a negative or infinite Delta.
+
+    Example:
+        >>> cost = CountingTask(lambda tp, fp, fn, tn: (10 * fn + fp) / (tp + fp + fn + tn))
+    """
+
+    higher_is_better: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        task_loss: Callable[[Array, Array, Array, Array], Array],
+        *,
+        most_cells: int = 50_000_000,
+    ) -> None:
+        if not callable(task_loss):
+            raise ArgumentError("task_loss", repr(task_loss), "a function of (tp, fp, fn, tn)")
+        self.loss_of_counts = task_loss
+        self.most_cells = most_cells
+
+    def solve(
+        self, lists: Lists, weights: Array, coefficients: Array, *, share_ties: bool = True
+    ) -> Solution:
+        tables, starts = self._tables(*class_counts(lists))
+        solution = Solution.empty(lists, weights.size)
+        over_lists(
+            counts.solve_counts_table,
+            lists.offsets,
+            lists.scores,
+            lists.targets,
+            lists.offsets,
+            tables,
+            starts,
+            weights,
+            coefficients,
+            solution.combination,
+            solution.task_losses,
+            solution.values,
+            solution.defined,
+        )
+        return solution
+
+    def evaluate(self, lists: Lists) -> tuple[Array, Array]:
+        """Delta of the prediction phi > 0."""
+        solution = self.solve(lists, np.zeros(1), np.zeros(1))
+        return solution.task_losses[:, 0], solution.defined
+
+    def _loss_of_counts(self, tp: Array, fp: Array, positives: Array, negatives: Array) -> Array:
+        return np.nan_to_num(self.loss_of_counts(tp, fp, positives - tp, negatives - fp))
+
+    def _tables(self, positives: Array, negatives: Array) -> tuple[Array, Array]:
+        """One table of Delta for each pair of class sizes that occurs, and where each list's is."""
+        sizes, which = np.unique(np.stack([positives, negatives]), axis=1, return_inverse=True)
+        cells = (sizes[0] + 1) * (sizes[1] + 1)
+        if (cells > self.most_cells).any():
+            largest = int(cells.argmax())
+            raise ArgumentError(
+                "scores",
+                f"a list of {sizes[0, largest]} positives and {sizes[1, largest]} negatives",
+                f"(P + 1)(N + 1) <= most_cells = {self.most_cells}: an arbitrary function of "
+                "counts takes a table of that size",
+            )
+        tables, starts, at = [np.empty(0)], [], 0
+        for P, N in sizes.T:
+            tp, fp = np.meshgrid(np.arange(P + 1.0), np.arange(N + 1.0), indexing="ij")
+            table = np.broadcast_to(self.loss_of_counts(tp, fp, P - tp, N - fp), tp.shape)
+            if np.isnan(table).all():
+                starts.append(-1)
+                continue
+            if not (np.isfinite(table) & (table >= 0.0)).all():
+                raise ArgumentError(
+                    "task_loss", f"a negative or infinite value at P={P}, N={N}", "finite >= 0"
+                )
+            tables.append(np.asarray(table, np.float64).reshape(-1))
+            starts.append(at)
+            at += table.size
+        return np.concatenate(tables), np.array(starts, np.int64)[which.reshape(-1)]

@@ -1,0 +1,141 @@
+"""Search over a method's grid, stored so that nothing finished is ever done twice.
+
+Every method gets the same number of trials. Which settings they are is fixed beforehand by
+`plan`, so that a search does not depend on when it was interrupted or how many processes worked
+on it. Optuna keeps the trials in one SQLite file; each (method, column, seed) is one study there,
+which `optuna-dashboard` can show.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import optuna
+from optuna.distributions import CategoricalDistribution
+from optuna.trial import create_trial
+
+from directloss.errors import ArgumentError
+from directloss.training.methods import METHODS, Method, Settings
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """What one search is made for."""
+
+    method: str
+    column: str
+    seed: int
+
+    @property
+    def study_name(self) -> str:
+        """Name of its study in the store."""
+        return f"{self.method}/{self.column}/{self.seed}"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A trial of the store: its place in the plan, its validation metric, and what it noted."""
+
+    number: int
+    settings: Settings
+    validation: float
+    notes: Mapping[str, Any]
+
+
+def plan(method: Method, trials: int, seed: int) -> list[Settings]:
+    """The settings to try: `trials` distinct points of the grid, a Latin hypercube in short.
+
+    Each axis is gone through in a random order before any of its values is used again, so that
+    few trials already cover every axis. The order of an axis depends on the seed and its name only:
+    methods that share an axis (learning rate, L2) meet its values in the same order.
+
+    Raises:
+        ArgumentError: the grid has fewer points than `trials`.
+    """
+    if not 1 <= trials <= method.grid_size:
+        raise ArgumentError(
+            "trials", trials, f"1 to {method.grid_size}, the distinct settings of {method.name}"
+        )
+    generators = {
+        axis: np.random.default_rng((seed, zlib.crc32(axis.encode()))) for axis in method.grid
+    }
+    queues: dict[str, list[float]] = {axis: [] for axis in method.grid}
+    chosen: dict[Settings, None] = {}
+    while len(chosen) < trials:
+        point = {}
+        for axis, values in method.grid.items():
+            queues[axis] = queues[axis] or generators[axis].permutation(values).tolist()
+            point[axis] = queues[axis].pop()
+        chosen[Settings(**point)] = None
+    return list(chosen)
+
+
+class TrialStore:
+    """Finished trials in an SQLite file.
+
+    A trial is written in one transaction when it has ended: a process that is killed leaves whole
+    trials only.
+
+    Args:
+        path: the file; made if it does not exist.
+        higher_is_better: whether the best trial has the highest or the lowest value.
+    """
+
+    def __init__(self, path: Path, *, higher_is_better: bool = True) -> None:
+        self._storage = optuna.storages.RDBStorage(f"sqlite:///{path.resolve()}")
+        self._direction: Literal["maximize", "minimize"] = (
+            "maximize" if higher_is_better else "minimize"
+        )
+        self._known = set(optuna.get_all_study_names(self._storage))
+        self._studies: dict[Cell, optuna.Study] = {}
+
+    def finished(self, cell: Cell) -> dict[int, Finished]:
+        """The cell's trials by their place in the plan."""
+        if cell.study_name not in self._known:
+            return {}
+        trials = self._study(cell).get_trials(deepcopy=False)
+        found = (_read(trial) for trial in trials if trial.state.is_finished())
+        return {trial.number: trial for trial in found}
+
+    def record(self, cell: Cell, trial: Finished) -> None:
+        """Adds a trial that has ended."""
+        grid = METHODS[cell.method].grid
+        point = {axis: getattr(trial.settings, axis) for axis in grid}
+        self._study(cell).add_trial(
+            create_trial(
+                value=trial.validation,
+                params=point,
+                distributions={axis: CategoricalDistribution(v) for axis, v in grid.items()},
+                user_attrs={"number": trial.number, **trial.notes},
+            )
+        )
+
+    def best(self, cell: Cell) -> Finished:
+        """The trial with the best validation metric; the earliest of the plan among equals."""
+        sign = 1.0 if self._direction == "maximize" else -1.0
+        trials = self.finished(cell).values()
+        return max(trials, key=lambda trial: (sign * trial.validation, -trial.number))
+
+    def _study(self, cell: Cell) -> optuna.Study:
+        if cell not in self._studies:
+            self._studies[cell] = optuna.create_study(
+                storage=self._storage,
+                study_name=cell.study_name,
+                direction=self._direction,
+                load_if_exists=True,
+            )
+            self._known.add(cell.study_name)
+        return self._studies[cell]
+
+
+def _read(trial: optuna.trial.FrozenTrial) -> Finished:
+    notes = dict(trial.user_attrs)
+    assert trial.value is not None, "only trials with a value are recorded"
+    return Finished(notes.pop("number"), Settings(**trial.params), trial.value, notes)

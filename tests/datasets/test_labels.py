@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from directloss.datasets import DataError
+from directloss.datasets.labels import read_labels
+
+
+def target(values: list[object]) -> pd.Series:
+    return pd.Series(values, name="kind")
+
+
+@pytest.mark.parametrize(
+    ("values", "named", "positives"),
+    [
+        ([0, 1, 1, 1], None, ["1"]),
+        ([0.0, 1.0, 1.0, 1.0], None, ["1"]),
+        ([False, True, True], None, ["True"]),
+        ([-1, 1, 1, 1], None, ["-1"]),
+        (["no", "no", "yes"], None, ["yes"]),
+        (["yes", "yes", "no"], None, ["no"]),
+        ([3, 4], None, ["4"]),
+        (["yes", "yes", "no"], "yes", ["yes"]),
+        ([0, 1, 1, 1], "0", ["0"]),
+        ([3.0, 4.0, 4.0], "4", ["4"]),
+        (["a", "b", "c"], None, ["a", "b", "c"]),
+        (["a", "b", "c"], "b", ["b"]),
+        ([10, 9, 2], None, ["2", "9", "10"]),
+    ],
+)
+def test_what_is_positive(values: list[object], named: str | None, positives: list[str]) -> None:
+    labels = read_labels(target(values), named)
+    assert labels.positives == positives
+    for value in positives:
+        expected = [float(v) == float(value) if isinstance(v, int | float) and value != "True"
+                    else str(v) == value for v in values]
+        assert labels.binary(value).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "named", "message"),
+    [
+        ([1.0, None, 0.0], None, "'kind' is missing in 1 of 3 rows"),
+        ([0, 0, 0], None, "'kind' is '0' in every row"),
+        ([0, 1], "2", "'kind' has no value '2'; it has 0, 1"),
+        (list(np.linspace(0, 1, 500)), None, "500 distinct values.*--positive"),
+        ([1, "x", 2], None, "'kind' mixes numbers and texts"),
+    ],
+)
+def test_bad_targets(values: list[object], named: str | None, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read_labels(target(values), named)

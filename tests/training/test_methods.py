@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+import directloss as dl
+from directloss.training import METHODS, Method, Settings
+
+NAMES = "logistic hinge-ap per-ap pos-ap neg-ap both-ap hinge-01 per-01 pos-01 neg-01 mix-ap".split()
+
+
+def settings_of(method: Method) -> Settings:
+    return Settings(0.1, 0.0, epsilon=0.5 if "epsilon" in method.grid else None)
+
+
+def gradient(loss_fn: torch.nn.Module) -> torch.Tensor:
+    scores = torch.linspace(-1, 1, 20, dtype=torch.float64)[torch.randperm(20)].requires_grad_()
+    targets = torch.arange(20) % 4 == 0
+    loss_fn(scores, targets).backward()
+    assert scores.grad is not None
+    return scores.grad
+
+
+def test_registry_is_complete() -> None:
+    assert list(METHODS) == NAMES
+    assert all(method.name == name for name, method in METHODS.items())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_grid_has_epsilon_where_the_method_uses_it(name: str) -> None:
+    method = METHODS[name]
+    uses = name.startswith(("pos-", "neg-", "both-", "mix-"))
+    assert set(method.grid) == {"learning_rate", "l2"} | ({"epsilon"} if uses else set())
+    assert gradient(method.loss(settings_of(method), spread=1.0)).isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("name", "same"),
+    [
+        ("hinge-ap", dl.HingeLoss(dl.AveragePrecision(), margin=2.0)),
+        ("per-ap", dl.PerceptronLoss(dl.AveragePrecision())),
+        ("pos-ap", dl.DirectLoss(dl.AveragePrecision(), epsilon=1.0, direction="positive")),
+        ("neg-ap", dl.DirectLoss(dl.AveragePrecision(), epsilon=1.0, direction="negative")),
+        ("both-ap", dl.DirectLoss(dl.AveragePrecision(), epsilon=1.0, direction="both")),
+        ("hinge-01", dl.HingeLoss(dl.ZeroOne(), margin=2.0)),
+        ("per-01", dl.PerceptronLoss(dl.ZeroOne())),
+        ("pos-01", dl.DirectLoss(dl.ZeroOne(), epsilon=1.0, direction="positive")),
+        ("neg-01", dl.DirectLoss(dl.ZeroOne(), epsilon=1.0, direction="negative")),
+    ],
+)
+def test_each_name_is_its_update_with_epsilon_and_margin_in_spreads(
+    name: str, same: torch.nn.Module
+) -> None:
+    method = METHODS[name]
+    torch.manual_seed(1)
+    named = gradient(method.loss(settings_of(method), spread=2.0))
+    torch.manual_seed(1)
+    assert torch.equal(named, gradient(same))
+
+
+def test_mix_is_cross_entropy_plus_a_tenth_of_the_direct_loss() -> None:
+    torch.manual_seed(1)
+    mixed = gradient(METHODS["mix-ap"].loss(Settings(0.1, 0.0, 0.5), spread=2.0))
+    torch.manual_seed(1)
+    direct = gradient(dl.DirectLoss(dl.AveragePrecision(), epsilon=1.0, direction="positive"))
+    torch.manual_seed(1)
+    logistic = gradient(METHODS["logistic"].loss(Settings(0.1, 0.0), spread=2.0))
+    torch.testing.assert_close(mixed, logistic + 0.1 * direct)
+
+
+def test_logistic_takes_any_zero_one_targets() -> None:
+    scores, targets = torch.randn(9), torch.arange(9) % 2
+    loss_fn = METHODS["logistic"].loss(Settings(0.1, 0.0), spread=1.0)
+    expected = binary_cross_entropy_with_logits(scores, targets.float())
+    assert loss_fn(scores, targets) == loss_fn(scores, targets.bool()) == expected
