@@ -4,20 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypedDict, Unpack
+from typing import Literal, NamedTuple, TypedDict, Unpack
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from directloss.errors import ArgumentError, UndefinedMetricError
-from directloss.lists import Dim, Layout, Lists, read_lists
+from directloss import _operators
+from directloss.errors import ArgumentError
+from directloss.lists import Dim, Layout
 from directloss.tasks.base import Task
 
-__all__ = ["LayoutOptions", "Reduction", "Solved", "Step", "auto_epsilon", "solve"]
+__all__ = [
+    "Empty",
+    "LayoutOptions",
+    "Reduction",
+    "Solved",
+    "Step",
+    "auto_epsilon",
+    "measured_step",
+    "read",
+    "solve",
+]
 
 Reduction = Literal["mean", "sum", "none"]
 Empty = Literal["skip", "error"]
+Shown = Literal["prediction", "objective"]
 Step = float | Tensor
 """A number, or a 0-d tensor where Python must not look at it (a traced graph)."""
 
@@ -32,114 +44,71 @@ class LayoutOptions(TypedDict, total=False):
     empty: Empty
 
 
+class Rows(NamedTuple):
+    """A call's tensors as rows (R, n), one list a row before mask and groups."""
+
+    layout: Layout
+    scores: Tensor
+    targets: Tensor
+    mask: Tensor | None
+    groups: Tensor | None
+
+
 @dataclass(frozen=True, slots=True)
 class Solved:
     """The terms of an update, solved for a tensor of scores.
 
     Attributes:
-        rows: the scores as rows (R, n), float32 or float64, with gradient, infinities as 0.
-        combination: sum of coefficient * y as rows (R, n), constant.
-        task_losses, values: (L, T), Delta and F of each list and term, constant.
-        defined: bool (L,).
-        weights, coefficients: (T,), of the terms.
+        scores: rows (R, n), float32 or float64, with gradient, infinities as 0.
+        combination: the sum of coefficient * y over the terms, rows (R, n), constant; it holds the
+            reduction's factor.
+        value: what the loss shows: a scalar, or one entry a list in the shape without `dim`.
     """
 
     layout: Layout
-    rows: Tensor
+    scores: Tensor
     combination: Tensor
-    task_losses: Tensor
-    values: Tensor
-    defined: Tensor
-    weights: Tensor
-    coefficients: Tensor
+    value: Tensor
     groups: Tensor | None
+    reduction: Reduction
 
-    def objective(self) -> Tensor:
-        """Sum of coefficient * (F + weight * Delta), (L,): what the terms descend along.
-
-        The ground truth (weight -infinity) counts with its F alone. For the terms of direct loss
-        this is the bound L_+ or L_-; for hinge and perceptron the loss itself.
-        """
-        finite = torch.where(torch.isinf(self.weights), 0.0, self.weights)
-        return ((self.values + finite * self.task_losses) * self.coefficients).sum(-1)
-
-    def reduce(self, values: Tensor, reduction: Reduction) -> Tensor:
-        """Values of the lists, (L,), to what the loss returns; undefined lists count 0."""
-        values = torch.where(self.defined, values, 0.0).to(self.rows.dtype)
-        if reduction == "none":
-            return self.layout.per_list(values, self._groups_a_row())
-        return values.sum() * self._share(reduction)
-
-    def score(self, configuration: Tensor, reduction: Reduction) -> Tensor:
-        """F = <scores, configuration>, reduced; differentiable in the scores."""
-        # Elementwise products, since a matrix product may round to shorter mantissas.
-        products = self.rows * configuration
-        if reduction != "none":
-            return products.sum() * self._share(reduction)
+    def score(self, configuration: Tensor) -> Tensor:
+        """F = <scores, configuration> up to a constant, in the shape of `value`; differentiable."""
+        # Measured from the scores at hand, F is 0 and cannot overflow. Elementwise products, since
+        # a matrix product may round to shorter mantissas.
+        products = (self.scores - self.scores.detach()) * configuration
+        if self.reduction != "none":
+            return products.sum()
         if self.groups is None:
             return self.layout.per_list(products.sum(-1), None)
-        _, group = torch.unique(self.groups, return_inverse=True)
-        sums = products.new_zeros(products.shape[0], self._groups_a_row() or 0)
-        return self.layout.per_list(sums.index_add(1, group, products), sums.shape[1])
-
-    def _share(self, reduction: Reduction) -> Tensor:
-        if reduction == "sum":
-            return self.rows.new_ones(())
-        if reduction == "mean":
-            return 1.0 / self.defined.sum().clamp(min=1).to(self.rows.dtype)
-        raise ArgumentError("reduction", repr(reduction), "'mean', 'sum' or 'none'")
-
-    def _groups_a_row(self) -> int | None:
-        if self.groups is None:
-            return None
-        return self.defined.numel() // max(self.rows.shape[0], 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """Scores and targets as a task takes them.
-
-    Attributes:
-        rows: the scores as rows (R, n), with gradient.
-        lists: the same on the host, without what is masked.
-        group_row: integers (n,), or None.
-    """
-
-    layout: Layout
-    rows: Tensor
-    lists: Lists
-    group_row: Tensor | None
+        ids, group = torch.unique(self.groups, return_inverse=True)
+        sums = products.new_zeros(products.shape[0], ids.numel())
+        return self.layout.per_list(sums.index_add(1, group, products), ids.numel())
 
 
 def read(
-    task: Task | None,
     scores: Tensor,
     targets: Tensor,
     *,
+    target_per_list: bool,
     dim: Dim = -1,
     mask: Tensor | None = None,
     groups: Tensor | None = None,
     ignore_index: int | None = None,
     empty: Empty = "skip",
-) -> Read:
-    """Check the arguments and bring them to the host; without a task, targets are not checked."""
-    if empty not in ("skip", "error"):
-        raise ArgumentError("empty", repr(empty), "'skip' or 'error'")
+) -> Rows:
+    """Check shapes and types, which a traced graph knows too, and bring the list axes last."""
     layout = Layout.of(scores, dim)
-    per_list = task.target_per_list if task else targets.ndim < scores.ndim
-    target_rows = layout.targets_to_rows(targets, per_list=per_list)
-    if mask is not None:
-        mask = layout.targets_to_rows(mask, per_list=per_list, name="mask")
-    if groups is not None:
-        groups = layout.groups_to_row(groups)
     rows = layout.to_rows(scores)
     if rows.dtype in (torch.float16, torch.bfloat16):
         rows = rows.float()
-    reader = task.read_targets if task else np.asarray
-    lists, _ = read_lists(
-        rows, target_rows, mask, groups, read_targets=reader, ignore_index=ignore_index
+    return Rows(
+        layout,
+        rows,
+        layout.targets_to_rows(targets, per_list=target_per_list),
+        None if mask is None else layout.mask_to_rows(mask, per_list=target_per_list),
+        None if groups is None else layout.groups_to_row(groups),
     )
-    return Read(layout, rows, lists, groups)
 
 
 def solve(
@@ -147,36 +116,52 @@ def solve(
     scores: Tensor,
     targets: Tensor,
     terms: Sequence[tuple[Step, Step]],
+    *,
+    shown: Shown = "prediction",
+    reduction: Reduction = "mean",
     **options: Unpack[LayoutOptions],
 ) -> Solved:
     """Solve every term (coefficient, weight) on every list of `scores`.
+
+    Args:
+        shown: what `Solved.value` is, of each list: "prediction", Delta of the first term; or
+            "objective", the sum of coefficient * (F + weight * Delta), which the terms descend
+            along (with its F alone for the ground truth, weight -infinity). For the terms of
+            direct loss that is the bound L_+ or L_-; for hinge and perceptron the loss.
 
     Raises:
         ArgumentError: an argument has the wrong shape, type or value, or a score is NaN.
         UndefinedMetricError: with ``empty="error"``, for a list without a defined metric.
     """
-    with torch.autocast(scores.device.type, enabled=False):
-        given = read(task, scores, targets, **options)
-        coefficients = np.array([float(c) for c, _ in terms])
-        weights = np.array([float(w) for _, w in terms])
-        solution = task.solve(given.lists, weights, coefficients)
-        if options.get("empty") == "error" and not solution.defined.all():
-            _refuse_undefined(task, given.lists, solution.defined)
-        device = scores.device
-        # float64 does not exist on every device.
-        wide = torch.float32 if device.type == "mps" else torch.float64
-        combination = given.lists.scatter(solution.combination, given.layout.rows)
-        return Solved(
-            given.layout,
-            torch.nan_to_num(given.rows, nan=0.0, posinf=0.0, neginf=0.0),
-            torch.from_numpy(combination).to(device),
-            torch.from_numpy(solution.task_losses).to(device, wide),
-            torch.from_numpy(solution.values).to(device, wide),
-            torch.from_numpy(solution.defined).to(device),
-            torch.from_numpy(weights).to(device, wide),
-            torch.from_numpy(coefficients).to(device, wide),
-            given.group_row,
-        )
+    if reduction not in ("mean", "sum", "none"):
+        raise ArgumentError("reduction", repr(reduction), "'mean', 'sum' or 'none'")
+    if torch.is_autocast_enabled(scores.device.type):
+        with torch.autocast(scores.device.type, enabled=False):
+            return solve(task, scores, targets, terms, shown=shown, reduction=reduction, **options)
+    rows = read(scores, targets, target_per_list=task.target_per_list, **options)
+    value, combination = _operators.solve(
+        task,
+        rows.scores.detach(),
+        rows.targets,
+        rows.mask,
+        rows.groups,
+        terms,
+        options.get("ignore_index"),
+        refuse_undefined=options.get("empty") == "error",
+        objective=shown == "objective",
+        reduction=reduction,
+    )
+    if reduction == "none":
+        groups = None if rows.groups is None else value.numel() // max(rows.layout.rows[0], 1)
+        value = rows.layout.per_list(value, groups)
+    return Solved(
+        rows.layout,
+        torch.nan_to_num(rows.scores, nan=0.0, posinf=0.0, neginf=0.0),
+        combination,
+        value,
+        rows.groups,
+        reduction,
+    )
 
 
 def auto_epsilon(
@@ -192,37 +177,27 @@ def auto_epsilon(
         targets: needed only where `ignore_index` or a NaN target leaves entries out.
         options: dim, mask, groups, ignore_index as for the losses.
     """
-    squares, count = spread_sums(scores, targets, **options)
+    if targets is None:
+        targets = torch.zeros(scores.shape, dtype=torch.uint8)
+    rows = read(scores, targets, target_per_list=targets.ndim < scores.ndim, **options)
+    squares, count = _operators.spread_sums(*rows[1:], options.get("ignore_index"))
     return float(np.sqrt(squares / count)) if count else 0.0
 
 
-def spread_sums(
-    scores: Tensor, targets: Tensor | None, **options: Unpack[LayoutOptions]
-) -> tuple[float, int]:
-    """Sum of squared deviations from the lists' means, and the number of scores in it."""
-    if targets is None:
-        targets = torch.zeros(scores.shape, dtype=torch.uint8)
-    return within_list_squares(read(None, scores, targets, **options).lists)
+def measured_step(
+    stored: Tensor, task: Task, scores: Tensor, targets: Tensor, options: LayoutOptions
+) -> Tensor:
+    """The step of ``epsilon="auto"``: `stored` if it is set, else what these scores give, else NaN.
 
-
-def within_list_squares(lists: Lists) -> tuple[float, int]:
-    """Sum of squared deviations of finite scores from their list's mean, and their number."""
-    scores = lists.scores.astype(np.float64)
-    owner = np.repeat(np.arange(len(lists)), np.diff(lists.offsets))
-    finite = np.isfinite(scores)
-    scores, owner = scores[finite], owner[finite]
-    counts = np.bincount(owner, minlength=len(lists))
-    means = np.bincount(owner, scores, minlength=len(lists)) / np.maximum(counts, 1)
-    return float(np.square(scores - means[owner]).sum()), scores.size
-
-
-def _refuse_undefined(task: Task, lists: Lists, defined: np.ndarray) -> None:
-    where = np.flatnonzero(~defined)
-    first = int(where[0])
-    start, stop = lists.offsets[first], lists.offsets[first + 1]
-    raise UndefinedMetricError(
-        "targets",
-        f"{where.size} of {len(lists)} lists on which {type(task).__name__} is undefined "
-        f"(first: list {first}, of {stop - start} entries)",
-        "lists on which it is defined, or empty='skip'",
+    A scalar like `stored`. Pooled over the processes of torch.distributed where it is initialised.
+    """
+    rows = read(scores, targets, target_per_list=task.target_per_list, **options)
+    return _operators.step(
+        stored,
+        rows.scores.detach(),
+        rows.targets,
+        rows.mask,
+        rows.groups,
+        options.get("ignore_index"),
+        task.epsilon_scale,
     )

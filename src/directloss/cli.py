@@ -111,7 +111,7 @@ def compare(
             patience=patience,
         )
         folder = out or Path("runs") / f"compare-{Path(data).name.split('.')[0]}"
-        _compare(comparison, folder, workers or _cores(), Console())
+        _compare(comparison, folder, _cores() if workers is None else workers, Console())
     except (DirectLossError, OSError) as error:
         typer.echo(f"directloss: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(2) from error

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from directloss._solve import LayoutOptions, read, within_list_squares
+from directloss._operators import within_list_squares
+from directloss._solve import LayoutOptions, read
 from directloss.functional import direct_terms
+from directloss.lists import read_lists
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,7 +57,10 @@ def diagnose(
     options: LayoutOptions,
 ) -> Diagnostics:
     """Solve both directions and compare."""
-    lists = read(task, scores, targets, **options).lists
+    rows = read(scores, targets, target_per_list=task.target_per_list, **options)
+    lists, _ = read_lists(
+        *rows[1:], read_targets=task.read_targets, ignore_index=options.get("ignore_index")
+    )
     squares, count = within_list_squares(lists)
     spread = float(np.sqrt(squares / count)) if count else 0.0
     weights = np.array([0.0, epsilon, -epsilon])

@@ -146,8 +146,7 @@ def direct_loss(
     """
     require_positive("epsilon", epsilon)
     terms = direct_terms(epsilon, direction or task.direction)
-    solved = solve(task, scores, targets, terms, **layout)
-    return reduced(solved, solved.task_losses[:, 0], reduction)
+    return loss_of(solve(task, scores, targets, terms, reduction=reduction, **layout))
 
 
 def hinge_loss(
@@ -161,8 +160,10 @@ def hinge_loss(
 ) -> Tensor:
     """The structured hinge; the stateless form of `directloss.HingeLoss`."""
     require_positive("margin", margin)
-    solved = solve(task, scores, targets, hinge_terms(margin), **layout)
-    return reduced(solved, solved.objective(), reduction)
+    terms = hinge_terms(margin)
+    return loss_of(
+        solve(task, scores, targets, terms, shown="objective", reduction=reduction, **layout)
+    )
 
 
 def perceptron_loss(
@@ -174,18 +175,16 @@ def perceptron_loss(
     **layout: Unpack[LayoutOptions],
 ) -> Tensor:
     """The structured perceptron; the stateless form of `directloss.PerceptronLoss`."""
-    solved = solve(task, scores, targets, perceptron_terms(), **layout)
-    return reduced(solved, solved.objective(), reduction)
-
-
-def reduced(solved: Solved, values: Tensor, reduction: Reduction) -> Tensor:
-    """The loss of solved terms: shows `values`, one a list, and carries the terms' gradient."""
-    # F is linear for a task on scores, so the sum over terms is F of one combined configuration.
-    return loss_from_configurations(
-        lambda y: solved.score(y, reduction),
-        [(1.0, solved.combination)],
-        solved.reduce(values, reduction),
+    terms = perceptron_terms()
+    return loss_of(
+        solve(task, scores, targets, terms, shown="objective", reduction=reduction, **layout)
     )
+
+
+def loss_of(solved: Solved) -> Tensor:
+    """The loss of solved terms: shows their value and carries their gradient."""
+    # F is linear for a task on scores, so the sum over terms is F of one combined configuration.
+    return loss_from_configurations(solved.score, [(1.0, solved.combination)], solved.value)
 
 
 def require_positive(name: str, value: Step) -> None:

@@ -43,11 +43,11 @@ class Lists:
     def __len__(self) -> int:
         return int(self.offsets.size) - 1
 
-    def scatter(self, values: Array, shape: tuple[int, int]) -> Array:
+    def scatter(self, values: Array, shape: Sequence[int]) -> Array:
         """Values of the entries back to rows (R, n); entries that were left out get 0."""
         if self.places is None:
-            return values.reshape(shape)
-        rows = np.zeros(shape, values.dtype)
+            return values.reshape(tuple(shape))
+        rows = np.zeros(tuple(shape), values.dtype)
         rows.reshape(-1)[self.places] = values
         return rows
 
@@ -71,8 +71,10 @@ class Layout:
             raise ArgumentError("scores", came, "a tensor of a floating-point type")
         if scores.ndim == 0:
             raise ArgumentError("scores", "shape ()", "at least one axis, such as (n,)")
-        axes = (dim,) if isinstance(dim, int) else tuple(dim)
         ndim = scores.ndim
+        axes = (dim,) if isinstance(dim, int) else tuple(dim) if isinstance(dim, Sequence) else ()
+        if any(not isinstance(axis, int) for axis in axes):
+            raise ArgumentError("dim", repr(dim), "an int, or a sequence of ints")
         if not axes or any(not -ndim <= axis < ndim for axis in axes):
             wanted = f"axes in [-{ndim}, {ndim}), as the scores have shape {tuple(scores.shape)}"
             raise ArgumentError("dim", dim, wanted)
@@ -111,7 +113,7 @@ class Layout:
         return values.reshape(*self.rest, groups).movedim(-1, self.axes[0])
 
     def targets_to_rows(self, targets: Tensor, *, per_list: bool, name: str = "targets") -> Tensor:
-        """Targets or a mask as rows: (R, n), or (R, 1) where they belong to whole lists."""
+        """Targets as rows: (R, n), or (R, 1) where a list has one."""
         if not isinstance(targets, Tensor):
             raise ArgumentError(name, type(targets).__name__, "a tensor")
         wanted = self.rest if per_list else tuple(self.shape)
@@ -121,6 +123,13 @@ class Layout:
                 name, f"shape {tuple(targets.shape)}", f"the shape {wanted}{without}"
             )
         return targets.reshape(-1, 1) if per_list else self.to_rows(targets)
+
+    def mask_to_rows(self, mask: Tensor, *, per_list: bool) -> Tensor:
+        """A mask, in the shape of the targets, as rows."""
+        rows = self.targets_to_rows(mask, per_list=per_list, name="mask")
+        if rows.dtype != torch.bool:
+            raise ArgumentError("mask", rows.dtype, "torch.bool: True = in the list")
+        return rows
 
     def groups_to_row(self, groups: Tensor) -> Tensor:
         """Group numbers of the entries along the list axes, flat."""
@@ -139,7 +148,9 @@ def host(tensor: Tensor) -> Array:
     """A tensor's data as a contiguous numpy array; half precisions widened to float32, exactly."""
     if tensor.dtype in (torch.float16, torch.bfloat16):
         tensor = tensor.float()
-    array: Array = tensor.detach().cpu().contiguous().numpy()
+    if tensor.device.type != "cpu":
+        tensor = tensor.cpu()
+    array: Array = tensor.detach().contiguous().numpy()
     return array
 
 
@@ -168,8 +179,6 @@ def read_lists(
     """
     score_rows, target_rows = host(scores), host(targets)
     keep = None if mask is None else host(mask)
-    if keep is not None and keep.dtype != np.bool_:
-        raise ArgumentError("mask", keep.dtype, "bool: True = in the list")
     if target_rows.dtype.kind == "f" and count_nan(target_rows.reshape(-1)):
         given = ~np.isnan(target_rows)
         keep = given if keep is None else keep & given
@@ -196,12 +205,12 @@ def read_lists(
             chosen = np.where(kept, target_rows[:, 0], target_rows[kept, 0][:1].sum())
     wrong = count_nan(flat)
     if wrong:
-        at = np.flatnonzero(np.isnan(flat))[:3]
-        where = ", ".join(str(k if places is None else places[k]) for k in at)
-        more = ", ..." if wrong > 3 else ""
+        first = np.flatnonzero(np.isnan(flat))[0]
+        row, entry = divmod(first if places is None else places[first], score_rows.shape[1])
         raise NonFiniteScoreError(
             "scores",
-            f"{wrong} NaN of {flat.size} scores (flat index {where}{more})",
+            f"{wrong} NaN of {flat.size} scores, the first at entry {entry} along dim"
+            + (f" of list {row}" if score_rows.shape[0] > 1 else ""),
             "numbers; +inf and -inf are allowed",
         )
     return Lists(flat, read_targets(chosen.reshape(-1)), offsets, places), lists_a_row

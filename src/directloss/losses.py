@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
 
 from directloss import functional
+from directloss._operators import traced, transformed
 from directloss._solve import (
     Empty,
     LayoutOptions,
     Reduction,
     Solved,
+    Step,
+    measured_step,
     solve,
-    spread_sums,
 )
 from directloss.diagnostics import Diagnostics, diagnose
 from directloss.errors import ArgumentError
@@ -34,7 +37,7 @@ QUIET_BATCHES = 50
 class _TaskLoss(nn.Module):
     """What the three updates share: the task, the layout, and a step that may set itself."""
 
-    _quiet_batches: int = 0
+    _quiet_batches: int | None = 0
 
     def __init__(
         self,
@@ -67,19 +70,31 @@ class _TaskLoss(nn.Module):
             "empty": self.empty,
         }
 
-    def _step(self, name: str, scores: Tensor, targets: Tensor, layout: LayoutOptions) -> float:
-        """The step as a number; an unset one is measured, and kept in training mode."""
-        stored: Tensor = getattr(self, name)
-        step = float(stored)
-        if not math.isnan(step):
-            return step
-        spread = _pooled_spread(scores, targets, layout)
-        if spread == 0.0:  # nothing to measure yet: stand in, and try the next batch
-            return self.task.epsilon_scale
-        step = self.task.epsilon_scale * spread
-        if self.training:
-            stored.fill_(step)
-        return step
+    def _measure(
+        self, name: str, scores: Tensor, targets: Tensor, layout: LayoutOptions
+    ) -> tuple[Tensor, Step]:
+        """The step as measured, NaN where there is nothing to measure, and the step to take."""
+        measured = measured_step(getattr(self, name), self.task, scores, targets, layout)
+        # Until a batch has a spread, a stand-in. Chosen without looking, for traced graphs.
+        return measured, torch.where(torch.isnan(measured), self.task.epsilon_scale, measured)
+
+    def _keep(self, name: str, measured: Tensor) -> None:
+        """Hold the step fixed, once a training batch went through."""
+        if self.training and (torch.compiler.is_compiling() or not transformed()):
+            getattr(self, name).copy_(measured)
+
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
+        # The step moves between devices but keeps its precision: half() of a model is not meant
+        # for it. float64 does not exist on every device, hence the detour.
+        steps = {name: step for name, step in self._buffers.items() if step is not None}
+        for name, step in steps.items():
+            self._buffers[name] = step.float()
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for name, step in steps.items():
+            device = self.get_buffer(name).device
+            wide = torch.float32 if device.type == "mps" else torch.float64
+            self._buffers[name] = step.to(device, wide)
+        return self
 
     def _set_step(self, name: str, value: float | Auto) -> None:
         if value == "auto":
@@ -88,20 +103,38 @@ class _TaskLoss(nn.Module):
             raise ArgumentError(name, repr(value), "a positive finite number, or 'auto'")
         else:
             functional.require_positive(name, value)
-        self.register_buffer(name, torch.tensor(float(value), dtype=torch.float32))
+        self.register_buffer(name, torch.tensor(float(value), dtype=torch.float64))
+
+    def _loss(
+        self,
+        scores: Tensor,
+        targets: Tensor,
+        terms: Sequence[functional.Term],
+        layout: LayoutOptions,
+        shown: Literal["prediction", "objective"],
+    ) -> Tensor:
+        solved = solve(
+            self.task,
+            scores,
+            targets,
+            terms,
+            shown=shown,
+            reduction=self.reduction,
+            **layout,
+        )
+        self._watch(solved)
+        return functional.loss_of(solved)
 
     def _watch(self, solved: Solved) -> None:
         """Count training batches without gradient; say once, when it lasts, which knob to turn."""
-        if not self.training or self._quiet_batches > QUIET_BATCHES:
+        if traced() or not self.training or self._quiet_batches is None:
             return
-        # Equal values are cheap to see and come with every zero gradient.
-        same = (solved.task_losses == solved.task_losses[:, :1]).all()
-        if not bool(same) or bool(solved.combination.any()):
+        if bool(solved.combination.any()):
             self._quiet_batches = 0
             return
         self._quiet_batches += 1
         if self._quiet_batches == QUIET_BATCHES:
-            self._quiet_batches += 1
+            self._quiet_batches = None
             warnings.warn(self._advice(), UserWarning, stacklevel=4)
 
     def _advice(self) -> str:
@@ -189,11 +222,11 @@ class DirectLoss(_TaskLoss):
             NonFiniteScoreError: a score that takes part is NaN. Nothing has been updated.
         """
         layout = self._layout(mask, groups)
-        epsilon = self._step("epsilon", scores, targets, layout)
+        measured, epsilon = self._measure("epsilon", scores, targets, layout)
         terms = functional.direct_terms(epsilon, self.direction)
-        solved = solve(self.task, scores, targets, terms, **layout)
-        self._watch(solved)
-        return functional.reduced(solved, solved.task_losses[:, 0], self.reduction)
+        loss = self._loss(scores, targets, terms, layout, "prediction")
+        self._keep("epsilon", measured)
+        return loss
 
     def bounds(
         self,
@@ -205,12 +238,20 @@ class DirectLoss(_TaskLoss):
     ) -> tuple[Tensor, Tensor]:
         """(L_-, L_+), the scalars of the two directions: L_- <= Delta(y_w) <= L_+."""
         layout = self._layout(mask, groups)
-        epsilon = self._step("epsilon", scores, targets, layout)
+        _, epsilon = self._measure("epsilon", scores, targets, layout)
         bounds = []
         for direction in ("negative", "positive"):
             terms = functional.direct_terms(epsilon, direction)
-            solved = solve(self.task, scores, targets, terms, **layout)
-            bounds.append(solved.reduce(solved.objective(), self.reduction))
+            solved = solve(
+                self.task,
+                scores,
+                targets,
+                terms,
+                shown="objective",
+                reduction=self.reduction,
+                **layout,
+            )
+            bounds.append(solved.value)
         return bounds[0], bounds[1]
 
     def diagnostics(
@@ -223,7 +264,7 @@ class DirectLoss(_TaskLoss):
     ) -> Diagnostics:
         """How epsilon relates to these scores, and what the update would do."""
         layout = self._layout(mask, groups)
-        epsilon = self._step("epsilon", scores, targets, layout)
+        _, epsilon = self._measure("epsilon", scores, targets, layout)
         return diagnose(self.task, scores, targets, float(epsilon), self.direction, layout)
 
     def _advice(self) -> str:
@@ -281,9 +322,11 @@ class HingeLoss(_TaskLoss):
     ) -> Tensor:
         """The hinge; arguments and errors as in `DirectLoss.forward`."""
         layout = self._layout(mask, groups)
-        margin = self._step("margin", scores, targets, layout)
-        solved = solve(self.task, scores, targets, functional.hinge_terms(margin), **layout)
-        return functional.reduced(solved, solved.objective(), self.reduction)
+        measured, margin = self._measure("margin", scores, targets, layout)
+        terms = functional.hinge_terms(margin)
+        loss = self._loss(scores, targets, terms, layout, "objective")
+        self._keep("margin", measured)
+        return loss
 
     def extra_repr(self) -> str:
         return f"{self.task!r}, margin={float(self.margin):g}"
@@ -312,18 +355,7 @@ class PerceptronLoss(_TaskLoss):
     ) -> Tensor:
         """The perceptron loss; arguments and errors as in `DirectLoss.forward`."""
         layout = self._layout(mask, groups)
-        solved = solve(self.task, scores, targets, functional.perceptron_terms(), **layout)
-        return functional.reduced(solved, solved.objective(), self.reduction)
+        return self._loss(scores, targets, functional.perceptron_terms(), layout, "objective")
 
     def extra_repr(self) -> str:
         return f"{self.task!r}"
-
-
-def _pooled_spread(scores: Tensor, targets: Tensor, layout: LayoutOptions) -> float:
-    """Standard deviation within lists, pooled over processes where there are several."""
-    squares, count = spread_sums(scores, targets, **layout)
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        sums = torch.tensor([squares, float(count)], dtype=torch.float64, device=scores.device)
-        torch.distributed.all_reduce(sums)
-        squares, count = float(sums[0]), int(sums[1])
-    return math.sqrt(squares / count) if count else 0.0

@@ -17,6 +17,7 @@ from directloss.inference.positions import (
     CUTOFF_RELEVANT,
     NO_CUTOFF,
     Divisor,
+    configuration_losses,
     metric_positions,
     solve_positions,
 )
@@ -24,7 +25,7 @@ from directloss.inference.positions import (
 Floats = NDArray[np.float64]
 
 LONGEST = 6
-CASES = 1000
+CASES = 400
 # Beyond every finite score and its shift here, yet small enough to add up without rounding.
 HUGE = 1e4
 
@@ -126,6 +127,8 @@ def solve(
     scores: list[NDArray[np.floating]],
     gains: list[Floats],
     terms: list[tuple[float, float]],
+    *,
+    share_ties: bool = True,
 ) -> Solution:
     """Solve a batch; outputs start as NaN, so that an entry that nobody wrote shows."""
     offsets = np.cumsum([0] + [s.size for s in scores])
@@ -137,7 +140,7 @@ def solve(
     )  # fmt: skip
     solve_positions(
         0, len(scores), flat, np.concatenate(gains), offsets,
-        family.table, family.cutoff, family.decay, int(family.divisor),
+        family.table, family.cutoff, family.decay, int(family.divisor), share_ties,
         np.array([weight for _, weight in terms]), np.array([factor for factor, _ in terms]),
         solution.combination, solution.losses, solution.values, solution.defined,
     )  # fmt: skip
@@ -266,6 +269,29 @@ def assert_in_permutahedron(y: Floats, coefficients: Floats) -> None:
     excess = np.cumsum(np.sort(y)[::-1]) - np.cumsum(np.sort(coefficients)[::-1])
     assert excess.max() < 1e-12
     assert abs(excess[-1]) < 1e-12
+
+
+@every_family
+def test_plain_configurations_are_rankings_with_the_loss_reported(family: Family) -> None:
+    scores, gains = map(list, zip(*random_lists(family, 8, 300), strict=True))
+    offsets = np.cumsum([0] + [s.size for s in scores])
+    everything = [Enumeration.of(family, s, g) for s, g in zip(scores, gains, strict=True)]
+    for weight in (0.4, -0.4, 0.0, -math.inf):
+        plain = solve(family, scores, gains, [(1.0, weight)], share_ties=False)
+        shared = solve(family, scores, gains, [(1.0, weight)])
+        np.testing.assert_array_equal(plain.losses, shared.losses)
+        np.testing.assert_array_equal(plain.values, shared.values)
+        for index, every in enumerate(everything):
+            y = plain.combination[offsets[index] : offsets[index + 1]]
+            this = np.abs(every.coefficients - y).max(axis=1) < 1e-12
+            assert this.any()
+            assert every.losses[this] == pytest.approx(plain.losses[index, 0], abs=1e-12)
+        losses = np.full(len(scores), np.nan)
+        configuration_losses(
+            0, len(scores), plain.combination, np.concatenate(gains), offsets,
+            family.table, family.cutoff, family.decay, int(family.divisor), losses,
+        )  # fmt: skip
+        np.testing.assert_allclose(losses, plain.losses[:, 0], atol=1e-12)
 
 
 @every_family
@@ -452,7 +478,7 @@ def test_only_the_lists_asked_for_are_written() -> None:
     losses, values = np.full((3, 1), np.nan), np.full((3, 1), np.nan)
     defined = np.zeros(3, np.bool_)
     solve_positions(
-        1, 2, scores, gains, np.array([0, 2, 4, 6]), LOG, NO_CUTOFF, 0.0, int(Divisor.IDEAL),
+        1, 2, scores, gains, np.array([0, 2, 4, 6]), LOG, NO_CUTOFF, 0.0, int(Divisor.IDEAL), True,
         np.array([0.0]), np.array([1.0]), combination, losses, values, defined,
     )  # fmt: skip
     assert np.isnan(combination).tolist() == [True, True, False, False, True, True]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cache
 from math import inf
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from directloss.inference import brute_force, programme
+from directloss.lists import Lists
 from directloss.tasks import AveragePrecision, RankingTask
 from tests.cases import average_precision, pair_rankings
 from tests.harness import Floats, solve_batch, solve_one
@@ -45,16 +48,20 @@ def assert_optimal(
         assert finite @ y == pytest.approx(value, abs=tolerance)
         assert brute_force.ranking_task_loss(gain, above) == pytest.approx(delta, abs=1e-12)
         if weight == -inf:
-            losses = [
-                brute_force.ranking_task_loss(gain, n)
-                for n in brute_force.interleavings(*gain_shape(gain))
-            ]
             if np.isfinite(scores).all():
-                assert delta == pytest.approx(min(losses), abs=1e-11)
+                assert delta == pytest.approx(least_task_loss(gain), abs=1e-11)
 
 
-def gain_shape(gain: Floats) -> tuple[int, int]:
-    return gain.shape[0], gain.shape[1] - 1
+def least_task_loss(gain: Floats) -> float:
+    """Of all interleavings, however the scores lie."""
+    positives, columns = gain.shape
+    counts = all_counts(positives, columns - 1)
+    return float(1.0 - gain[np.arange(positives), counts].sum(axis=1).max())
+
+
+@cache
+def all_counts(positives: int, negatives: int) -> NDArray[np.int64]:
+    return np.array(list(brute_force.interleavings(positives, negatives)))
 
 
 def counts_of(y: Floats, labels: Floats) -> Floats:
@@ -242,7 +249,7 @@ finite = st.floats(-1e3, 1e3, allow_nan=False, width=32)
 score = st.one_of(finite, st.sampled_from([0.0, -0.0, 1.0, inf, -inf]))
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(
     positive=st.lists(score, min_size=1, max_size=5),
     negative=st.lists(score, min_size=1, max_size=5),
@@ -257,12 +264,13 @@ def test_no_list_of_scores_beats_the_solver_of_average_precision(
     assert_optimal(AveragePrecision(), gain, np.array(positive + negative), labels, weights)
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(data=st.data(), by=st.sampled_from(["position", "negatives"]))
 def test_no_task_beats_its_solver(data: st.DataObject, by: str) -> None:
     positives, negatives = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 4))
     size = negatives + 1 if by == "negatives" else positives + negatives
-    worth = st.one_of(st.sampled_from([0.0, 0.5, 1.0]), st.floats(-2, 2, width=32))
+    # Eighths: two sums of them are equal or clearly different, so that the least Delta is one set.
+    worth = st.integers(-16, 16).map(lambda eighths: eighths / 8)
     discount = data.draw(st.lists(worth, min_size=size, max_size=size))
     weights = data.draw(st.lists(worth.map(abs), min_size=positives, max_size=positives))
     total = positives + negatives
@@ -359,9 +367,6 @@ def test_the_task_loss_of_a_configuration_is_that_of_its_ranking() -> None:
         scores, labels = shuffled(rng, case.positive, case.negative)
         for weight in (0.0, case.weight, -inf):
             solution = solve_one(task, scores, labels, [weight])
-            from directloss.lists import Lists
-
-            y = Lists(
-                solution.combination, task.read_targets(labels), np.array([0, scores.size])
-            )
+            offsets = np.array([0, scores.size])
+            y = Lists(solution.combination, task.read_targets(labels), offsets)
             assert task.loss_of(y)[0] == pytest.approx(solution.task_losses[0, 0], abs=1e-12)

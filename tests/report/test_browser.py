@@ -131,6 +131,15 @@ def test_the_legend_works_from_the_keyboard(page: Page, results: Results) -> Non
     assert drawn_lines(page, "test") == results.methods
 
 
+def test_bands_can_be_taken_away(page: Page, results: Results) -> None:
+    button = page.get_by_role("button", name="bands")
+    traces = page.locator("#plot-test .scatterlayer .trace")
+    for expected, pressed in ((1, "false"), (2, "true")):
+        button.click()
+        assert button.get_attribute("aria-pressed") == pressed
+        assert traces.count() == expected * len(results.methods)
+
+
 def test_the_column_chooser_changes_every_figure(page: Page, results: Results) -> None:
     data = plot_data(results)
     chooser = page.get_by_label("Column")

@@ -47,6 +47,8 @@ def read_labels(target: pd.Series, positive: str | None) -> Labels:
     missing = int(target.isna().sum())
     if missing:
         raise DataError(f"--target: {name!r} is missing in {missing} of {len(target)} rows")
+    if not pd.api.types.is_numeric_dtype(target):
+        target = target.astype("object").map(str)  # texts, and what cannot be sorted as it is
     values, codes = np.unique(target.to_numpy(), return_inverse=True)
     counts = np.bincount(codes)
     classes = [_text(value) for value in values]

@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+import directloss as dl
 from directloss.experiments.assignments import Assignment, assignments
 from directloss.experiments.config import METRICS, Comparison
 from directloss.experiments.folder import TRIALS, output_folder, write_atomically
@@ -21,7 +22,7 @@ from directloss.training.search import Cell, Finished, TrialStore
 RESULTS = "results.json"
 SPREADSHEET = "results.csv"
 
-_VERSIONS = ("directloss", "torch", "numpy", "numba", "scikit-learn", "accelerate", "optuna")
+_VERSIONS = ("torch", "numpy", "numba", "scikit-learn", "accelerate", "optuna")
 
 OnTrial = Callable[[Assignment, Finished, bool], None]
 """Called for each finished trial: what it was, what it gave, whether it was found in the store."""
@@ -163,7 +164,7 @@ def _trial(cell: Cell, trial: Finished) -> schema.Trial:
 
 
 def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
+    versions = {"directloss": dl.__version__, "python": platform.python_version()}
     return versions | {name: importlib.metadata.version(name) for name in _VERSIONS}
 
 

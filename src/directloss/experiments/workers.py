@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import TypeVar
 
-from directloss.errors import DirectLossError
+from directloss.errors import ArgumentError, DirectLossError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -31,18 +31,20 @@ def run_all(items: Sequence[T], work: Callable[[T], R], workers: int) -> Iterato
     When the iterator is closed, or this process dies in whatever way, the workers die too.
 
     Raises:
+        ArgumentError: no workers.
         WorkerError: a process was killed, for example for want of memory.
         Exception: whatever `work` raises.
     """
-    workers = min(workers, len(items))
-    if workers <= 1:
+    if workers < 1:
+        raise ArgumentError("--workers", workers, "1 or more")
+    if min(workers, len(items)) <= 1:
         with _one_torch_thread():
             for item in items:
                 yield item, work(item)
         return
     context = multiprocessing.get_context("spawn")
     lifeline, held_here = context.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(workers, context, _start_worker, (lifeline,))
+    pool = ProcessPoolExecutor(min(workers, len(items)), context, _start_worker, (lifeline,))
     try:
         with _interrupts_ignored():  # inherited: Ctrl-C is for this process to handle
             futures = {pool.submit(work, item): item for item in items}

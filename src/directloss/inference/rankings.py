@@ -29,6 +29,7 @@ def solve_rankings(
     offsets: Array,
     rank_weights: Array,
     rank_offsets: Array,
+    rank_scales: Array,
     discounts: Array,
     discount_offsets: Array,
     step: int,
@@ -46,7 +47,8 @@ def solve_rankings(
         scores: float32 or float64, flat; no NaN.
         labels: uint8 0/1, flat.
         offsets: int64 (L + 1,): list l is scores[offsets[l]:offsets[l + 1]].
-        rank_weights, rank_offsets: r_i >= 0 of list l at rank_weights[rank_offsets[l] + i - 1].
+        rank_weights, rank_offsets, rank_scales: r_i >= 0 of list l, i = 1..P, is
+            rank_scales[l] * rank_weights[rank_offsets[l] + i].
         discounts, discount_offsets: D of list l at discounts[discount_offsets[l] + q], q the
             position (from 1) or the number of negatives above (from 0).
         step: 1 for a discount by position, 0 for one by the negatives above.
@@ -84,7 +86,9 @@ def solve_rankings(
         any_tie = _split(sorted_scores, order, positives, negatives, predicted, ties)
         fences = _fence(positives, negatives)
 
-        weight_of_rank = rank_weights[rank_offsets[number] :][:positive_count]
+        weight_of_rank = np.empty(positive_count, np.float64)
+        for i in range(positive_count):
+            weight_of_rank[i] = rank_scales[number] * rank_weights[rank_offsets[number] + i + 1]
         discount = discounts[discount_offsets[number] :]
         gradient = np.zeros(size, np.float64)
         positive_gradient = gradient[:positive_count]
@@ -257,6 +261,7 @@ def configuration_losses(
     offsets: Array,
     rank_weights: Array,
     rank_offsets: Array,
+    rank_scales: Array,
     discounts: Array,
     discount_offsets: Array,
     step: int,
@@ -287,5 +292,5 @@ def configuration_losses(
         metric = 0.0
         for i in range(count):
             at = discount_offsets[number] + step * (i + 1) + above[i]
-            metric += rank_weights[rank_offsets[number] + i] * discounts[at]
-        losses[number] = 1.0 - metric
+            metric += rank_weights[rank_offsets[number] + i + 1] * discounts[at]
+        losses[number] = 1.0 - rank_scales[number] * metric

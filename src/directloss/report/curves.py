@@ -36,10 +36,10 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Curve:
-    """`centre` +- one standard deviation over `seeds` runs; geometric where the axis is a log one.
+    """Mean, lowest and highest of `seeds` runs; the mean is geometric where the axis is a log one.
 
-    All arrays have one length; NaN where a run had no finite value. With one seed, `low` and `high`
-    equal `centre`.
+    The band is the range and not a standard deviation: with few seeds that would leave the values
+    that a metric or a share can take. All arrays have one length; NaN where a run had no value.
     """
 
     iteration: Array
@@ -115,10 +115,8 @@ def curve(results: Results, quantity: Quantity, method: str, column: str | None)
 
 def _band(grid: Array, values: Array, back: np.ufunc) -> Curve:
     per_seed = values.mean(axis=1)
-    seeds = len(per_seed)
-    centre = per_seed.mean(axis=0)
-    deviation = per_seed.std(axis=0, ddof=1) if seeds > 1 else np.zeros_like(centre)
-    return Curve(grid, back(centre), back(centre - deviation), back(centre + deviation), seeds)
+    low, centre, high = per_seed.min(axis=0), per_seed.mean(axis=0), per_seed.max(axis=0)
+    return Curve(grid, back(centre), back(low), back(high), len(per_seed))
 
 
 def _on_grid(run: Run, quantity: Quantity, grid: Array) -> Array:

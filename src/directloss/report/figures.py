@@ -59,6 +59,8 @@ def write_figure(
 def draw(results: Results, quantity: Quantity, *, column: str | None, scheme: Scheme) -> Figure:
     """The figure as a matplotlib object, independent of pyplot's global state."""
     background, text, grid = _INKS[scheme]
+    # Many bands on top of each other would hide the lines.
+    opacity = 0.07 if len(results.methods) > 5 else 0.16
     with _style():
         figure = Figure(figsize=(8.6, 4.4), facecolor=background, layout="constrained")
         axes = figure.add_subplot(facecolor=background)
@@ -77,7 +79,7 @@ def draw(results: Results, quantity: Quantity, *, column: str | None, scheme: Sc
             )
             if line.seeds > 1:
                 axes.fill_between(
-                    line.iteration, line.low, line.high, color=colour, alpha=0.13, linewidth=0
+                    line.iteration, line.low, line.high, color=colour, alpha=opacity, linewidth=0
                 )
         axes.set_xlabel("iteration", color=text)
         axes.set_ylabel(quantity.axis, color=text)

@@ -17,9 +17,10 @@ def decimals(results: Results) -> int:
     return max(0, round(4 - log10(results.metric.scale)))
 
 
-def shown(results: Results, value: float) -> str:
-    """A metric value as it is displayed."""
-    return f"{results.metric.scale * value:.{decimals(results)}f}"
+def shown(results: Results, value: float, places: int | None = None) -> str:
+    """A metric value as it is displayed, with `decimals(results)` places unless told otherwise."""
+    places = decimals(results) if places is None else places
+    return f"{results.metric.scale * value:.{places}f}"
 
 
 def entries(results: Results, row: Row) -> list[Cell | Average | None]:
@@ -40,16 +41,17 @@ def caption(results: Results) -> str:
 def console_table(results: Results, width: int | None = None) -> Table:
     """The table for a terminal, the deviations on a line of their own to keep columns narrow.
 
-    `width` is the room in characters: classes that do not fit are left out from the right, and the
-    caption says how many; None shows all.
+    `width` is the room in characters; None shows all. Where it is short, numbers lose one decimal;
+    classes that still do not fit are left out from the right, and the caption says how many.
     """
     heads = [*results.columns, "average"]
-    body = [
-        [_console_cell(results, e) for e in entries(results, row)] for row in results.table.rows
-    ]
+    places = decimals(results)
+    body = _console_body(results, places)
+    if len(_fitting(results, body, width)) < len(heads):
+        body = _console_body(results, max(0, places - 1))
     kept = _fitting(results, body, width)
     left_out = len(heads) - len(kept)
-    note = f" {left_out} more columns do not fit here." if left_out else ""
+    note = f" Columns that do not fit here: {left_out}." if left_out else ""
     table = Table(
         title=Text(results.title),
         caption=Text(caption(results) + note),
@@ -68,6 +70,13 @@ def console_table(results: Results, width: int | None = None) -> Table:
     for row, cells in zip(results.table.rows, body, strict=True):
         table.add_row(Text(row.method), *(cells[index] for index in kept))
     return table
+
+
+def _console_body(results: Results, places: int) -> list[list[Text]]:
+    return [
+        [_console_cell(results, entry, places) for entry in entries(results, row)]
+        for row in results.table.rows
+    ]
 
 
 def _fitting(results: Results, body: list[list[Text]], width: int | None) -> list[int]:
@@ -100,12 +109,12 @@ def markdown_table(results: Results) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _console_cell(results: Results, entry: Cell | Average | None) -> Text:
+def _console_cell(results: Results, entry: Cell | Average | None, places: int) -> Text:
     if entry is None:
         return Text(ABSENT)
-    text = Text(shown(results, entry.mean), style="bold" if entry.best else "")
+    text = Text(shown(results, entry.mean, places), style="bold" if entry.best else "")
     if entry.std is not None:
-        text.append(f"\n±{shown(results, entry.std)}", style="not bold dim")
+        text.append(f"\n±{shown(results, entry.std, places)}", style="not bold dim")
     return text
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import weakref
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -15,7 +17,7 @@ from directloss.inference._kernel import Array
 from directloss.inference.checks import binary_labels
 from directloss.lists import Dim, Layout, Lists, read_lists
 
-__all__ = ["Direction", "Solution", "Task"]
+__all__ = ["Direction", "Solution", "Task", "task_by_number"]
 
 Direction = Literal["positive", "negative", "both"]
 
@@ -48,6 +50,15 @@ class Solution:
         )
 
 
+_numbers = itertools.count()
+_tasks: weakref.WeakValueDictionary[int, Task] = weakref.WeakValueDictionary()
+
+
+def task_by_number(number: int) -> Task:
+    """The living task of that number: how a traced graph, which holds no objects, names one."""
+    return _tasks[number]
+
+
 class Task(ABC):
     """A metric, its score F and its exact argmaxes.
 
@@ -61,12 +72,24 @@ class Task(ABC):
         epsilon_scale: factor of the spread of the scores that makes ``epsilon="auto"``.
         higher_is_better: whether `metric` grows with quality.
         target_per_list: whether a list has one target (a class index) instead of one a score.
+        number: unique among the tasks of this process.
     """
 
     direction: ClassVar[Direction] = "positive"
     epsilon_scale: ClassVar[float] = 1.0
     higher_is_better: ClassVar[bool] = True
     target_per_list: ClassVar[bool] = False
+    number: int
+
+    def __new__(cls, *_: object, **__: object) -> Self:
+        task = super().__new__(cls)
+        task.number = next(_numbers)
+        _tasks[task.number] = task
+        return task
+
+    def __getstate__(self) -> dict[str, object]:
+        # A copy, here or in another process, has a number of its own.
+        return {name: value for name, value in vars(self).items() if name != "number"}
 
     @abstractmethod
     def solve(
@@ -103,11 +126,8 @@ class Task(ABC):
         labels = np.empty(targets.size, np.uint8)
         wrong = binary_labels(targets.reshape(-1), labels)
         if wrong >= 0:
-            raise ArgumentError(
-                "targets",
-                f"{targets.reshape(-1)[wrong]} at flat index {wrong}",
-                "0 or 1 (for labels -1/+1 pass targets > 0)",
-            )
+            came = targets.reshape(-1)[wrong]
+            raise ArgumentError("targets", came, "0 or 1 (for labels -1/+1 pass targets > 0)")
         return labels.reshape(targets.shape)
 
     # The protocol, on tensors of shape (..., n), one list a row.
@@ -166,9 +186,7 @@ class Task(ABC):
         lists, groups_a_row = read_lists(
             layout.to_rows(scores),
             layout.targets_to_rows(targets, per_list=self.target_per_list),
-            None
-            if mask is None
-            else layout.targets_to_rows(mask, per_list=self.target_per_list, name="mask"),
+            None if mask is None else layout.mask_to_rows(mask, per_list=self.target_per_list),
             None if groups is None else layout.groups_to_row(groups),
             read_targets=self.read_targets,
         )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 
@@ -13,21 +12,10 @@ from directloss.inference.rankings import configuration_losses, solve_rankings
 from directloss.inference.threads import over_lists
 from directloss.inference.ties import average_precisions
 from directloss.lists import Lists, class_counts
+from directloss.tasks._tables import Elementwise, FixedTable, Table, as_table
 from directloss.tasks.base import Solution, Task
 
 __all__ = ["AveragePrecision", "RankingTask"]
-
-Weighting = Callable[[Array, Array, Array], Array]
-"""(index, number of positives, number of negatives) -> values, elementwise on arrays."""
-
-
-class Tables(NamedTuple):
-    """r_i and D of every list, as the kernel reads them."""
-
-    rank_weights: Array
-    rank_offsets: Array
-    discounts: Array
-    discount_offsets: Array
 
 
 class RankingTask(Task):
@@ -63,8 +51,8 @@ class RankingTask(Task):
 
     def __init__(
         self,
-        rank_weights: Array | Weighting,
-        discount: Array | Weighting,
+        rank_weights: Array | Elementwise | Table,
+        discount: Array | Elementwise | Table,
         *,
         by: str = "position",
     ) -> None:
@@ -72,34 +60,25 @@ class RankingTask(Task):
             raise ArgumentError("by", repr(by), "'position' or 'negatives'")
         self.by = by
         self._step = 1 if by == "position" else 0
-        self._rank_weights = _as_function(rank_weights, first=1)
-        self._discount = _as_function(discount, first=self._step)
+        self._rank_weights = as_table(rank_weights, first=1, name="rank_weights")
+        self._discount = as_table(discount, first=self._step, name="discount")
 
-    def tables(self, positives: Array, negatives: Array) -> Tables:
-        """r and D of lists with these numbers of positives and negatives, int64 (L,)."""
-        rank_offsets = _offsets(positives)
-        ranks, owner = _indices(rank_offsets, first=1)
-        weights = self._rank_weights(ranks, positives[owner], negatives[owner])
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(by={self.by!r})"
+
+    def _tables(self, lists: Lists) -> tuple[Array, ...]:
+        """r and D of every list, in the order of the kernels' arguments."""
+        positives, negatives = class_counts(lists)
+        ranks = self._rank_weights.read(positives + 1, positives, negatives)
+        # With `step` 1 the entries are D(0), which no list reads, to D(P + N).
         sizes = negatives + 1 + (positives if self._step else 0)
-        discount_offsets = _offsets(sizes)
-        indices, owner = _indices(discount_offsets, first=0)
-        discounts = np.zeros(indices.size, np.float64)
-        # Position 0 does not exist; its entry only keeps the index equal to the position.
-        real = indices >= self._step
-        discounts[real] = self._discount(
-            indices[real], positives[owner][real], negatives[owner][real]
-        )
-        weights = np.asarray(weights, np.float64)
-        if not (np.isfinite(weights) & (weights >= 0)).all():
-            raise ArgumentError("rank_weights", "a negative or non-finite value", "finite r_i >= 0")
-        if not np.isfinite(discounts).all():
-            raise ArgumentError("discount", "a non-finite value", "finite D")
-        return Tables(weights, rank_offsets[:-1], discounts, discount_offsets[:-1])
+        discounts = self._discount.read(sizes, positives, negatives)
+        scales = ranks.scales * discounts.scales
+        return ranks.values, ranks.offsets, scales, discounts.values, discounts.offsets
 
     def solve(
         self, lists: Lists, weights: Array, coefficients: Array, *, share_ties: bool = True
     ) -> Solution:
-        tables = self.tables(*class_counts(lists))
         solution = Solution.empty(lists, weights.size)
         over_lists(
             solve_rankings,
@@ -107,7 +86,7 @@ class RankingTask(Task):
             lists.scores,
             lists.targets,
             lists.offsets,
-            *tables,
+            *self._tables(lists),
             self._step,
             share_ties,
             weights,
@@ -120,7 +99,6 @@ class RankingTask(Task):
         return solution
 
     def loss_of(self, configurations: Lists) -> Array:
-        tables = self.tables(*class_counts(configurations))
         losses = np.zeros(len(configurations))
         over_lists(
             configuration_losses,
@@ -128,7 +106,7 @@ class RankingTask(Task):
             configurations.scores,
             configurations.targets,
             configurations.offsets,
-            *tables,
+            *self._tables(configurations),
             self._step,
             losses,
         )
@@ -162,7 +140,10 @@ class AveragePrecision(RankingTask):
     """
 
     def __init__(self) -> None:
-        super().__init__(_rank_share, _reciprocal)
+        super().__init__(
+            FixedTable(_index, _one_over_positives, name="rank_weights"),
+            FixedTable(_reciprocal, name="discount"),
+        )
 
     def evaluate(self, lists: Lists) -> tuple[Array, Array]:
         values, defined = np.zeros(len(lists)), np.empty(len(lists), np.bool_)
@@ -181,34 +162,14 @@ class AveragePrecision(RankingTask):
         return "AveragePrecision()"
 
 
-def _rank_share(rank: Array, positives: Array, negatives: Array) -> Array:
-    return rank / positives
+def _index(index: Array) -> Array:
+    return index.astype(np.float64)
 
 
-def _reciprocal(position: Array, positives: Array, negatives: Array) -> Array:
-    return 1.0 / position
+def _reciprocal(index: Array) -> Array:
+    # Position 0 does not exist; any number may stand there.
+    return 1.0 / np.maximum(index, 1)
 
 
-def _as_function(values: Array | Weighting, *, first: int) -> Weighting:
-    """An array as a function of its index, which starts at `first`; 0 past its end."""
-    if callable(values):
-        return values
-    array = np.append(np.asarray(values, np.float64).reshape(-1), 0.0)
-
-    def look_up(index: Array, positives: Array, negatives: Array) -> Array:
-        found: Array = array[np.minimum(index - first, array.size - 1)]
-        return found
-
-    return look_up
-
-
-def _offsets(sizes: Array) -> Array:
-    offsets = np.zeros(sizes.size + 1, np.int64)
-    np.cumsum(sizes, out=offsets[1:])
-    return offsets
-
-
-def _indices(offsets: Array, *, first: int) -> tuple[Array, Array]:
-    """For every entry of flat tables: its index in its own table, and which table it is in."""
-    owner = np.repeat(np.arange(offsets.size - 1), np.diff(offsets))
-    return np.arange(offsets[-1]) - offsets[owner] + first, owner
+def _one_over_positives(positives: Array, negatives: Array) -> Array:
+    return 1.0 / positives

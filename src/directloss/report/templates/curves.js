@@ -10,10 +10,11 @@
 
   const hidden = new Set();
   let column = 0;
-  let zoomed = false;
+  const pressed = { bands: true, zoom: false };
 
   const property = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const translucent = (hex) => hex + "26";
+  // Many bands on top of each other would hide the lines: two hexadecimal digits of opacity.
+  const opacity = () => (data.methods.length - hidden.size > 5 ? "12" : "2a");
 
   function traces(quantity) {
     const lines = [];
@@ -28,14 +29,14 @@
         line: { color: colour, width: 2.2, dash: entries[number].dataset.dash },
         hovertemplate: `<b>%{fullData.name}</b>  %{y:.4~g}<br>iteration %{x}<extra></extra>`,
       });
-      if (curve.low) {
+      if (curve.low && pressed.bands) {
         const kept = curve.x.map((_, i) => i).filter((i) => curve.low[i] !== null);
         const back = [...kept].reverse();
         bands.push({
           name, visible, meta: "band", mode: "lines", hoverinfo: "skip", showlegend: false,
           x: [...kept, ...back].map((i) => curve.x[i]),
           y: [...kept.map((i) => curve.low[i]), ...back.map((i) => curve.high[i])],
-          fill: "toself", fillcolor: translucent(colour), line: { width: 0 },
+          fill: "toself", fillcolor: colour + opacity(), line: { width: 0 },
         });
       }
     });
@@ -54,6 +55,13 @@
     const best = sign * Math.max(...shown.flatMap(({ y }) => finite(y)).map((value) => sign * value));
     const room = 0.2 * (best - median);
     return sign > 0 ? [median - room, best + room] : [best + room, median - room];
+  }
+
+  // Digits 2 and 5 between few powers of ten; left alone, plotly crowds in all nine.
+  function logStep(quantity) {
+    const values = data.curves[quantity.key][column].flatMap((curve) => curve?.y ?? []);
+    const shown = values.filter((value) => value !== null);
+    return Math.log10(Math.max(...shown) / Math.min(...shown)) < 3 ? { dtick: "D2" } : {};
   }
 
   function layout(quantity) {
@@ -77,8 +85,9 @@
         ...axis, type: quantity.log ? "log" : "linear",
         // Plotly sets powers of ten a quarter larger than their font.
         exponentformat: "power", tickfont: { size: quantity.log ? 10 : 12 },
+        ...(quantity.log && logStep(quantity)),
         rangemode: quantity.key === "zero_gradient" ? "tozero" : "normal",
-        ...(zoomed && quantity.key === "test" ? { range: betterHalf(quantity) } : { autorange: true }),
+        ...(pressed.zoom && quantity.key === "test" ? { range: betterHalf(quantity) } : { autorange: true }),
       },
     };
   }
@@ -107,12 +116,14 @@
   for (const button of document.querySelectorAll("[data-show]")) {
     button.addEventListener("click", () => show(data.methods, button.dataset.show === "all"));
   }
-  const zoom = document.getElementById("zoom");
-  zoom.addEventListener("click", () => {
-    zoomed = !zoomed;
-    zoom.setAttribute("aria-pressed", zoomed);
-    draw();
-  });
+  for (const id of Object.keys(pressed)) {
+    const button = document.getElementById(id);
+    button.addEventListener("click", () => {
+      pressed[id] = !pressed[id];
+      button.setAttribute("aria-pressed", pressed[id]);
+      draw();
+    });
+  }
   chooser?.addEventListener("change", () => { column = Number(chooser.value); draw(); });
   for (const query of [dark, touch]) query.addEventListener("change", draw);
   draw();

@@ -1,0 +1,292 @@
+"""What runs on the host, and its face towards torch's tracers.
+
+Called plainly, `solve` and `step` are Python functions on numpy arrays. Under torch.compile and
+torch.func, which cannot look into numpy, the same functions are operators of torch.library with a
+fake that knows the shapes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from directloss.errors import UndefinedMetricError
+from directloss.inference._kernel import Array
+from directloss.lists import Lists, read_lists
+from directloss.tasks.base import Task, task_by_number
+
+__all__ = ["solve", "spread_sums", "step", "traced", "transformed", "within_list_squares"]
+
+Terms = Sequence[tuple[float | Tensor, float | Tensor]]
+
+
+def solve(
+    task: Task,
+    scores: Tensor,
+    targets: Tensor,
+    mask: Tensor | None,
+    groups: Tensor | None,
+    terms: Terms,
+    ignore_index: int | None,
+    *,
+    refuse_undefined: bool,
+    objective: bool,
+    reduction: str,
+) -> tuple[Tensor, Tensor]:
+    """The value that the loss shows, and the constant combination of configurations.
+
+    Args:
+        scores, targets, mask: rows (R, n), or (R, 1) where a task has one target a list.
+        groups: (n,).
+        terms: (coefficient, weight).
+        Others as in `directloss._solve.solve`.
+
+    Returns:
+        A scalar or, for reduction "none", (L,); and (R, n), scaled by the reduction. Both in the
+        scores' type and on their device.
+    """
+    if traced():
+        flat = [
+            part if isinstance(part, Tensor) else torch.tensor(part, dtype=torch.float64)
+            for term in terms
+            for part in term
+        ]
+        value, combination = _solve_operator(
+            scores,
+            targets,
+            mask,
+            groups,
+            torch.stack([part.to("cpu", torch.float64) for part in flat]),
+            task.number,
+            ignore_index,
+            refuse_undefined,
+            objective,
+            reduction,
+        )
+        return value, combination
+    pairs = np.array([(float(coefficient), float(weight)) for coefficient, weight in terms])
+    return _solve(
+        task,
+        scores,
+        targets,
+        mask,
+        groups,
+        pairs,
+        ignore_index,
+        refuse_undefined,
+        objective,
+        reduction,
+    )
+
+
+def step(
+    stored: Tensor,
+    scores: Tensor,
+    targets: Tensor,
+    mask: Tensor | None,
+    groups: Tensor | None,
+    ignore_index: int | None,
+    scale: float,
+) -> Tensor:
+    """`stored` unless it is NaN; then scale * the pooled spread of the scores, NaN if that is 0."""
+    function = _step_operator if traced() else _step
+    result: Tensor = function(stored, scores, targets, mask, groups, ignore_index, scale)
+    return result
+
+
+def spread_sums(
+    scores: Tensor,
+    targets: Tensor,
+    mask: Tensor | None,
+    groups: Tensor | None,
+    ignore_index: int | None,
+) -> tuple[float, int]:
+    """Sum of squared deviations from the lists' means, and the number of scores in it."""
+    lists, _ = read_lists(
+        scores, targets, mask, groups, read_targets=np.asarray, ignore_index=ignore_index
+    )
+    return within_list_squares(lists)
+
+
+def within_list_squares(lists: Lists) -> tuple[float, int]:
+    """Sum of squared deviations of finite scores from their list's mean, and their number."""
+    scores = lists.scores.astype(np.float64)
+    owner = np.repeat(np.arange(len(lists)), np.diff(lists.offsets))
+    finite = np.isfinite(scores)
+    scores, owner = scores[finite], owner[finite]
+    counts = np.bincount(owner, minlength=len(lists))
+    means = np.bincount(owner, scores, minlength=len(lists)) / np.maximum(counts, 1)
+    return float(np.square(scores - means[owner]).sum()), scores.size
+
+
+def traced() -> bool:
+    """Whether tensors may be stand-ins without data: a graph is traced, or a transform is on."""
+    return torch.compiler.is_compiling() or transformed()
+
+
+def transformed() -> bool:
+    """Whether a torch.func transform is on, which forbids to write to what it did not make."""
+    return bool(torch._C._are_functorch_transforms_active())
+
+
+def _solve(
+    task: Task,
+    scores: Tensor,
+    targets: Tensor,
+    mask: Tensor | None,
+    groups: Tensor | None,
+    terms: Array,
+    ignore_index: int | None,
+    refuse_undefined: bool,
+    objective: bool,
+    reduction: str,
+) -> tuple[Tensor, Tensor]:
+    lists, _ = read_lists(
+        scores, targets, mask, groups, read_targets=task.read_targets, ignore_index=ignore_index
+    )
+    coefficients, weights = np.ascontiguousarray(terms.T)
+    solution = task.solve(lists, weights, coefficients)
+    defined, combination = solution.defined, solution.combination
+    if refuse_undefined and not defined.all():
+        raise _undefined(task, lists, defined)
+    if objective:
+        finite = np.where(np.isinf(weights), 0.0, weights)
+        values = (solution.values + finite * solution.task_losses) @ coefficients
+    else:
+        values = solution.task_losses[:, 0]
+    if not (values.size == 1 or reduction == "none"):
+        values = values.sum(keepdims=True)
+        if reduction == "mean":
+            count = max(int(np.count_nonzero(defined)), 1)
+            values /= count
+            combination *= combination.dtype.type(1.0 / count)
+    rows = torch.from_numpy(lists.scatter(combination, scores.shape))
+    value = torch.from_numpy(values).to(scores.device, scores.dtype)
+    return value if reduction == "none" else value.reshape(()), rows.to(scores.device)
+
+
+def _step(
+    stored: Tensor,
+    scores: Tensor,
+    targets: Tensor,
+    mask: Tensor | None,
+    groups: Tensor | None,
+    ignore_index: int | None,
+    scale: float,
+) -> Tensor:
+    if not math.isnan(float(stored)):
+        return stored.clone()
+    squares, count = spread_sums(scores, targets, mask, groups, ignore_index)
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        sums = torch.tensor([squares, float(count)], dtype=torch.float64, device=scores.device)
+        torch.distributed.all_reduce(sums)
+        squares, count = float(sums[0]), int(sums[1])
+    spread = math.sqrt(squares / count) if count else 0.0
+    return torch.full_like(stored, scale * spread if spread > 0.0 else math.nan)
+
+
+def _undefined(task: Task, lists: Lists, defined: Array) -> UndefinedMetricError:
+    where = np.flatnonzero(~defined)
+    first = int(where[0])
+    size = lists.offsets[first + 1] - lists.offsets[first]
+    return UndefinedMetricError(
+        "targets",
+        f"{where.size} of {len(lists)} lists on which {task!r} is undefined "
+        f"(first: list {first}, of {size} entries)",
+        "lists on which it is defined, or empty='skip'",
+    )
+
+
+@torch.library.custom_op("directloss::solve", mutates_args=())
+def _solve_operator(
+    scores: Tensor,
+    targets: Tensor,
+    mask: Tensor | None,
+    groups: Tensor | None,
+    terms: Tensor,
+    task: int,
+    ignore_index: int | None,
+    refuse_undefined: bool,
+    objective: bool,
+    reduction: str,
+) -> tuple[Tensor, Tensor]:
+    return _solve(
+        task_by_number(task),
+        scores,
+        targets,
+        mask,
+        groups,
+        terms.reshape(-1, 2).numpy(),
+        ignore_index,
+        refuse_undefined,
+        objective,
+        reduction,
+    )
+
+
+@_solve_operator.register_fake
+def _(
+    scores: Tensor,
+    targets: Tensor,
+    mask: Tensor | None,
+    groups: Tensor | None,
+    terms: Tensor,
+    task: int,
+    ignore_index: int | None,
+    refuse_undefined: bool,
+    objective: bool,
+    reduction: str,
+) -> tuple[Tensor, Tensor]:
+    combination = torch.empty_like(scores, memory_format=torch.contiguous_format)
+    if reduction != "none":
+        return scores.new_empty(()), combination
+    lists: Any = scores.shape[0]
+    if groups is not None:  # their number is in the data
+        lists = scores.shape[0] * torch.library.get_ctx().new_dynamic_size()
+    return scores.new_empty((lists,)), combination
+
+
+@torch.library.custom_op("directloss::step", mutates_args=())
+def _step_operator(
+    stored: Tensor,
+    scores: Tensor,
+    targets: Tensor,
+    mask: Tensor | None,
+    groups: Tensor | None,
+    ignore_index: int | None,
+    scale: float,
+) -> Tensor:
+    return _step(stored, scores, targets, mask, groups, ignore_index, scale)
+
+
+@_step_operator.register_fake
+def _(
+    stored: Tensor,
+    scores: Tensor,
+    targets: Tensor,
+    mask: Tensor | None,
+    groups: Tensor | None,
+    ignore_index: int | None,
+    scale: float,
+) -> Tensor:
+    return torch.empty_like(stored)
+
+
+def _one_by_one(info: Any, in_dims: Sequence[int | None], *arguments: Any) -> Any:
+    """vmap as a loop: every sample is an update of its own, with its own reduction."""
+    outputs = []
+    for sample in range(info.batch_size):
+        chosen = [
+            argument if dim is None else argument.select(dim, sample)
+            for argument, dim in zip(arguments, in_dims, strict=True)
+        ]
+        outputs.append(_solve_operator(*chosen))
+    return tuple(torch.stack(parts) for parts in zip(*outputs, strict=True)), (0, 0)
+
+
+_solve_operator.register_vmap(_one_by_one)

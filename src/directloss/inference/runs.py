@@ -1,0 +1,168 @@
+"""A list as runs of equal gain, from which its order under any shift by gain is merged.
+
+Metrics that discount gains by position need a list sorted by score - shift * gain for several
+shifts. Items of equal gain are shifted alike and so never change order among themselves. The list
+is therefore sorted once, into one run of descending scores for each distinct gain; each shift only
+merges these runs: O(n log G) after the sort for G distinct gains, O(n) for 0/1. Where gains are
+too many for that to pay, each shift sorts anew.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from directloss.inference._kernel import Array, kernel
+from directloss.inference.sorting import INDEX, ranked
+
+__all__ = ["SortedList", "rank", "sort_list"]
+
+_MOST_GRADES = 16
+"""Distinct gains up to which counting and merging beat sorting: four merges cost one sort."""
+
+
+class SortedList(NamedTuple):
+    """One list by ascending gain and, within a gain, by descending score."""
+
+    items: Array
+    """The place in the list of each entry of `scores` and `gains`."""
+    scores: Array
+    gains: Array
+    runs: Array
+    """Entries `runs[r]` to `runs[r + 1]` have the r-th smallest gain."""
+
+
+@kernel
+def sort_list(scores: Array, gains: Array) -> SortedList:
+    """Sort one list of float32 or float64 scores without NaN and float64 gains >= 0."""
+    n = scores.size
+    sorted_scores, by_score = _descending(scores)
+    grades = _distinct(gains)
+    if grades.size == 0 and n > 0:
+        descending_gains, by_gain = _descending(-gains[by_score])
+        ordered_gains = -descending_gains
+        starts = np.flatnonzero(ordered_gains[1:] != ordered_gains[:-1]) + 1
+        runs = np.zeros(starts.size + 2, np.int64)
+        runs[1:-1] = starts
+        runs[-1] = n
+        return SortedList(by_score[by_gain], sorted_scores[by_gain], ordered_gains, runs)
+    grade_of = np.empty(n, np.uint8)
+    runs = np.zeros(grades.size + 1, np.int64)
+    for item in range(n):
+        grade = _search(grades, grades.size, gains[item])
+        grade_of[item] = grade
+        runs[grade + 1] += 1
+    runs = np.cumsum(runs)
+    ends = runs[:-1].copy()
+    items = np.empty(n, np.uint32)
+    ordered_scores = np.empty(n)
+    ordered_gains = np.empty(n)
+    for place in range(n):
+        grade = grade_of[by_score[place]]
+        entry = ends[grade]
+        ends[grade] += 1
+        items[entry] = by_score[place]
+        ordered_scores[entry] = sorted_scores[place]
+        ordered_gains[entry] = grades[grade]
+    return SortedList(items, ordered_scores, ordered_gains, runs)
+
+
+@kernel
+def _descending(keys: Array) -> tuple[Array, Array]:
+    """Return the keys in descending order, as float64, and their indices; stable."""
+    n = keys.size
+    sorted_keys = np.empty(n)
+    order = np.empty(n, np.uint32)
+    ranked(keys, np.zeros(n, np.uint8), sorted_keys, order)
+    for place in range(n):
+        order[place] &= INDEX
+    return sorted_keys, order
+
+
+@kernel
+def _distinct(gains: Array) -> Array:
+    """Return the distinct gains in ascending order, or nothing where they are too many."""
+    grades = np.empty(_MOST_GRADES)
+    found = 0
+    for gain in gains:
+        place = _search(grades, found, gain)
+        if place < found and grades[place] == gain:
+            continue
+        if found == _MOST_GRADES:
+            return grades[:0]
+        for above in range(found, place, -1):
+            grades[above] = grades[above - 1]
+        grades[place] = gain
+        found += 1
+    return grades[:found]
+
+
+@kernel
+def _search(ascending: Array, size: int, wanted: float) -> int:
+    """Return the first place among the first `size` entries that does not lie below `wanted`."""
+    if size == 0:
+        return 0
+    low = 0
+    while size > 1:
+        half = size // 2
+        low += half * (ascending[low + half - 1] < wanted)  # random gains: no branch to mispredict
+        size -= half
+    return low + (ascending[low] < wanted)
+
+
+@kernel
+def rank(ordered: SortedList, shift: float) -> Array:
+    """Return the entries of a sorted list by descending score - shift * gain, best first.
+
+    Equal shifted scores go by gain in the direction that the shift asks for, the lower first at
+    shift 0. That keeps the order right where a shift is too small to move a large score in
+    floating point, and it orders infinite scores among themselves.
+    """
+    n = ordered.items.size
+    runs = ordered.runs
+    if shift == -np.inf:
+        ranking = np.empty(n, np.uint32)
+        place = 0
+        for run in range(runs.size - 2, -1, -1):
+            for entry in range(runs[run], runs[run + 1]):
+                ranking[place] = entry
+                place += 1
+        return ranking
+    shifted = ordered.scores - shift * ordered.gains
+    if runs.size - 1 <= _MOST_GRADES:
+        return _merge(shifted, runs, shift >= 0.0)
+    if shift >= 0.0:
+        return _descending(shifted)[1]
+    return np.uint32(n - 1) - _descending(shifted[::-1].copy())[1]
+
+
+@kernel
+def _merge(keys: Array, runs: Array, lower_first: bool) -> Array:
+    """Return the order of the keys, descending, from runs that descend already.
+
+    Equal keys go by run, in ascending order if `lower_first`.
+    """
+    n_runs = runs.size - 1
+    merged = np.empty(keys.size, np.uint32)
+    spare = np.empty(keys.size, np.uint32)
+    for entry in range(keys.size):
+        merged[entry] = entry
+    width = 1
+    while width < n_runs:
+        for run in range(0, n_runs, 2 * width):
+            left = place = runs[run]
+            right = middle = runs[min(run + width, n_runs)]
+            stop = runs[min(run + 2 * width, n_runs)]
+            while left < middle and right < stop:
+                lower, higher = keys[merged[left]], keys[merged[right]]
+                take_left = (lower > higher) | ((lower == higher) & lower_first)
+                spare[place] = merged[left] if take_left else merged[right]
+                left += take_left
+                right += not take_left
+                place += 1
+            spare[place : place + middle - left] = merged[left:middle]
+            spare[place + middle - left : stop] = merged[right:stop]
+        merged, spare = spare, merged
+        width *= 2
+    return merged

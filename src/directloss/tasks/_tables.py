@@ -1,0 +1,140 @@
+"""The two short arrays that say a ranking metric, for every list of a batch."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from directloss.errors import ArgumentError
+from directloss.inference._kernel import Array
+
+__all__ = ["FixedTable", "ListTable", "Read", "Table", "as_table", "flat_offsets"]
+
+Elementwise = Callable[[Array, Array, Array], Array]
+"""(index, number of positives, number of negatives) -> values, elementwise on arrays."""
+
+
+class Read(NamedTuple):
+    """Entry k of list l's table is scales[l] * values[offsets[l] + k]."""
+
+    values: Array
+    offsets: Array
+    scales: Array
+
+
+class Table(ABC):
+    """Values by index, which may depend on the class sizes of the list."""
+
+    @abstractmethod
+    def read(self, sizes: Array, positives: Array, negatives: Array) -> Read:
+        """The first sizes[l] entries for each list l; none for a list without both classes."""
+
+
+class FixedTable(Table):
+    """The same values in every list, but for a factor: made once, and lengthened on demand.
+
+    Args:
+        values: index array -> values.
+        scale: (P, N) -> factor of a list; None: 1.
+        name: the argument that errors name.
+    """
+
+    def __init__(
+        self,
+        values: Callable[[Array], Array],
+        scale: Callable[[Array, Array], Array] | None = None,
+        *,
+        name: str,
+    ) -> None:
+        self._function = values
+        self._scale = scale
+        self._name = name
+        self._made = np.empty(0)
+
+    def read(self, sizes: Array, positives: Array, negatives: Array) -> Read:
+        most = int(sizes.max(initial=0))
+        made = self._made
+        if made.size < most:
+            # Rebound as a whole, so that other threads read either the old or the new one.
+            made = _checked(self._function(np.arange(max(most, 2 * made.size))), self._name)
+            self._made = made
+        scales = np.ones(sizes.size)
+        if self._scale is not None:
+            both = (positives > 0) & (negatives > 0)
+            scales[both] = self._scale(positives[both], negatives[both])
+        return Read(made, np.zeros(sizes.size, np.int64), scales)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**vars(self), "_made": np.empty(0)}
+
+
+class ListTable(Table):
+    """Values that depend on P and N in any way: made for every list of every batch.
+
+    Args:
+        values: as `Elementwise`.
+        first: the index of the first entry as the function counts.
+        name: the argument that errors name.
+    """
+
+    def __init__(self, values: Elementwise, *, first: int, name: str) -> None:
+        self._function = values
+        self._first = first
+        self._name = name
+
+    def read(self, sizes: Array, positives: Array, negatives: Array) -> Read:
+        both = (positives > 0) & (negatives > 0)
+        offsets = flat_offsets(np.where(both, sizes, 0))
+        owner = np.repeat(np.arange(sizes.size), np.diff(offsets))
+        index = np.arange(offsets[-1]) - offsets[owner]
+        values = np.zeros(index.size)
+        real = index >= self._first
+        values[real] = _checked(
+            self._function(index[real], positives[owner[real]], negatives[owner[real]]),
+            self._name,
+        )
+        return Read(values, offsets[:-1], np.ones(sizes.size))
+
+
+class _FromArray:
+    """An array as a function of the index, the first entry at `first`; 0 before it and past it."""
+
+    def __init__(self, values: Array, first: int) -> None:
+        self._values, self._first = values, first
+
+    def __call__(self, index: Array) -> Array:
+        at = index - self._first
+        inside = (at >= 0) & (at < self._values.size)
+        found: Array = np.where(inside, self._values[np.where(inside, at, 0)], 0.0)
+        return found
+
+
+def as_table(given: object, *, first: int, name: str) -> Table:
+    """A user's argument as a table: one itself, a function (index, P, N), or an array."""
+    if isinstance(given, Table):
+        return given
+    if callable(given):
+        return ListTable(given, first=first, name=name)
+    array = np.asarray(given, np.float64)
+    if array.ndim != 1 or array.size == 0:
+        raise ArgumentError(name, f"an array of shape {array.shape}", "a function, or shape (m,)")
+    return FixedTable(_FromArray(_checked(array, name), first), name=name)
+
+
+def flat_offsets(sizes: Array) -> Array:
+    """Where tables of these sizes begin when they follow each other; one entry more at the end."""
+    offsets = np.zeros(sizes.size + 1, np.int64)
+    np.cumsum(sizes, out=offsets[1:])
+    return offsets
+
+
+def _checked(values: Array, name: str) -> Array:
+    values = np.asarray(values, np.float64)
+    if not np.isfinite(values).all():
+        raise ArgumentError(name, "a non-finite value", "finite values")
+    if name == "rank_weights" and (values < 0.0).any():
+        raise ArgumentError(name, values.min(), "values >= 0")
+    return values

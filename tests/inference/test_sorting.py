@@ -1,0 +1,84 @@
+"""The radix sort against numpy's stable sort on the same rule."""
+
+from __future__ import annotations
+
+from math import inf
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from directloss.inference.sorting import INDEX, LABEL, ranked
+
+DTYPES = (np.float32, np.float64)
+# Both digit widths, and the lengths at which one takes over from the other.
+SIZES = (1, 2, 3, 100, 255, 257, 1499, 1500, 1501, 5000, 70_000)
+
+
+def check(scores: NDArray[np.floating], labels: NDArray[np.uint8]) -> None:
+    """Highest score first; among equal scores label 0 before label 1, then by index."""
+    n = scores.size
+    sorted_scores, order = np.full(n, np.nan), np.zeros(n, np.uint32)
+    before = scores.copy()
+    ranked(scores, labels, sorted_scores, order)
+    wanted = np.lexsort((np.arange(n), labels, -scores))
+    np.testing.assert_array_equal(order & INDEX, wanted)
+    np.testing.assert_array_equal((order & LABEL) != 0, labels[wanted] == 1)
+    np.testing.assert_array_equal(sorted_scores, scores[wanted].astype(np.float64))
+    np.testing.assert_array_equal(before, scores)
+
+
+STYLES = {
+    "normal": lambda rng, n: rng.normal(size=n),
+    "few values": lambda rng, n: rng.integers(-2, 3, size=n) / 2,
+    "all equal": lambda rng, n: np.full(n, -1.5),
+    "ascending": lambda rng, n: np.arange(n),
+    "descending": lambda rng, n: -np.arange(n),
+    "every size": lambda rng, n: rng.choice([-1, 1], size=n) * 10.0 ** rng.uniform(-44, 38, size=n),
+    "neighbours": lambda rng, n: 1.0 + rng.integers(0, 9, size=n) * 2.0**-23,
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("style", STYLES)
+def test_scores_come_out_as_from_a_stable_sort(style: str, dtype: type) -> None:
+    rng = np.random.default_rng(0)
+    for n in SIZES:
+        scores = np.asarray(STYLES[style](rng, n)).astype(dtype)
+        for share in (0.0, 0.3, 1.0):
+            check(scores, (rng.random(n) < share).astype(np.uint8))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [40, 2000])
+def test_zeros_of_both_signs_tie_and_infinities_stand_at_the_ends(n: int, dtype: type) -> None:
+    rng = np.random.default_rng(1)
+    tiny, huge = np.finfo(dtype).smallest_subnormal, np.finfo(dtype).max
+    special = np.array([0.0, -0.0, inf, -inf, tiny, -tiny, huge, -huge, 1.0, -1.0], dtype)
+    scores = rng.choice(special, size=n)
+    check(scores, rng.integers(0, 2, size=n).astype(np.uint8))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_sorted_scores_hold_no_negative_zero(dtype: type) -> None:
+    sorted_scores, order = np.empty(2), np.empty(2, np.uint32)
+    ranked(np.array([-0.0, 0.0], dtype), np.array([0, 1], np.uint8), sorted_scores, order)
+    assert not np.signbit(sorted_scores).any()
+
+
+@given(
+    scores=st.lists(st.floats(allow_nan=False, width=32), min_size=1, max_size=30),
+    seed=st.integers(0, 9),
+    dtype=st.sampled_from(DTYPES),
+)
+def test_any_bits_are_ranked(scores: list[float], seed: int, dtype: type) -> None:
+    labels = np.random.default_rng(seed).integers(0, 2, size=len(scores)).astype(np.uint8)
+    check(np.array(scores, dtype), labels)
+
+
+def test_a_slice_of_a_batch_is_ranked_alone() -> None:
+    rng = np.random.default_rng(2)
+    scores, labels = rng.normal(size=60), rng.integers(0, 2, size=60).astype(np.uint8)
+    check(scores[17:43], labels[17:43])

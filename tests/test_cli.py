@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+RUN = [sys.executable, "-m", "directloss.cli"]
+
+
+def directloss(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*RUN, *arguments], cwd=cwd, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working directory with a table in it."""
+    path = tmp_path_factory.mktemp("cli")
+    generator = np.random.default_rng(0)
+    rare = generator.random(200) < 0.2
+    table = pd.DataFrame(generator.normal(size=(200, 2)) + rare[:, None], columns=["a", "b"])
+    table["mixed"] = ["7"] * 199 + ["n/k"]
+    table["y"] = np.where(rare, "sick", "well")
+    table["zero"] = 0
+    table.to_csv(path / "t.csv", index=False)
+    table.drop(columns=["mixed", "zero"]).to_csv(path / "good.csv", index=False)
+    return path
+
+
+GOOD = ("compare", "--data", "good.csv", "--target", "y", "--hidden", "4", "--epochs", "10")
+
+
+def test_compare_writes_the_folder_and_prints_the_table(folder: Path) -> None:
+    small = ("--methods", "logistic,pos-ap", "--trials", "2", "--seeds", "2", "--workers", "1")
+    done = directloss(*GOOD, *small, "--out", "out", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "200 rows (120 training, 40 validation, 40 test), 2 features" in done.stdout
+    results = json.loads((folder / "out" / "results.json").read_text())
+    assert results["schema"] == 1
+    assert results["command"] == ["directloss", *GOOD, *small, "--out", "out"]
+    assert results["columns"] == ["y=sick"]
+    table = done.stdout[done.stdout.index(results["title"]) :].splitlines()
+    for row in results["table"]["rows"]:
+        (line,) = (line for line in table if line.startswith(f"{row['method']} "))
+        assert f"{100 * row['cells'][0]['mean']:.2f}" in line
+    page = folder / "out" / "report.html"
+    assert str(page) in done.stdout
+    assert page.read_text().lstrip().lower().startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+def test_a_stopped_run_resumes_to_the_same_results(
+    folder: Path, tmp_path: Path, end: signal.Signals
+) -> None:
+    command = [*GOOD, "--epochs", "400", "--methods", "logistic,mix-ap", "--trials", "6"]
+    command += ["--seeds", "1", "--workers", "1", "--out", str(tmp_path)]
+    database = tmp_path / "trials.sqlite3"
+    with subprocess.Popen(
+        [*RUN, *command], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while not _trials(database):
+            assert process.poll() is None, process.communicate()[1]
+            time.sleep(0.02)
+        process.send_signal(end)
+        _, errors = process.communicate(timeout=60)
+    if end == signal.SIGINT:
+        assert process.returncode == 130
+        assert errors == "stopped; finished trials are kept: the same command resumes\n"
+    kept = _trials(database)
+    assert 0 < len(kept) < 12
+    done = directloss(*command, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    finished = _trials(database)
+    assert kept.items() <= finished.items(), "a finished trial was repeated"
+    assert Counter(finished.values()) == Counter({number: 2 for number in range(6)})
+
+
+def _trials(database: Path) -> dict[int, int]:
+    """Optuna's trial id -> number in the plan."""
+    if not database.exists():
+        return {}
+    query = "SELECT trial_id, value_json FROM trial_user_attributes WHERE key = 'number'"
+    with closing(sqlite3.connect(database)) as connection:
+        try:
+            return {trial: int(number) for trial, number in connection.execute(query)}
+        except sqlite3.OperationalError:  # the tables are not made yet
+            return {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--data", "none.csv"), "--data: no file 'none.csv'"),
+        (("--data", "t.csv"), "--target: say which column of t.csv is the target: a, b, mixed, y"),
+        (("--data", "t.csv", "--target", "x"), "--target: t.csv has no column 'x'"),
+        (("--data", "t.csv", "--target", "zero"), "--target: 'zero' is '0' in every row"),
+        (
+            ("--data", "t.csv", "--target", "y"),
+            "--data: column 'mixed' holds numbers, but also the text 'n/k'",
+        ),
+        (
+            ("--data", "t.csv", "--target", "y", "--positive", "ill"),
+            "--positive: 'y' has no value 'ill'; it has sick, well",
+        ),
+        ((*GOOD[1:], "--methods", "magic"), "--methods: got 'magic', wanted some of logistic"),
+        ((*GOOD[1:], "--optimiser", "lion"), "--optimiser: got 'lion', wanted"),
+        ((*GOOD[1:], "--hidden", "wide"), "--hidden: got 'wide', wanted widths"),
+        ((*GOOD[1:], "--out", "t.csv/out"), "--out: cannot write to t.csv/out: Not a directory"),
+        ((*GOOD[1:], "--workers", "0"), "--workers"),
+    ],
+)
+def test_bad_input_ends_with_one_line_and_exit_code_2(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    message: str,
+) -> None:
+    from directloss.cli import main
+
+    monkeypatch.chdir(folder)
+    before = set(folder.rglob("*"))
+    monkeypatch.setattr(sys, "argv", ["directloss", "compare", "--out", "bad", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    _, errors = capfd.readouterr()
+    (line,) = errors.splitlines()
+    assert line.startswith(f"directloss: {message}")
+    assert set(folder.rglob("*")) == before
+
+
+def test_another_configuration_in_the_folder_is_refused(folder: Path, tmp_path: Path) -> None:
+    small = ("--methods", "logistic", "--trials", "1", "--seeds", "1", "--out", str(tmp_path))
+    assert directloss(*GOOD, *small, cwd=folder).returncode == 0
+    refused = directloss(*GOOD, *small, "--seeds", "2", cwd=folder)
+    assert refused.returncode == 2
+    assert "holds another comparison (seeds was 1, now 2)" in refused.stderr
+
+
+def test_help_needs_no_heavy_import() -> None:
+    code = (
+        "import sys, directloss.cli; "
+        "print({'pandas', 'sklearn', 'optuna', 'accelerate', 'plotly'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+    done = subprocess.run([*RUN, "compare", "--help"], capture_output=True, text=True, check=True)
+    assert "--split-column" in done.stdout
+
+
+def test_a_real_imbalanced_table(data_dir: Path, tmp_path: Path) -> None:
+    file = data_dir / "imbalanced" / "mammography.csv.gz"
+    target = pd.read_csv(file, nrows=0).columns[-1]
+    done = directloss(
+        *("compare", "--data", str(file), "--target", target, "--methods", "logistic,pos-ap"),
+        *("--trials", "1", "--seeds", "1", "--epochs", "60", "--hidden", "16"),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "runs/compare-mammography/results.json").read_text())
+    assert all(run["test"] > 10 * 0.023 for run in results["runs"])
+    assert os.path.exists(tmp_path / "runs/compare-mammography/report.html")

@@ -1,0 +1,342 @@
+"""The coefficients of every update, which an enumeration of objectives does not see, and the theorem's
+scalar for any differentiable F."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import directloss as dl
+from directloss import functional
+from directloss.errors import ArgumentError
+from tests.cases import TASKS
+from tests.harness import (
+    DIRECTIONS,
+    UPDATES,
+    TaskCase,
+    distinct_points,
+    make_loss,
+    solve_one,
+    update_terms,
+    value_and_gradient,
+)
+
+POINTS = 100
+STEPS = (0.02, 0.3, 4.0)
+
+every_task = pytest.mark.parametrize("case", TASKS, ids=str)
+every_update = pytest.mark.parametrize("update", UPDATES)
+
+
+@every_task
+def test_f_of_a_configuration_is_its_product_with_the_scores(case: TaskCase) -> None:
+    task = case.make()
+    for scores, targets, everything in distinct_points(case, POINTS, seed=0):
+        for weight in (0.0, 0.3, -0.3, -inf):
+            solution = solve_one(task, scores, targets, [weight])
+            found = everything.index_of(solution.combination)
+            by_definition = everything.score(scores)[found]
+            assert scores @ solution.combination == pytest.approx(by_definition, abs=1e-12)
+            assert solution.values[0, 0] == pytest.approx(by_definition, abs=1e-12)
+            assert solution.task_losses[0, 0] == pytest.approx(everything.losses[found], abs=1e-12)
+
+
+@every_task
+@every_update
+def test_the_gradient_is_the_slope_of_the_enumerated_scalar(case: TaskCase, update: str) -> None:
+    """Central differences; the scalar is piecewise linear in the scores."""
+    h = 1e-6
+    for index, (scores, targets, everything) in enumerate(distinct_points(case, POINTS, seed=1)):
+        step = STEPS[index % len(STEPS)]
+        terms = update_terms(update, step)
+        loss_fn = make_loss(update, case.make(), step)
+        _, gradient = value_and_gradient(loss_fn, torch.tensor(scores), torch.tensor(targets))
+        slopes = [
+            (everything.scalar(scores + h * e, terms) - everything.scalar(scores - h * e, terms))
+            / (2 * h)
+            for e in np.eye(scores.size)
+        ]
+        assert gradient.numpy() == pytest.approx(np.array(slopes), abs=1e-6)
+
+
+@every_task
+def test_the_bounds_enclose_the_task_loss_between_those_of_the_augmented_configurations(
+    case: TaskCase,
+) -> None:
+    for index, (scores, targets, everything) in enumerate(distinct_points(case, POINTS, seed=2)):
+        step = STEPS[index % len(STEPS)]
+        loss_fn = dl.DirectLoss(case.make(), epsilon=step)
+        lower, upper = (
+            float(b) for b in loss_fn.bounds(torch.tensor(scores), torch.tensor(targets))
+        )
+        predicted = case.predicted_loss(scores, targets)
+        # The scalars themselves, as sums of maxima: L = 1/eps * (max [F +- eps Delta] - max F).
+        positive = everything.scalar(scores, update_terms("positive", step))
+        negative = everything.scalar(scores, update_terms("negative", step))
+        assert upper == pytest.approx(positive, abs=1e-9)
+        assert lower == pytest.approx(negative, abs=1e-9)
+        worse, better = (
+            everything.losses[everything.best(scores, weight)[1]] for weight in (step, -step)
+        )
+        slack = 1e-12 / step
+        assert better - slack <= lower <= predicted + slack
+        assert predicted - slack <= upper <= worse + slack
+
+
+@every_task
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_the_value_of_direct_loss_is_the_task_loss_of_the_prediction(
+    case: TaskCase, direction: str
+) -> None:
+    for scores, targets, _ in distinct_points(case, POINTS, seed=3):
+        value, _ = value_and_gradient(
+            make_loss(direction, case.make()), torch.tensor(scores), torch.tensor(targets)
+        )
+        assert float(value) == pytest.approx(case.predicted_loss(scores, targets), abs=1e-14)
+
+
+@every_task
+@pytest.mark.parametrize("update", ["hinge", "perceptron"])
+def test_the_value_of_hinge_and_perceptron_is_their_objective(case: TaskCase, update: str) -> None:
+    for scores, targets, everything in distinct_points(case, POINTS, seed=4):
+        value, _ = value_and_gradient(
+            make_loss(update, case.make(), 0.7), torch.tensor(scores), torch.tensor(targets)
+        )
+        wanted = everything.scalar(scores, update_terms(update, 0.7))
+        if update == "hinge":
+            # A margin over the ground truth counts Delta(y*) too, where no ranking has Delta 0.
+            assert float(value) >= 0.0
+        assert float(value) == pytest.approx(wanted, abs=1e-12)
+
+
+@every_task
+def test_both_is_the_mean_of_the_two_directions(case: TaskCase) -> None:
+    for scores, targets, _ in distinct_points(case, 30, seed=5):
+        gradients = {
+            d: value_and_gradient(
+                make_loss(d, case.make(), 0.3), torch.tensor(scores), torch.tensor(targets)
+            )[1]
+            for d in DIRECTIONS
+        }
+        mean = (gradients["positive"] + gradients["negative"]) / 2
+        assert torch.allclose(gradients["both"], mean, rtol=0, atol=1e-12)
+
+
+def test_the_terms_are_those_of_the_table() -> None:
+    eps = 0.25
+    assert functional.direct_terms(eps, "positive") == [(-4.0, 0.0), (4.0, eps)]
+    assert functional.direct_terms(eps, "negative") == [(4.0, 0.0), (-4.0, -eps)]
+    assert functional.direct_terms(eps, "both") == [(0.0, 0.0), (2.0, eps), (-2.0, -eps)]
+    assert functional.hinge_terms(eps) == [(1.0, eps), (-1.0, -inf)]
+    assert functional.perceptron_terms() == [(1.0, 0.0), (-1.0, -inf)]
+
+
+def test_average_precision_by_hand() -> None:
+    """One positive below one of two negatives: P = 1, N = 2, all numbers in closed form."""
+    scores = torch.tensor([1.0, 2.0, 0.0], dtype=torch.float64)
+    targets = torch.tensor([1, 0, 0])
+    # n_1 = 0, 1, 2: AP = 1, 1/2, 1/3 and F = (1, 0, -1.5 + 0.5 ...) by the definition of F.
+    pairs = [(1 - 2 + 1 - 0) / 2, (-(1 - 2) + 1 - 0) / 2, (-(1 - 2) - (1 - 0)) / 2]
+    assert pairs == [0.0, 1.0, 0.0]
+    task = dl.AveragePrecision()
+    # y(eps) leaves n = 1 for n = 2 where eps (2/3 - 1/2) > 1, and for n = 0 where eps/2 > 1.
+    up = make_loss("positive", task, 8.0)
+    value, gradient = value_and_gradient(up, scores, targets)
+    assert value == 0.5
+    # y(n) = ((N - 2n)/PN, (P - 2c)/PN): from n = 1 (0, -1/2, 1/2) to n = 2 (-1, 1/2 - 1, 1/2 - 1 + 1).
+    assert gradient.tolist() == [(-1 - 0) / 8, (-0.5 + 0.5) * -1 / 8 + 0.0, (0.5 + 0.5) / 8]
+
+
+@every_update
+def test_the_functions_are_the_modules_without_their_state(update: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.randn(4, 9, generator=generator, dtype=torch.float64)
+    targets = (torch.rand(4, 9, generator=generator) < 0.4).int()
+    task = dl.AveragePrecision()
+
+    def function(s: Tensor, t: Tensor) -> Tensor:
+        if update == "hinge":
+            return functional.hinge_loss(s, t, task, margin=0.3)
+        if update == "perceptron":
+            return functional.perceptron_loss(s, t, task)
+        return functional.direct_loss(s, t, task, epsilon=0.3, direction=update)  # type: ignore[arg-type]
+
+    leaf = scores.clone().requires_grad_()
+    value = function(leaf, targets)
+    value.backward()
+    wanted, gradient = value_and_gradient(make_loss(update, task, 0.3), scores, targets)
+    assert torch.equal(value.detach(), wanted)
+    assert torch.equal(leaf.grad, gradient)
+
+
+def test_the_functions_take_the_layout_of_the_modules() -> None:
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.randn(9, 3, generator=generator, dtype=torch.float64)
+    targets = (torch.rand(9, 3, generator=generator) < 0.5).int()
+    mask = torch.rand(9, 3, generator=generator) < 0.8
+    groups = torch.tensor([5, 5, 5, 5, 2, 2, 2, 2, 2])
+    loss_fn = dl.DirectLoss(dl.AveragePrecision(), epsilon=0.3, dim=0, reduction="none")
+    wanted = loss_fn(scores, targets, mask=mask, groups=groups)
+    found = functional.direct_loss(
+        scores, targets, dl.AveragePrecision(), epsilon=0.3, reduction="none",
+        dim=0, mask=mask, groups=groups,
+    )  # fmt: skip
+    assert torch.equal(found, wanted)
+
+
+@pytest.mark.parametrize("step", [0.0, -1.0, inf, float("nan"), "auto", None])
+def test_a_step_that_is_no_positive_number_is_refused(step: object) -> None:
+    scores, targets = torch.zeros(3), torch.tensor([0, 1, 0])
+    with pytest.raises(ArgumentError, match="epsilon"):
+        functional.direct_loss(scores, targets, dl.AveragePrecision(), epsilon=step)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="margin"):
+        functional.hinge_loss(scores, targets, dl.AveragePrecision(), margin=step)  # type: ignore[arg-type]
+
+
+# --- any differentiable F ---------------------------------------------------------------------------
+
+
+class Chain:
+    """Sequences of two labels over three places; F has a squared term, so it is not linear."""
+
+    sequences = [(a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1)]
+    truth = (1, 0, 1)
+
+    def __init__(self, parameters: Tensor) -> None:
+        self.parameters = parameters
+
+    def score(self, y: tuple[int, ...]) -> Tensor:
+        unary = sum(self.parameters[k] * y[k] for k in range(3))
+        coupling = sum(self.parameters[3] * (y[k] == y[k + 1]) for k in range(2))
+        return torch.tanh(unary) + coupling * coupling
+
+    def task_loss(self, y: tuple[int, ...]) -> float:
+        return sum(a != b for a, b in zip(y, self.truth, strict=True)) / 3
+
+    def best(self, weight: float) -> tuple[int, ...]:
+        return max(
+            self.sequences, key=lambda y: float(self.score(y)) + weight * self.task_loss(y)
+        )
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_any_differentiable_f_with_the_users_own_oracles(direction: str) -> None:
+    moved = 0
+    for seed in range(20):
+        generator = torch.Generator().manual_seed(seed)
+        parameters = torch.randn(4, generator=generator, dtype=torch.float64, requires_grad=True)
+        chain = Chain(parameters)
+        epsilon = 0.8
+        value = functional.structured_direct_loss(
+            chain.score,
+            lambda chain=chain: chain.best(0.0),
+            chain.best,
+            chain.task_loss,
+            epsilon=epsilon,
+            direction=direction,  # type: ignore[arg-type]
+        )
+        assert float(value) == chain.task_loss(chain.best(0.0))
+        (gradient,) = torch.autograd.grad(value, parameters)
+
+        def scalar(p: Tensor, epsilon: float = epsilon) -> Tensor:
+            chain = Chain(p)
+            plain = chain.score(chain.best(0.0))
+            up = chain.best(epsilon)
+            down = chain.best(-epsilon)
+            positive = (chain.score(up) - plain) / epsilon
+            negative = (plain - chain.score(down)) / epsilon
+            return {
+                "positive": positive, "negative": negative, "both": (positive + negative) / 2,
+            }[direction]  # fmt: skip
+
+        p = parameters.detach().clone().requires_grad_()
+        (wanted,) = torch.autograd.grad(scalar(p) + 0 * p.sum(), p)
+        assert torch.allclose(gradient, wanted, rtol=0, atol=1e-12)
+        moved += bool(gradient.any())
+    assert moved > 5
+
+
+def test_the_general_entry_equals_the_built_in_path() -> None:
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.randn(8, generator=generator, dtype=torch.float64, requires_grad=True)
+    targets = torch.tensor([0, 1, 0, 0, 1, 0, 1, 0])
+    task = dl.AveragePrecision()
+    value = functional.structured_direct_loss(
+        lambda y: (y * scores).sum(),
+        lambda: task.inference(scores, targets),
+        lambda weight: task.loss_augmented_inference(scores, targets, weight),
+        lambda y: task.task_loss(y, targets),
+        epsilon=0.4,
+        direction="both",
+    )
+    (gradient,) = torch.autograd.grad(value, scores)
+    wanted, slope = value_and_gradient(make_loss("both", task, 0.4), scores, targets)
+    assert torch.equal(value.detach(), wanted)
+    assert torch.allclose(gradient, slope, rtol=0, atol=1e-14)
+
+
+def test_the_general_entry_takes_one_entry_a_sample() -> None:
+    logits = torch.tensor([[0.0, 1.0], [2.0, 0.0], [0.1, 0.0]], requires_grad=True)
+    truth = torch.tensor([0, 0, 1])
+    rows = torch.arange(3)
+    wrong = (torch.arange(2) != truth[:, None]).float()
+    value = functional.structured_direct_loss(
+        lambda y: logits[rows, y],
+        lambda: logits.argmax(1),
+        lambda weight: (logits + weight * wrong).argmax(1),
+        lambda y: (y != truth).float(),
+        epsilon=0.5,
+        direction="negative",
+    )
+    assert value.tolist() == [1.0, 0.0, 1.0]
+    value.sum().backward()
+    # Only the third is close enough to be turned: F(y_w) - F(y_direct), over epsilon.
+    assert logits.grad.tolist() == [[0.0, 0.0], [0.0, 0.0], [2.0, -2.0]]
+
+
+def test_the_oracles_and_the_task_loss_run_without_gradient() -> None:
+    seen: list[bool] = []
+
+    def oracle(*_: float) -> int:
+        seen.append(torch.is_grad_enabled())
+        return 0
+
+    def task_loss(_: int) -> float:
+        seen.append(torch.is_grad_enabled())
+        return 0.25
+
+    parameter = torch.ones((), requires_grad=True)
+    value = functional.structured_direct_loss(
+        lambda _: parameter * 2, oracle, oracle, task_loss, epsilon=1.0
+    )
+    assert seen == [False, False, False]
+    assert float(value) == 0.25 and value.requires_grad
+
+
+@pytest.mark.parametrize("wrong", [0.0, -1.0, inf])
+def test_the_general_entry_refuses_a_step_that_is_not_positive(wrong: float) -> None:
+    zero: Callable[..., Tensor] = lambda *_: torch.zeros(())  # noqa: E731
+    with pytest.raises(ArgumentError, match="epsilon"):
+        functional.structured_direct_loss(zero, zero, zero, zero, epsilon=wrong)
+
+
+def test_an_unknown_direction_is_refused() -> None:
+    with pytest.raises(ArgumentError, match="direction: got 'up'"):
+        functional.direct_terms(1.0, "up")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", [0.1, 1 / 3, 1e-30, 1.0])
+def test_the_value_comes_back_to_the_last_bit(value: float) -> None:
+    parameter = torch.tensor(1e6, requires_grad=True)
+    shown = torch.tensor(value)
+    loss = functional.loss_from_configurations(
+        lambda y: parameter * y, [(1e3, 0.7), (-1e3, 0.1)], shown
+    )
+    assert torch.equal(loss.detach(), shown)
+    (gradient,) = torch.autograd.grad(loss, parameter)
+    assert float(gradient) == pytest.approx(600.0)
