@@ -86,8 +86,10 @@ class TaskCase:
         reference: (scores, targets) -> the metric of one list, ties as its best known package
             counts them.
         undefined: targets of lists on which the metric is undefined, by name.
+        wrong: targets of a list of two that must be refused.
         size: items of a list that is still quick to enumerate.
-        ranking: whether the task ranks, so that a tie in the scores has a say.
+        learns: whether a ranking from equal scores must improve in every direction: a ranking task
+            whose metric grows when a positive moves up.
     """
 
     name: str
@@ -97,8 +99,9 @@ class TaskCase:
     predicted_loss: Callable[[Floats, Floats], float]
     reference: Callable[[Floats, Floats], float]
     undefined: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    wrong: tuple[float, ...] = (-1.0, 1.0)
     size: int = 6
-    ranking: bool = True
+    learns: bool = False
 
     def __str__(self) -> str:
         return self.name

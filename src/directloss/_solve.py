@@ -152,7 +152,7 @@ def solve(
         reduction=reduction,
     )
     if reduction == "none":
-        groups = None if rows.groups is None else value.numel() // max(rows.layout.rows[0], 1)
+        groups = None if rows.groups is None else torch.unique(rows.groups).numel()
         value = rows.layout.per_list(value, groups)
     return Solved(
         rows.layout,

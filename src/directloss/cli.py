@@ -60,7 +60,7 @@ def compare(
     ] = "average-precision",
     hidden: Annotated[
         str, typer.Option(help="Widths of the hidden layers; 'none' for a linear model.")
-    ] = "64,32",
+    ] = "32",
     trials: Annotated[int, typer.Option(help="Settings to try for each method.")] = 4,
     seeds: Annotated[int, typer.Option(help="Repetitions: other split and initial weights.")] = 2,
     epochs: Annotated[int, typer.Option(help="Passes over the training part.")] = 100,

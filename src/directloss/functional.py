@@ -92,7 +92,7 @@ def loss_from_configurations(
     parts = [c * score(configuration) for c, configuration in terms if not _is_zero(c)]
     carrier = torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
     # The bracket is exactly 0, so `value` is returned to the last bit.
-    return value.detach() + (carrier - carrier.detach())
+    return value.detach().to(carrier) + (carrier - carrier.detach())
 
 
 def structured_direct_loss(
@@ -126,7 +126,7 @@ def structured_direct_loss(
             (coefficient, inference() if weight == 0 else loss_augmented_inference(float(weight)))
             for coefficient, weight in direct_terms(epsilon, direction)
         ]
-        loss = torch.as_tensor(task_loss(terms[0][1]))
+        loss = torch.as_tensor(task_loss(terms[0][1]), dtype=torch.float64)
     return loss_from_configurations(score, terms, loss)
 
 

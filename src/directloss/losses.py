@@ -135,7 +135,7 @@ class _TaskLoss(nn.Module):
         self._quiet_batches += 1
         if self._quiet_batches == QUIET_BATCHES:
             self._quiet_batches = None
-            warnings.warn(self._advice(), UserWarning, stacklevel=4)
+            warnings.warn(self._advice(), UserWarning, stacklevel=6)
 
     def _advice(self) -> str:
         return (

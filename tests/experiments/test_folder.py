@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from directloss.experiments.folder import CONFIGURATION, FolderError, output_folder, write_atomically
+from directloss.experiments.folder import (
+    CONFIGURATION,
+    FolderError,
+    output_folder,
+    write_atomically,
+)
 
 HOLD = """
 import sys, time

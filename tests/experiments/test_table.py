@@ -31,7 +31,9 @@ VALUES = {
     ("b", "0"): [0.8, 0.9],
     ("b", "1"): [0.2, 0.1],
 }
-RUNS = [run(m, c, seed, value) for (m, c), values in VALUES.items() for seed, value in enumerate(values)]
+RUNS = [
+    run(m, c, seed, value) for (m, c), values in VALUES.items() for seed, value in enumerate(values)
+]
 
 
 def test_means_deviations_and_the_best_of_each_column() -> None:

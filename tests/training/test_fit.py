@@ -62,7 +62,9 @@ def test_history_holds_the_metric_and_the_loss_of_the_model() -> None:
     data = small_parts()
     model, result = train(data=data)
     scores = model(data.train.features).detach()
-    assert result.history.train[-1] == float(dl.AveragePrecision().metric(scores, data.train.targets))
+    assert result.history.train[-1] == float(
+        dl.AveragePrecision().metric(scores, data.train.targets)
+    )
     expected = nn.functional.binary_cross_entropy_with_logits(scores, data.train.targets.float())
     assert result.history.loss[-1] == float(expected)
     assert result.history.spread[-1] == pytest.approx(float(scores.std(correction=0)))

@@ -7,7 +7,19 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 import directloss as dl
 from directloss.training import METHODS, Method, Settings
 
-NAMES = "logistic hinge-ap per-ap pos-ap neg-ap both-ap hinge-01 per-01 pos-01 neg-01 mix-ap".split()
+NAMES = [
+    "logistic",
+    "hinge-ap",
+    "per-ap",
+    "pos-ap",
+    "neg-ap",
+    "both-ap",
+    "hinge-01",
+    "per-01",
+    "pos-01",
+    "neg-01",
+    "mix-ap",
+]
 
 
 def settings_of(method: Method) -> Settings:

@@ -95,7 +95,9 @@ def test_works_as_the_batch_sampler_of_a_data_loader() -> None:
     targets = (torch.arange(90) % 9 == 0).float()
     data = TensorDataset(torch.arange(90.0), targets)
     sampler = BalancedBatchSampler(targets, 20, positives=5)
-    sizes = [(len(rows), int(labels.sum())) for rows, labels in DataLoader(data, batch_sampler=sampler)]
+    sizes = [
+        (len(rows), int(labels.sum())) for rows, labels in DataLoader(data, batch_sampler=sampler)
+    ]
     assert sizes == [(20, 5)] * 5
 
 

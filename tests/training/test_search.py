@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,8 +30,8 @@ def test_a_longer_plan_only_adds(method) -> None:
 def test_few_trials_cover_every_axis() -> None:
     for seed in range(10):
         for method in METHODS.values():
+            points = plan(method, 4, seed)
             for axis, values in method.grid.items():
-                points = plan(method, len(values), seed)
                 assert {getattr(point, axis) for point in points} == set(values)
 
 
@@ -47,7 +48,8 @@ def test_plan_refuses_what_the_grid_does_not_have(trials: int) -> None:
 
 def finished(number: int, validation: float) -> Finished:
     settings = plan(METHODS[CELL.method], 4, seed=0)[number]
-    return Finished(number, settings, validation, {"test": 1 / 3, "history": {"train": [0.1] * 3}})
+    notes = {"test": 1 / 3, "history": {"train": [0.1] * 3}}
+    return Finished(number, settings, validation, False, notes)
 
 
 def test_store_gives_back_what_it_was_given(tmp_path: Path) -> None:
@@ -60,6 +62,14 @@ def test_store_gives_back_what_it_was_given(tmp_path: Path) -> None:
     assert reopened.finished(CELL) == given
     assert reopened.best(CELL) == given[1], "the earliest of equals"
     assert reopened.finished(Cell("pos-ap", "3", 2)) == {}
+
+
+def test_a_diverged_trial_is_the_last_choice(tmp_path: Path) -> None:
+    store = TrialStore(tmp_path / "trials.sqlite3")
+    store.record(CELL, replace(finished(0, 0.9), diverged=True))
+    assert store.best(CELL).number == 0
+    store.record(CELL, finished(1, 0.1))
+    assert store.best(CELL).number == 1
 
 
 def test_store_of_a_metric_that_should_be_low(tmp_path: Path) -> None:

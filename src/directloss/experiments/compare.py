@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import directloss as dl
+from directloss.errors import ArgumentError
 from directloss.experiments.assignments import Assignment, assignments
 from directloss.experiments.config import METRICS, Comparison
 from directloss.experiments.folder import TRIALS, output_folder, write_atomically
@@ -52,6 +53,8 @@ def compare(
         DirectLossError: configuration, data or folder do not fit.
     """
     comparison.check()
+    if workers < 1:
+        raise ArgumentError("--workers", workers, "1 or more")
     columns = load_problems(comparison, 0).columns
     for seed in range(1, comparison.seeds):
         load_problems(comparison, seed)  # a split that lacks a class is found now, not hours later
@@ -147,6 +150,7 @@ def _run(cell: Cell, trial: Finished) -> schema.Run:
         seed=cell.seed,
         settings=_settings(trial),
         validation=trial.validation,
+        diverged=trial.diverged,
         **trial.notes,
     )
 
@@ -159,7 +163,7 @@ def _trial(cell: Cell, trial: Finished) -> schema.Trial:
         number=trial.number,
         settings=_settings(trial),
         validation=trial.validation,
-        diverged=trial.notes["diverged"],
+        diverged=trial.diverged,
     )
 
 

@@ -50,7 +50,7 @@ class Comparison(BaseModel):
     missing: tuple[str, ...] = ()
     methods: tuple[str, ...] = tuple(METHODS)
     metric: str = "average-precision"
-    hidden: tuple[int, ...] = (64, 32)
+    hidden: tuple[int, ...] = (32,)
     trials: int = 4
     seeds: int = 2
     epochs: int = 100

@@ -70,8 +70,9 @@ def _check_configuration(folder: Path, configuration: dict[str, Any]) -> None:
             if found.get(name) != wanted.get(name)
         ]
         if changed:
+            shown = "; ".join(changed[:3]) + ("; ..." if len(changed) > 3 else "")
             raise FolderError(
-                f"--out: {folder} holds another comparison ({'; '.join(changed)}); "
+                f"--out: {folder} holds another comparison ({shown}); "
                 "choose another folder or delete this one"
             )
         return

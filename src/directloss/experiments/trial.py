@@ -61,12 +61,12 @@ def run_trial(comparison: Comparison, assignment: Assignment) -> Finished:
         number=assignment.number,
         settings=settings,
         validation=result.validation,
+        diverged=result.diverged,
         notes={
             "test": result.test,
             "test_peak": best(result.history.test, default=result.test),
             "spread_final": result.history.spread[-1] if len(result.history) else 0.0,
             "seconds": round(result.seconds, 3),
-            "diverged": result.diverged,
             # Warnings become part of the record, which the report shows.
             "warnings": sorted({str(warning.message) for warning in caught}),
             "history": asdict(result.history),

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import TypeVar
 
-from directloss.errors import ArgumentError, DirectLossError
+from directloss.errors import DirectLossError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -31,12 +31,9 @@ def run_all(items: Sequence[T], work: Callable[[T], R], workers: int) -> Iterato
     When the iterator is closed, or this process dies in whatever way, the workers die too.
 
     Raises:
-        ArgumentError: no workers.
         WorkerError: a process was killed, for example for want of memory.
         Exception: whatever `work` raises.
     """
-    if workers < 1:
-        raise ArgumentError("--workers", workers, "1 or more")
     if min(workers, len(items)) <= 1:
         with _one_torch_thread():
             for item in items:

@@ -27,11 +27,11 @@ __all__ = ["bounds", "corridor"]
 
 
 @kernel
-def _first_above(negatives: Array, start: int, stop: int, threshold: float) -> int:
-    """First index j in start .. stop with -negatives[j] > threshold (`stop` if none)."""
+def _crossing(negatives: Array, start: int, stop: int, threshold: float, strict: bool) -> int:
+    """First index j in start .. stop with -negatives[j] > (or >=) threshold (`stop` if none)."""
     while start < stop:
         middle = (start + stop) // 2
-        if -negatives[middle] > threshold:
+        if -negatives[middle] > threshold or (not strict and -negatives[middle] == threshold):
             stop = middle
         else:
             start = middle + 1
@@ -58,6 +58,10 @@ def bounds(
     B of the new place walks on towards it, and likewise from the right with the least b up to
     there. Every stop on the way is a valid bound; for a concave weight * D the last one is exact.
 
+    Pairs with w = 0, about which the objective does not care, go to the negatives' side for a
+    positive weight and to the positives' side for a negative one: an update moves away from the one
+    configuration and towards the other, and should not unlearn what nobody asked for.
+
     Args:
         positives, negatives, blocks, rank_weights, discounts, step, weight: as in `separable`, but
             any D and any weight.
@@ -65,6 +69,7 @@ def bounds(
     """
     size = positives.size
     scale = 2.0 / (size * negatives.size)
+    strict = weight > 0.0
     end = negatives.size + (size if step else 0)
     largest = np.empty(end + 1, np.float64)
     least = np.empty(end + 1, np.float64)
@@ -84,13 +89,13 @@ def bounds(
             row = step * (i + 1)
             while start < stop:
                 threshold = -rank_weights[i] * largest[row + start] / scale - positives[i]
-                crossing = _first_above(negatives, start, stop, threshold)
+                crossing = _crossing(negatives, start, stop, threshold, strict)
                 if crossing == start:
                     break
                 start = crossing
             while stop > start:
                 threshold = -rank_weights[i] * least[row + stop - 1] / scale - positives[i]
-                crossing = _first_above(negatives, start, stop, threshold)
+                crossing = _crossing(negatives, start, stop, threshold, strict)
                 if crossing == stop:
                     break
                 stop = crossing

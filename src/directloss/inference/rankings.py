@@ -101,7 +101,7 @@ def solve_rankings(
                 above[:] = predicted
             elif weight == -np.inf:
                 least_loss(
-                    positives, negatives, fences, weight_of_rank, discount, step, predicted, above
+                    positives, negatives, fences, weight_of_rank, discount, step, predicted - ties, above
                 )
             else:
                 _augmented(

@@ -7,7 +7,7 @@ import numpy as np
 from directloss.inference._kernel import Array, kernel
 from directloss.inference.sorting import LABEL, ranked
 
-__all__ = ["average_precisions"]
+__all__ = ["average_precisions", "roc_areas"]
 
 
 @kernel
@@ -44,3 +44,52 @@ def average_precisions(
             tied = 0
         defined[number] = 0 < found < size
         metrics[number] = total / found if defined[number] else 0.0
+
+
+@kernel
+def roc_areas(
+    first: int,
+    last: int,
+    scores: Array,
+    labels: Array,
+    offsets: Array,
+    max_fpr: float,
+    metrics: Array,
+    defined: Array,
+) -> None:
+    """Area under the ROC curve up to a false positive rate, over that rate; a tie is a line.
+
+    Args:
+        max_fpr: in (0, 1]; 1 for the whole curve. Others as in `average_precisions`.
+    """
+    for number in range(first, last):
+        begin, end = offsets[number], offsets[number + 1]
+        size = end - begin
+        sorted_scores = np.empty(size, np.float64)
+        order = np.empty(size, np.uint32)
+        ranked(scores[begin:end], labels[begin:end], sorted_scores, order)
+        positives = 0
+        for rank in range(size):
+            positives += (order[rank] & LABEL) != 0
+        negatives = size - positives
+        defined[number] = 0 < positives < size
+        metrics[number] = 0.0
+        if not defined[number]:
+            continue
+        limit = max_fpr * negatives
+        tp = fp = new_tp = new_fp = 0
+        area = 0.0
+        for rank in range(size):
+            if order[rank] & LABEL:
+                new_tp += 1
+            else:
+                new_fp += 1
+            if rank + 1 < size and sorted_scores[rank + 1] == sorted_scores[rank]:
+                continue
+            # From (fp, tp) the curve goes straight to (fp + new_fp, tp + new_tp).
+            width = min(float(new_fp), limit - fp)
+            if width > 0.0:
+                area += width * (tp + 0.5 * new_tp * width / new_fp)
+            tp, fp = tp + new_tp, fp + new_fp
+            new_tp = new_fp = 0
+        metrics[number] = area / (limit * positives)

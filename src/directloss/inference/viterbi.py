@@ -11,7 +11,8 @@ costs are a sum over positions too. O(n K^2), whatever the sign of the weight.
 **What decides between two paths**, in this order, each added up along the path:
 
 1. the number of +inf less the number of -inf among its scores: an infinite score is read as a
-   number larger than any other, so a label or a step with -inf is used only where all paths use one;
+   number larger than any other, so a label or a step of -inf is used only where every path uses
+   one;
 2. S + weight * C; for weight -inf -C, the ground truth;
 3. C for weight >= 0 and -C for weight < 0; for weight -inf S.
 
@@ -26,9 +27,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from directloss.inference._kernel import Array, inlined, kernel
+from directloss.inference._kernel import Array, kernel
 
 __all__ = ["solve_chain"]
+
+
+_LEAST = (-np.inf, -np.inf, -np.inf)
 
 
 @kernel
@@ -56,6 +60,7 @@ def solve_chain(
         emissions: float64 (B, T, K). No score may be NaN within a sequence's length.
         transitions: float64 (1, K, K) if `shared`, else (B * (T - 1), K, K); [.., j, k] is the
             score of a step from label j to label k.
+        shared: whether all steps of all sequences have the same transitions.
         start, end: float64 (K,).
         lengths: int64 (B,), 0 .. T.
         costs: float64 (R, K), finite.
@@ -68,42 +73,107 @@ def solve_chain(
         counted: out, float64 (B,): m. Where it is 0 so are losses and values.
     """
     longest, classes = emissions.shape[1], emissions.shape[2]
-    origin = np.empty((longest, classes), np.int64)
-    now, before = np.empty((3, classes)), np.empty((3, classes))
+    came_from = np.empty((longest, classes), np.int64)
+    # Keys of the best path up to each label: of this position, and of the one before.
+    here, before = np.empty((classes, 3)), np.empty((classes, 3))
     for s in range(first, last):
         length = lengths[s]
         positions = 0
         for t in range(length):
             positions += cost_rows[s, t] >= 0
         counted[s] = positions
+        labels[:, s] = 0
+        task_losses[:, s] = 0.0
+        values[:, s] = 0.0
+        if length == 0:
+            continue
+        step = 0 if shared else s * (longest - 1)
         for w in range(weights.size):
             weight = weights[w]
-            path = labels[w, s]
-            path[:] = 0
-            values[w, s] = 0.0
-            task_losses[w, s] = 0.0
-            if length == 0:
-                continue
-
             for t in range(length):
                 row = cost_rows[s, t]
                 least = costs[row].min() if row >= 0 else 0.0
-                matrix = transitions[0 if shared else s * (longest - 1) + t - 1] if t else None
                 for k in range(classes):
-                    # Less the least, which every label shares, so that equal sums of least costs
-                    # are equal to the last bit: they are 0.
-                    cost = costs[row, k] - least if row >= 0 else 0.0
-                    here = _key(emissions[s, t, k], cost, weight)
+                    # Every label has the least cost of its position to pay. Without it, equal sums
+                    # of least costs are equal to the last bit.
+                    extra = costs[row, k] - least if row >= 0 else 0.0
+                    key = _key(emissions[s, t, k], extra, weight)
                     if t == 0:
-                        here = _sum(here, _key(start[k], 0.0, weight))
+                        key = _sum(key, _key(start[k], 0.0, weight))
+                    else:
+                        matrix = transitions[step if shared else step + t - 1]
+                        way, came_from[t, k] = _best_step(before, matrix, k, weight)
+                        key = _sum(key, way)
                     if t == length - 1:
-                        here = _sum(here, _key(end[k], 0.0, weight))
-                    if t > 0:
-                        here = _sum(here, _best_step(before, matrix, k, weight, origin[t]))
-                    now[0, k], now[1, k], now[2, k] = here
-                now, before = before, now
+                        key = _sum(key, _key(end[k], 0.0, weight))
+                    here[k, 0], here[k, 1], here[k, 2] = key
+                here, before = before, here
 
-            best = 0
-            for k in range(1, classes):
-                if _exceeds(_column(before, k), _column(before, best)):
-                    best = k
+            label, best = 0, _LEAST
+            for k in range(classes):
+                key = (before[k, 0], before[k, 1], before[k, 2])
+                if _exceeds(key, best):
+                    label, best = k, key
+            score, cost = _finite(end[label]), 0.0
+            for t in range(length - 1, -1, -1):
+                labels[w, s, t] = label
+                score += _finite(emissions[s, t, label])
+                if cost_rows[s, t] >= 0:
+                    cost += costs[cost_rows[s, t], label]
+                if t == 0:
+                    score += _finite(start[label])
+                else:
+                    origin = came_from[t, label]
+                    matrix = transitions[step if shared else step + t - 1]
+                    score += _finite(matrix[origin, label])
+                    label = origin
+            if positions > 0:
+                task_losses[w, s] = cost / positions
+                values[w, s] = score / positions
+
+
+@kernel
+def _best_step(
+    before: Array, matrix: Array, k: int, weight: float
+) -> tuple[tuple[float, float, float], int]:
+    """The best way to label k from any label before: its key, and that label."""
+    origin, best = 0, _LEAST
+    for j in range(matrix.shape[0]):
+        key = _sum((before[j, 0], before[j, 1], before[j, 2]), _key(matrix[j, k], 0.0, weight))
+        if _exceeds(key, best):
+            origin, best = j, key
+    return best, origin
+
+
+@kernel
+def _key(score: float, cost: float, weight: float) -> tuple[float, float, float]:
+    """What a score and a cost add to the three criteria."""
+    if np.isinf(score):
+        infinite, score = np.sign(score), 0.0
+    else:
+        infinite = 0.0
+    if weight == -np.inf:
+        return infinite, -cost, score
+    return infinite, score + weight * cost, cost if weight >= 0 else -cost
+
+
+@kernel
+def _sum(
+    a: tuple[float, float, float], b: tuple[float, float, float]
+) -> tuple[float, float, float]:
+    return a[0] + b[0], a[1] + b[1], a[2] + b[2]
+
+
+@kernel
+def _exceeds(a: tuple[float, float, float], b: tuple[float, float, float]) -> bool:
+    """Whether a comes strictly before b in lexicographic order."""
+    if a[0] != b[0]:
+        return a[0] > b[0]
+    if a[1] != b[1]:
+        return a[1] > b[1]
+    return a[2] > b[2]
+
+
+@kernel
+def _finite(score: float) -> float:
+    return score if np.isfinite(score) else 0.0

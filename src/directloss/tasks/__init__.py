@@ -12,11 +12,23 @@ from directloss.tasks.counting import (
     Tversky,
     ZeroOne,
 )
-from directloss.tasks.pairs import AveragePrecision, RankingTask
+from directloss.tasks.multiclass import CostMatrix, MulticlassZeroOne, TopKError
+from directloss.tasks.pairs import (
+    ROCAUC,
+    AveragePrecision,
+    PartialAUC,
+    RankingTask,
+    ReciprocalRank,
+)
+from directloss.tasks.positions import BEDROC, NDCG, PrecisionAtK, RecallAtK, RPrecision
 
 __all__ = [
+    "BEDROC",
+    "NDCG",
+    "ROCAUC",
     "AveragePrecision",
     "BalancedError",
+    "CostMatrix",
     "CountingTask",
     "Dice",
     "Direction",
@@ -24,9 +36,16 @@ __all__ = [
     "GMean",
     "Jaccard",
     "MatthewsCorrelation",
+    "MulticlassZeroOne",
+    "PartialAUC",
+    "PrecisionAtK",
+    "RPrecision",
     "RankingTask",
+    "RecallAtK",
+    "ReciprocalRank",
     "Solution",
     "Task",
+    "TopKError",
     "Tversky",
     "ZeroOne",
 ]

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import numpy as np
+from torch import Tensor
 
 from directloss.errors import ArgumentError
 from directloss.inference._kernel import Array
 from directloss.inference.rankings import configuration_losses, solve_rankings
 from directloss.inference.threads import over_lists
-from directloss.inference.ties import average_precisions
+from directloss.inference.ties import average_precisions, roc_areas
 from directloss.lists import Lists, class_counts
-from directloss.tasks._tables import Elementwise, FixedTable, Table, as_table
-from directloss.tasks.base import Solution, Task
+from directloss.tasks._tables import Elementwise, FixedTable, ListTable, Table, as_table
+from directloss.tasks.base import Direction, Solution, Task
 
-__all__ = ["AveragePrecision", "RankingTask"]
+__all__ = ["ROCAUC", "AveragePrecision", "PartialAUC", "RankingTask", "ReciprocalRank"]
 
 
 class RankingTask(Task):
@@ -125,7 +128,7 @@ class RankingTask(Task):
 
 
 class AveragePrecision(RankingTask):
-    r"""Average precision (non-interpolated).
+    r"""Average precision (non-interpolated), of the whole list or of its first k positions.
 
     .. math:: AP = \frac1P \sum_{i=1}^{P} \mathrm{Prec@}(\text{position of positive } i)
                  = \frac1P \sum_i \frac{i}{i + n_i}, \qquad \Delta = 1 - AP,
@@ -133,43 +136,182 @@ class AveragePrecision(RankingTask):
     F the pairwise score of `RankingTask`. The positive direction is solved by divide and conquer
     in (P + N) log N steps, the negative one by the programme in a corridor.
 
+    With a cutoff, positives past position k count 0; Delta is then at its maximum where no
+    positive is in the top k, and the positive direction dead, so that the default is "both".
+
     `metric` groups tied scores as scikit-learn's ``average_precision_score`` does: a tie is one
-    threshold. Undefined for a list without positives or without negatives.
+    threshold (with a cutoff: negatives first). Undefined for a list without positives or without
+    negatives.
+
+    Args:
+        k: positions that count; None: all.
+        normalize: with a cutoff, what the sum is divided by: "reachable", min(P, k), so that the
+            best ranking has AP 1; or "relevant", P.
 
     Source: Song et al. 2016, section 4, equations 8 to 10.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, k: int | None = None, *, normalize: Literal["reachable", "relevant"] = "reachable"
+    ) -> None:
+        if normalize not in ("reachable", "relevant"):
+            raise ArgumentError("normalize", repr(normalize), "'reachable' or 'relevant'")
+        if k is not None and (isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1):
+            raise ArgumentError("k", repr(k), "an int >= 1, or None")
+        self.k = k
+        self.normalize = normalize
+        most = k if k is not None and normalize == "reachable" else None
         super().__init__(
-            FixedTable(_index, _one_over_positives, name="rank_weights"),
-            FixedTable(_reciprocal, name="discount"),
+            FixedTable(_index, _OneOver(most), name="rank_weights"),
+            FixedTable(_Reciprocal(k), name="discount"),
         )
-
-    def evaluate(self, lists: Lists) -> tuple[Array, Array]:
-        values, defined = np.zeros(len(lists)), np.empty(len(lists), np.bool_)
-        over_lists(
-            average_precisions,
-            lists.offsets,
-            lists.scores,
-            lists.targets,
-            lists.offsets,
-            values,
-            defined,
-        )
-        return values, defined
 
     def __repr__(self) -> str:
-        return "AveragePrecision()"
+        if self.k is None:
+            return "AveragePrecision()"
+        return f"AveragePrecision(k={self.k}, normalize={self.normalize!r})"
+
+    @property
+    def direction(self) -> Direction:  # type: ignore[override]
+        return "positive" if self.k is None else "both"
+
+    def evaluate(self, lists: Lists) -> tuple[Array, Array]:
+        if self.k is not None:
+            return super().evaluate(lists)
+        return _evaluate(average_precisions, lists)
+
+
+class ReciprocalRank(RankingTask):
+    r"""Reciprocal rank: Delta = 1 - 1 / (position of the first positive).
+
+    F the pairwise score of `RankingTask`; only the first positive counts in Delta. `metric` puts
+    negatives first among ties. Undefined for a list without positives or without negatives.
+
+    Source: Voorhees 1999 (TREC-8 question answering track).
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            FixedTable(_first_only, name="rank_weights"),
+            FixedTable(_Reciprocal(None), name="discount"),
+        )
+
+    def __repr__(self) -> str:
+        return "ReciprocalRank()"
+
+
+class ROCAUC(RankingTask):
+    r"""Area under the ROC curve: Delta = share of the pairs in which the negative is above.
+
+    .. math:: \Delta = \frac{1}{PN} \sum_i n_i
+
+    F the pairwise score of `RankingTask`: F + eps * Delta is solved pair by pair, with a margin of
+    eps / 2. `metric` counts tied pairs half. Undefined without positives or without negatives.
+
+    Source: Hanley and McNeil 1982.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            FixedTable(_ones, _OneOver(None), name="rank_weights"),
+            ListTable(_share_below, first=0, name="discount"),
+            by="negatives",
+        )
+
+    def __repr__(self) -> str:
+        return "ROCAUC()"
+
+    def evaluate(self, lists: Lists) -> tuple[Array, Array]:
+        return _evaluate(roc_areas, lists, 1.0)
+
+
+class PartialAUC(RankingTask):
+    r"""Area under the ROC curve up to a false positive rate, over that rate.
+
+    .. math:: 1 - \Delta = \frac1P \sum_i \max(0, 1 - n_i / m), \qquad m = max\_fpr \cdot N
+
+    F the pairwise score of `RankingTask`. Undefined without positives or without negatives.
+
+    Args:
+        max_fpr: in (0, 1].
+
+    Source: McClish 1989.
+    """
+
+    def __init__(self, max_fpr: float) -> None:
+        if not 0.0 < max_fpr <= 1.0:
+            raise ArgumentError("max_fpr", max_fpr, "a number in (0, 1]")
+        self.max_fpr = float(max_fpr)
+        super().__init__(
+            FixedTable(_ones, _OneOver(None), name="rank_weights"),
+            ListTable(_PartialShare(self.max_fpr), first=0, name="discount"),
+            by="negatives",
+        )
+
+    def __repr__(self) -> str:
+        return f"PartialAUC({self.max_fpr:g})"
+
+    def evaluate(self, lists: Lists) -> tuple[Array, Array]:
+        return _evaluate(roc_areas, lists, self.max_fpr)
+
+    def standardized(self, metric: Tensor) -> Tensor:
+        """A value of `metric` in McClish's form, 1/2 for chance: scikit-learn's ``max_fpr=``."""
+        chance = 0.5 * self.max_fpr
+        return 0.5 * (1.0 + (metric - chance) / (1.0 - chance))
+
+
+def _evaluate(kernel: Callable[..., None], lists: Lists, *arguments: float) -> tuple[Array, Array]:
+    """The metric of each list by a kernel of `directloss.inference.ties`."""
+    metrics, defined = np.zeros(len(lists)), np.empty(len(lists), np.bool_)
+    flat = (lists.scores, lists.targets, lists.offsets)
+    over_lists(kernel, lists.offsets, *flat, *arguments, metrics, defined)
+    return metrics, defined
+
+
+# Module-level functions and classes, so that tasks can be pickled.
 
 
 def _index(index: Array) -> Array:
     return index.astype(np.float64)
 
 
-def _reciprocal(index: Array) -> Array:
-    # Position 0 does not exist; any number may stand there.
-    return 1.0 / np.maximum(index, 1)
+def _ones(index: Array) -> Array:
+    return np.ones(index.size)
 
 
-def _one_over_positives(positives: Array, negatives: Array) -> Array:
-    return 1.0 / positives
+def _first_only(index: Array) -> Array:
+    first: Array = (index == 1).astype(np.float64)
+    return first
+
+
+def _share_below(above: Array, positives: Array, negatives: Array) -> Array:
+    return 1.0 - above / negatives
+
+
+@dataclass(frozen=True)
+class _PartialShare:
+    max_fpr: float
+
+    def __call__(self, above: Array, positives: Array, negatives: Array) -> Array:
+        return np.maximum(0.0, 1.0 - above / (self.max_fpr * negatives))
+
+
+@dataclass(frozen=True)
+class _Reciprocal:
+    """1 / position, up to the cutoff; there is no position 0, and any number may stand there."""
+
+    k: int | None
+
+    def __call__(self, index: Array) -> Array:
+        values = 1.0 / np.maximum(index, 1)
+        return values if self.k is None else np.where(index <= self.k, values, 0.0)
+
+
+@dataclass(frozen=True)
+class _OneOver:
+    """1 / P, or 1 / min(P, most)."""
+
+    most: int | None
+
+    def __call__(self, positives: Array, negatives: Array) -> Array:
+        return 1.0 / (positives if self.most is None else np.minimum(positives, self.most))

@@ -20,7 +20,7 @@ import directloss as dl
 
 MIX_WEIGHT = 0.1
 
-_LEARNING_RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
+_LEARNING_RATES = (0.03, 0.1, 0.3, 1.0)
 _EPSILONS = (0.1, 0.3, 1.0, 3.0)
 _L2 = (0.0, 1e-4, 1e-3, 1e-2)
 

@@ -41,11 +41,15 @@ class Cell:
 
 @dataclass(frozen=True)
 class Finished:
-    """A trial of the store: its place in the plan, its validation metric, and what it noted."""
+    """A trial of the store: its place in the plan, its validation metric, and what it noted.
+
+    Training that `diverged` is chosen only where no other trial of the cell survived.
+    """
 
     number: int
     settings: Settings
     validation: float
+    diverged: bool
     notes: Mapping[str, Any]
 
 
@@ -113,7 +117,11 @@ class TrialStore:
                 value=trial.validation,
                 params=point,
                 distributions={axis: CategoricalDistribution(v) for axis, v in grid.items()},
-                user_attrs={"number": trial.number, **trial.notes},
+                user_attrs={
+                    "number": trial.number,
+                    "diverged": trial.diverged,
+                    **trial.notes,
+                },
             )
         )
 
@@ -121,7 +129,9 @@ class TrialStore:
         """The trial with the best validation metric; the earliest of the plan among equals."""
         sign = 1.0 if self._direction == "maximize" else -1.0
         trials = self.finished(cell).values()
-        return max(trials, key=lambda trial: (sign * trial.validation, -trial.number))
+        return max(
+            trials, key=lambda trial: (not trial.diverged, sign * trial.validation, -trial.number)
+        )
 
     def _study(self, cell: Cell) -> optuna.Study:
         if cell not in self._studies:
@@ -138,4 +148,5 @@ class TrialStore:
 def _read(trial: optuna.trial.FrozenTrial) -> Finished:
     notes = dict(trial.user_attrs)
     assert trial.value is not None, "only trials with a value are recorded"
-    return Finished(notes.pop("number"), Settings(**trial.params), trial.value, notes)
+    number, diverged = notes.pop("number"), notes.pop("diverged")
+    return Finished(number, Settings(**trial.params), trial.value, diverged, notes)

@@ -1,0 +1,88 @@
+"""docs/performance.md from the results of a run: no figure in it is typed by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from benchmarks import plots, tables
+from benchmarks.case import Case
+
+__all__ = ["write_document"]
+
+FOLDER = Path(__file__).parent
+BILLION = 10**9
+
+
+def write_document(results: dict[str, Any], path: Path) -> None:
+    """Write the document, and its pictures into a folder of its name beside it.
+
+    Raises:
+        KeyError: a section that the document shows was not measured.
+    """
+    pictures = path.with_suffix("")
+    pictures.mkdir(parents=True, exist_ok=True)
+    drawn = plots.draw_all(results, pictures)
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # Markdown, not a page
+    )
+    text = environment.get_template("performance.md.jinja").render(
+        machine=tables.machine(results),
+        results=results,
+        tables=tables.sections(results),
+        pictures=[
+            (picture.stem, picture.relative_to(path.parent).as_posix())
+            for picture in drawn
+            if picture.suffix == ".svg"
+        ],
+        cost=cost_model(results),
+        count=tables.count,
+    )
+    path.write_text(text)
+
+
+def cost_model(results: dict[str, Any], share: float = Case.share) -> str:
+    """Average precision at a billion items, from the largest list and the measured slopes."""
+    body = []
+    for direction in ("positive", "negative", "both"):
+        work = f"AveragePrecision {direction}"
+        rows = [
+            row
+            for row in results["speed"]
+            if (row["work"], row["share"]) == (work, share) and "seconds" in row
+        ]
+        slope = next(
+            (s for s in results["slopes"] if (s["work"], s["share"]) == (work, share)), None
+        )
+        if not rows or slope is None or slope["seconds"] is None:
+            continue
+        last = max(rows, key=lambda row: row["n"])
+        factor = BILLION / last["n"]
+        time = last["seconds"] * factor ** slope["seconds"]
+        bytes_an_item = (last["growth_bytes"] or 0) / last["n"]
+        body.append(
+            [
+                direction,
+                tables.count(last["n"]),
+                f"{slope['seconds']:.2f}",
+                tables.seconds(time),
+                f"{bytes_an_item:.0f}",
+                f"{bytes_an_item * BILLION / 1e9:.0f} GB",
+            ]
+        )
+    head = [
+        "",
+        "measured at n",
+        "exponent",
+        "time at n = 10⁹",
+        "bytes an item",
+        "memory at n = 10⁹",
+    ]
+    return tables.table(head, body)

@@ -1,0 +1,67 @@
+"""Blackbox differentiation of average precision.
+
+Ranking is a linear programme over permutations, rk(s) = argmin over pi of <s, pi> (the highest
+score gets rank 1), and
+
+    L = 1 - 1/P * sum over positives of rk+(s)_i / rk(s)_i,
+
+with rk+ the ranks among the positives alone. The gradient through rk is that of a piecewise linear
+interpolation of the programme, with one more call of it at a perturbed input:
+
+    dL/ds = -1/lambda * [ rk(s) - rk(s + lambda * dL/drk) ].
+
+A margin lifts the negatives by margin/2 and lowers the positives by as much before ranking.
+
+Source: Rolinek, Musil, Paulus, Vlastelica, Michaelis, Martius, "Optimizing rank-based metrics with
+blackbox differentiation", CVPR 2020.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["blackbox_map_loss"]
+
+
+def blackbox_map_loss(
+    scores: Tensor, targets: Tensor, *, interpolation: float = 4.0, margin: float = 0.02
+) -> Tensor:
+    """1 - AP of one list, with the blackbox gradient.
+
+    Args:
+        scores: (n,), floating.
+        targets: (n,), 0 or 1.
+        interpolation: lambda > 0; larger ones smooth more.
+        margin: >= 0, in units of the scores.
+    """
+    positive = targets > 0
+    shifted = scores + torch.where(positive, -margin / 2, margin / 2)
+    among_all = _Rank.apply(shifted, interpolation)[positive]
+    among_positives = _Rank.apply(shifted[positive], interpolation)
+    return 1.0 - (among_positives / among_all).mean()
+
+
+class _Rank(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, interpolation: float) -> Tensor:
+        ranks = _ranks(scores)
+        ctx.interpolation = interpolation
+        ctx.save_for_backward(scores, ranks)
+        return ranks
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        scores, ranks = ctx.saved_tensors
+        perturbed = _ranks(scores + ctx.interpolation * gradient)
+        return (perturbed - ranks) / ctx.interpolation, None
+
+
+def _ranks(scores: Tensor) -> Tensor:
+    ranks = torch.empty_like(scores)
+    ranks[torch.argsort(scores, descending=True)] = torch.arange(
+        1, scores.numel() + 1, dtype=scores.dtype, device=scores.device
+    )
+    return ranks

@@ -1,0 +1,238 @@
+"""The results as Markdown tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from statistics import median
+from typing import Any
+
+from benchmarks.profile import PARTS
+from benchmarks.works import REFERENCE
+
+__all__ = ["markdown", "sections"]
+
+Row = dict[str, Any]
+KINDS = ("reference", "task", "peer", "metric")
+NONE = "–"
+
+
+def markdown(results: dict[str, Any]) -> str:
+    """Machine, and every section that was measured."""
+    parts = ["# Benchmarks", machine(results)]
+    for name, text in sections(results).items():
+        parts += [f"## {name.capitalize()}", text]
+    return "\n\n".join(parts) + "\n"
+
+
+def sections(results: dict[str, Any]) -> dict[str, str]:
+    """The tables of each section that is in the results."""
+    makers = {
+        "speed": speed,
+        "grid": grid,
+        "scale": scale,
+        "batches": batches,
+        "retrieval": retrieval,
+        "startup": startup,
+        "profile": profile,
+    }
+    return {name: make(results) for name, make in makers.items() if results.get(name)}
+
+
+def machine(results: dict[str, Any]) -> str:
+    """One paragraph: processor, system, versions, load, date."""
+    here = results["machine"]
+    vectors = ", ".join(f"{k} {'yes' if v else 'no'}" for k, v in here["flags"].items())
+    packages = ", ".join(f"{name} {version}" for name, version in here["packages"].items())
+    before, after = here["load_average"][0], results["load_average_at_end"][0]
+    return (
+        f"{here['processor']} ({here['family']}; {vectors}), {here['cores']} cores, "
+        f"{here['memory_gib']} GiB. {here['system']}, Python {here['python']}, {packages}. "
+        f"{here['date']}, load average {before} at the start and {after} at the end, "
+        f"`{results['command']}`, {results['elapsed_seconds'] / 60:.0f} minutes."
+    )
+
+
+def speed(results: dict[str, Any]) -> str:
+    """A table for each share: seconds and ratio at every size, memory at the largest, slope."""
+    rows, text = results["speed"], []
+    for share in dict.fromkeys(row["share"] for row in rows):
+        text.append(f"**{share:.0%} positives**")
+        text.append(_speed_table([r for r in rows if r["share"] == share], results["slopes"]))
+    stopped = _stopped(rows)
+    if stopped:
+        text += ["Stopped:", stopped]
+    return "\n\n".join(text)
+
+
+def _speed_table(rows: list[Row], slopes: list[Row]) -> str:
+    sizes = sorted({row["n"] for row in rows})
+    share = rows[0]["share"]
+    head = ["", *(f"n = {count(n)}" for n in sizes), "memory", "growth"]
+    body = []
+    for kind in KINDS:
+        for work in dict.fromkeys(row["work"] for row in rows if row["kind"] == kind):
+            mine = {r["n"]: r for r in rows if r["work"] == work and "seconds" in r}
+            if not mine:
+                continue
+            slope = next(s for s in slopes if (s["work"], s["share"]) == (work, share))
+            cells = [
+                f"{seconds(mine[n]['seconds'])} ({times(mine[n]['ratio'])})" if n in mine else NONE
+                for n in sizes
+            ]
+            largest = max(mine)
+            at = "" if largest == sizes[-1] else f" at {count(largest)}"
+            body.append(
+                [
+                    f"**{work}**" if kind == "task" else work + (", value" * (kind == "metric")),
+                    *cells,
+                    size(mine[largest]["growth_bytes"]) + at,
+                    NONE if slope["seconds"] is None else f"{slope['seconds']:.2f}",
+                ]
+            )
+    note = (
+        f"Time of one step, in brackets times that of `{REFERENCE}` of the same scores; peak memory "
+        "growth at the largest size; growth exponent of the time from n = 10⁴."
+    )
+    return f"{table(head, body)}\n\n{note}"
+
+
+def _stopped(rows: Iterable[Row]) -> str:
+    lines = [
+        f"- {row['work']} at n = {count(row['n'])}, {row['share']:.0%}: {row['stopped']}"
+        for row in rows
+        if "stopped" in row
+    ]
+    return "\n".join(lines)
+
+
+def grid(results: dict[str, Any]) -> str:
+    """Median and worst cell of each direction and size."""
+    rows = results["grid"]
+    head = ["", "n", "cells", "median", "worst", "worst cell", "median memory", "most memory"]
+    body = []
+    for n in sorted({row["n"] for row in rows}):
+        for direction in dict.fromkeys(row["direction"] for row in rows):
+            mine = [r for r in rows if (r["n"], r["direction"]) == (n, direction)]
+            done = [r for r in mine if "seconds" in r]
+            cells = f"{len(done)} of {len(mine)}"
+            if not done:
+                body.append([direction, count(n), cells, *([NONE] * 5)])
+                continue
+            worst = max(done, key=lambda r: r["ratio"])
+            memory = [r["growth_bytes"] for r in done if r["growth_bytes"] is not None]
+            middle = f"{seconds(median(r['seconds'] for r in done))}"
+            where = f"{worst['share']:.0%}, ε {worst['epsilon']:g}, shift {worst['shift']:g}"
+            body.append(
+                [
+                    direction,
+                    count(n),
+                    cells,
+                    f"{middle} ({times(median(r['ratio'] for r in done))})",
+                    f"{seconds(worst['seconds'])} ({times(worst['ratio'])})",
+                    where,
+                    size(median(memory)) if memory else NONE,
+                    size(max(memory)) if memory else NONE,
+                ]
+            )
+    return table(head, body)
+
+
+def scale(results: dict[str, Any]) -> str:
+    body = [
+        [
+            row["direction"],
+            count(row["n"]),
+            row["stopped"] if "stopped" in row else f"{row['seconds']:.3f} s",
+            NONE if "stopped" in row else times(row["ratio"]),
+            NONE if "stopped" in row else size(row["growth_bytes"]),
+        ]
+        for row in results["scale"]
+    ]
+    return table(["", "n", "forward + backward", f"{REFERENCE}", "peak memory growth"], body)
+
+
+def batches(results: dict[str, Any]) -> str:
+    body = [
+        [
+            f"{row['lists']:,} lists of {row['length']:,}, {row['layout']}",
+            seconds(row["one_thread"]),
+            seconds(row["two_threads"]),
+            f"{row['speed_up']:.2f}",
+            times(row["ratio"]),
+        ]
+        for row in results["batches"]
+    ]
+    return table(["", "1 thread", "2 threads", "speed-up", f"{REFERENCE} of the rows"], body)
+
+
+def retrieval(results: dict[str, Any]) -> str:
+    rows = results["retrieval"]
+    if any("stopped" in row for row in rows):
+        return f"Not measured: {rows[0]['stopped']}."
+    body = [
+        [
+            row["n"],
+            seconds(row["directloss"]),
+            seconds(row["pytorch-metric-learning"]),
+            f"{row['times_faster']:.0f}",
+        ]
+        for row in rows
+    ]
+    return table(["embeddings", "AP of every row", "its Smooth-AP", "times faster"], body)
+
+
+def startup(results: dict[str, Any]) -> str:
+    return table(
+        ["once a process", "time"],
+        [[row["what"], seconds(row["seconds"])] for row in results["startup"]],
+    )
+
+
+def profile(results: dict[str, Any]) -> str:
+    body = [
+        [
+            row["direction"],
+            count(row["n"]),
+            *(f"{seconds(row[part])} ({row[part] / row['step']:.0%})" for part in PARTS),
+            seconds(row["step"]),
+        ]
+        for row in results["profile"]
+    ]
+    return table(["", "n", *PARTS, "step"], body)
+
+
+def table(head: Sequence[str], body: Sequence[Sequence[object]]) -> str:
+    """A Markdown table, numbers to the right."""
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *body]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def count(n: int) -> str:
+    """1000000 as 10⁶, 20000 as 20,000."""
+    digits = str(n)
+    if n >= 1000 and digits.strip("0") == "1":
+        return "10" + "".join("⁰¹²³⁴⁵⁶⁷⁸⁹"[int(d)] for d in str(len(digits) - 1))
+    return f"{n:,}"
+
+
+def seconds(value: float) -> str:
+    """Three figures in the unit that fits."""
+    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if value >= scale:
+            return f"{_figures(value / scale)} {unit}"
+    return f"{_figures(value * 1e9)} ns"
+
+
+def times(ratio: float) -> str:
+    return f"×{_figures(ratio)}"
+
+
+def size(value: float | None) -> str:
+    """Bytes as megabytes of 10⁶."""
+    return NONE if value is None else f"{_figures(value / 1e6)} MB"
+
+
+def _figures(value: float) -> str:
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"

@@ -1,0 +1,92 @@
+"""Interleaved repetitions: every step is timed beside the reference, round after round."""
+
+from __future__ import annotations
+
+import gc
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from statistics import median
+from time import perf_counter
+
+__all__ = ["Effort", "Samples", "interleave", "time_calls"]
+
+Step = Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How long to measure one step.
+
+    Attributes:
+        seconds: aimed at, for all repetitions of the step.
+        fewest, most: repetitions.
+        sample: seconds that one repetition lasts at least; a fast step is called several times.
+    """
+
+    seconds: float = 1.0
+    fewest: int = 3
+    most: int = 25
+    sample: float = 0.002
+
+    def repetitions(self, seconds_a_sample: float) -> int:
+        return min(max(math.ceil(self.seconds / seconds_a_sample), self.fewest), self.most)
+
+    def calls(self, seconds_a_call: float) -> int:
+        return max(math.ceil(self.sample / max(seconds_a_call, 1e-9)), 1)
+
+
+@dataclass(slots=True)
+class Samples:
+    """Seconds a call of a step, and of the reference just before it."""
+
+    step: list[float] = field(default_factory=list)
+    reference: list[float] = field(default_factory=list)
+
+    def seconds(self) -> float:
+        return median(self.step)
+
+    def ratio(self) -> float:
+        """Median of the ratios of neighbours: what slows the machine for a while slows both."""
+        return median(s / r for s, r in zip(self.step, self.reference, strict=True))
+
+    def best_ratio(self) -> float:
+        """The fastest call over the fastest call of the reference: steady on a busy machine."""
+        return min(self.step) / min(self.reference)
+
+
+def time_calls(step: Step, calls: int) -> float:
+    """Seconds a call, the mean of `calls` calls in a row."""
+    start = perf_counter()
+    for _ in range(calls):
+        step()
+    return (perf_counter() - start) / calls
+
+
+def interleave(steps: Mapping[str, Step], reference: Step, effort: Effort) -> dict[str, Samples]:
+    """Time every step in turn, each next to the reference, until each had its share of time."""
+    reference_calls = _warm_calls(reference, effort)
+    calls, left = {}, {}
+    for name, step in steps.items():
+        calls[name] = _warm_calls(step, effort)
+        left[name] = effort.repetitions(time_calls(step, calls[name]) * calls[name])
+    samples = {name: Samples() for name in steps}
+    # A collection that falls into one step's time would be counted as its own.
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        while any(left.values()):
+            for name in [name for name, count in left.items() if count]:
+                samples[name].reference.append(time_calls(reference, reference_calls))
+                samples[name].step.append(time_calls(steps[name], calls[name]))
+                left[name] -= 1
+            gc.collect()
+    finally:
+        if was_enabled:
+            gc.enable()
+    return samples
+
+
+def _warm_calls(step: Step, effort: Effort) -> int:
+    step()
+    return effort.calls(time_calls(step, 1))

@@ -1,0 +1,73 @@
+"""A module with a step, epsilon or a margin, that may set itself."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from typing import Any, Literal, Self
+
+import torch
+from torch import Tensor, nn
+
+from directloss.errors import ArgumentError
+from directloss.functional import require_positive
+
+__all__ = ["Auto", "SteppedModule"]
+
+Auto = Literal["auto"]
+
+QUIET_BATCHES = 50
+"""Training batches in a row without any gradient before one warning is given."""
+
+
+class SteppedModule(nn.Module):
+    """Keeps a step in a float64 buffer: NaN while "auto" is not yet set.
+
+    Says once when many training batches in a row gave no gradient.
+    """
+
+    _quiet_batches: int | None = 0
+
+    def _watch(self, moved: Tensor) -> None:
+        """Count training batches without gradient; `moved`: whether this one has any."""
+        if torch.compiler.is_compiling() or not self.training or self._quiet_batches is None:
+            return
+        if bool(moved):
+            self._quiet_batches = 0
+            return
+        self._quiet_batches += 1
+        if self._quiet_batches == QUIET_BATCHES:
+            self._quiet_batches = None
+            warnings.warn(self._advice(), UserWarning, stacklevel=4)
+
+    def _advice(self) -> str:
+        """What the warning says."""
+        return f"{self!r} gave no gradient for {QUIET_BATCHES} training batches in a row"
+
+    def _set_step(self, name: str, value: float | Auto) -> None:
+        if value == "auto":
+            value = math.nan
+        elif isinstance(value, str):
+            raise ArgumentError(name, repr(value), "a positive finite number, or 'auto'")
+        else:
+            require_positive(name, value)
+        self.register_buffer(name, torch.tensor(float(value), dtype=torch.float64))
+
+    def _keep(self, name: str, measured: Tensor) -> None:
+        """Hold the step fixed, once a training batch went through."""
+        if self.training:
+            getattr(self, name).copy_(measured)
+
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
+        # The step moves between devices but keeps its precision: half() of a model is not meant
+        # for it. float64 does not exist on every device, hence the detour.
+        steps = {n: step for n, step in self._buffers.items() if step is not None}
+        for name, step in steps.items():
+            self._buffers[name] = step.float()
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for name, step in steps.items():
+            device = self._buffers[name].device  # type: ignore[union-attr]
+            wide = torch.float32 if device.type == "mps" else torch.float64
+            self._buffers[name] = step.to(device, wide)
+        return self

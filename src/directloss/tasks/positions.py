@@ -1,0 +1,252 @@
+"""Ranking by position: metrics that discount the gain of each item by its position."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from directloss.errors import ArgumentError
+from directloss.inference import positions
+from directloss.inference._kernel import Array
+from directloss.inference.positions import Divisor
+from directloss.inference.threads import over_lists
+from directloss.lists import Lists
+from directloss.tasks._tables import FixedTable
+from directloss.tasks.base import Direction, Solution, Task
+
+__all__ = ["BEDROC", "NDCG", "PrecisionAtK", "RPrecision", "RecallAtK"]
+
+_ONE = np.ones(1)
+
+
+class _ByPosition(Task):
+    r"""What metrics by position share.
+
+    With gains g_i >= 0, a discount D(p) that never grows, and a divisor Z,
+
+    .. math:: 1 - \Delta = \frac1Z \sum_i g_i D(p_i), \qquad
+              F = \frac{\max g}{Z} \sum_i \phi_i D(p_i),
+
+    so that F + weight * Delta is a sort by phi_i - weight * g_i / max g, in both directions:
+    epsilon is the largest shift of a score, in units of the scores, whatever the list's length.
+    """
+
+    _cutoff: int = positions.NO_CUTOFF
+    _decay: float = 0.0
+    _divisor: Divisor
+
+    def _discounts(self, length: int) -> Array:
+        """D(1), D(2), ...; the last entry goes on for ever."""
+        return _ONE
+
+    def _arguments(self, lists: Lists) -> tuple[object, ...]:
+        longest = int(np.diff(lists.offsets).max(initial=0))
+        return (
+            lists.scores,
+            lists.targets,
+            lists.offsets,
+            self._discounts(longest),
+            self._cutoff,
+            self._decay,
+            int(self._divisor),
+        )
+
+    def read_targets(self, targets: Array) -> Array:
+        return super().read_targets(targets).astype(np.float64)
+
+    def solve(
+        self, lists: Lists, weights: Array, coefficients: Array, *, share_ties: bool = True
+    ) -> Solution:
+        solution = Solution.empty(lists, weights.size)
+        over_lists(
+            positions.solve_positions,
+            lists.offsets,
+            *self._arguments(lists),
+            share_ties,
+            weights,
+            coefficients,
+            solution.combination,
+            solution.task_losses,
+            solution.values,
+            solution.defined,
+        )
+        return solution
+
+    def loss_of(self, configurations: Lists) -> Array:
+        losses = np.zeros(len(configurations))
+        over_lists(
+            positions.configuration_losses,
+            configurations.offsets,
+            *self._arguments(configurations),
+            losses,
+        )
+        return losses
+
+    def evaluate(self, lists: Lists) -> tuple[Array, Array]:
+        """The mean over all orders of tied items, as scikit-learn's ``ndcg_score`` takes it."""
+        metrics, defined = np.zeros(len(lists)), np.empty(len(lists), np.bool_)
+        over_lists(
+            positions.metric_positions,
+            lists.offsets,
+            *self._arguments(lists),
+            metrics,
+            defined,
+        )
+        return metrics, defined
+
+
+class NDCG(_ByPosition):
+    r"""Normalised discounted cumulative gain, for binary and graded relevance.
+
+    .. math:: NDCG@k = \frac{1}{IDCG} \sum_{p_i \le k} \frac{g_i}{\log_2(p_i + 1)}, \qquad
+              \Delta = 1 - NDCG@k
+
+    IDCG is the largest value of the sum. Undefined for a list whose gains are all 0. With a cutoff
+    the loss is at its maximum where nothing relevant is in the top k, and the positive direction
+    dead; hence the default "both" there.
+
+    Args:
+        k: positions that count; None: all.
+        gain: "exp2": g = 2^relevance - 1; "linear": g = relevance; or a function of the array of
+            relevances, non-negative and finite.
+
+    Targets are relevances >= 0, of any type.
+
+    Source: Järvelin and Kekäläinen 2002; exponential gain: Burges et al. 2005.
+    """
+
+    _divisor = Divisor.IDEAL
+
+    def __init__(
+        self,
+        k: int | None = None,
+        *,
+        gain: Literal["exp2", "linear"] | Callable[[Array], Array] = "exp2",
+    ) -> None:
+        if not callable(gain) and gain not in ("exp2", "linear"):
+            raise ArgumentError("gain", repr(gain), "'exp2', 'linear' or a function")
+        self.k, self.gain = k, gain
+        self._table = FixedTable(_logarithmic, name="discount")
+        if k is not None:
+            self._cutoff = _positive_count("k", k)
+
+    def __repr__(self) -> str:
+        return f"NDCG(k={self.k}, gain={self.gain!r})"
+
+    @property
+    def direction(self) -> Direction:  # type: ignore[override]
+        return "positive" if self.k is None else "both"
+
+    def _discounts(self, length: int) -> Array:
+        one = np.ones(1, np.int64)
+        return self._table.read(np.array([max(length, 1)]), one, one).values
+
+    def read_targets(self, targets: Array) -> Array:
+        relevance = np.asarray(targets, np.float64)
+        wrong = ~(np.isfinite(relevance) & (relevance >= 0.0))
+        if wrong.any():
+            raise ArgumentError("targets", relevance[wrong][0], "relevances >= 0")
+        if self.gain == "linear":
+            return relevance
+        if self.gain == "exp2":
+            gains = np.exp2(relevance) - 1.0
+        else:
+            gains = np.asarray(self.gain(relevance), np.float64)
+        if not (np.isfinite(gains) & (gains >= 0.0)).all():
+            raise ArgumentError("gain", "a negative or non-finite gain", "finite gains >= 0")
+        return gains
+
+
+class PrecisionAtK(_ByPosition):
+    r"""Precision at k: Delta = 1 - (relevant among the first k) / k.
+
+    Where fewer than k items are relevant, Delta = 0 does not exist. Undefined without positives.
+    Dead in the positive direction where no positive is in the top k; hence "both".
+
+    Args:
+        k: positions that count.
+    """
+
+    direction: ClassVar[Direction] = "both"
+    _divisor = Divisor.CUTOFF
+
+    def __init__(self, k: int) -> None:
+        self.k = self._cutoff = _positive_count("k", k)
+
+    def __repr__(self) -> str:
+        return f"PrecisionAtK({self.k})"
+
+
+class RecallAtK(_ByPosition):
+    r"""Recall at k: Delta = 1 - (relevant among the first k) / P.
+
+    Undefined without positives. Dead in the positive direction where no positive is in the top k;
+    hence "both".
+
+    Args:
+        k: positions that count.
+    """
+
+    direction: ClassVar[Direction] = "both"
+    _divisor = Divisor.TOTAL
+
+    def __init__(self, k: int) -> None:
+        self.k = self._cutoff = _positive_count("k", k)
+
+    def __repr__(self) -> str:
+        return f"RecallAtK({self.k})"
+
+
+class RPrecision(_ByPosition):
+    r"""R-precision: precision at P, the number of positives in the list.
+
+    Undefined without positives. Dead in the positive direction where no positive is in the top P;
+    hence "both".
+    """
+
+    direction: ClassVar[Direction] = "both"
+    _cutoff = positions.CUTOFF_RELEVANT
+    _divisor = Divisor.CUTOFF
+
+    def __repr__(self) -> str:
+        return "RPrecision()"
+
+
+class BEDROC(_ByPosition):
+    r"""Boltzmann-enhanced discrimination of ROC: early recognition in virtual screening.
+
+    With R = sum over the positives of exp(-alpha p_i / n),
+
+    .. math:: BEDROC = \frac{R - R_{min}}{R_{max} - R_{min}}, \qquad \Delta = 1 - BEDROC,
+
+    R_min and R_max of the worst and the best ranking: the affine form of RIE in [0, 1]. Undefined
+    without positives or without negatives.
+
+    Args:
+        alpha: rate of the decay; 20 puts 80 % of the weight on the first 8 % of the list.
+
+    Source: Truchon and Bayly 2007, equation 36.
+    """
+
+    _divisor = Divisor.RANGE
+
+    def __init__(self, alpha: float = 20.0) -> None:
+        if not 0.0 < alpha < np.inf:
+            raise ArgumentError("alpha", alpha, "a positive finite number")
+        self.alpha = self._decay = float(alpha)
+
+    def __repr__(self) -> str:
+        return f"BEDROC(alpha={self.alpha:g})"
+
+
+def _logarithmic(index: Array) -> Array:
+    """DCG's discount, entry 0 for position 1."""
+    return 1.0 / np.log2(index + 2.0)
+
+
+def _positive_count(name: str, value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ArgumentError(name, repr(value), "an int >= 1")
+    return int(value)

@@ -1,0 +1,217 @@
+"""A task's metric over batches and processes is the metric of everything at once."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.multiprocessing as mp
+from sklearn.metrics import average_precision_score
+from torch import Tensor
+from torchmetrics import MetricCollection
+
+import directloss as dl
+from directloss.errors import ArgumentError, NonFiniteScoreError
+from directloss.integrations.torchmetrics import TaskMetric
+
+
+def binary(n: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Raw scores, half of them negative and many tied, and targets."""
+    generator = torch.Generator().manual_seed(seed)
+    scores = torch.randn(n, generator=generator).mul(4).round().div(4) - 0.5
+    return scores, (torch.rand(n, generator=generator) < 0.3).long()
+
+
+def in_batches(metric: TaskMetric, *tensors: Tensor, size: int = 7) -> Tensor:
+    for batch in zip(*(tensor.split(size) for tensor in tensors), strict=True):
+        metric.update(*batch)
+    return metric.compute()
+
+
+def test_batches_continue_one_list() -> None:
+    scores, targets = binary(50)
+    value = in_batches(TaskMetric(dl.AveragePrecision()), scores, targets)
+    assert value.dtype == torch.float64
+    assert float(value) == pytest.approx(average_precision_score(targets, scores), abs=1e-12)
+
+
+def test_groups_are_lists_wherever_their_entries_arrive() -> None:
+    scores, targets = binary(60)
+    mask = torch.rand(60) < 0.9
+    # Numbers beyond what a double holds apart.
+    groups = torch.randint(0, 5, (60,)) + 2**60
+    value = in_batches(TaskMetric(dl.NDCG()), scores, targets, mask, groups)
+    assert value == dl.NDCG().metric(scores, targets, mask=mask, groups=groups)
+    by_hand = [
+        dl.NDCG().metric(scores[mask & (groups == g)], targets[mask & (groups == g)])
+        for g in groups.unique()
+    ]
+    assert float(value) == pytest.approx(float(torch.stack(by_hand).mean()), abs=1e-12)
+
+
+def test_rows_are_lists_of_their_own_and_of_any_length() -> None:
+    metric, single = TaskMetric(dl.RecallAtK(3)), []
+    for length in (5, 9, 1, 6):
+        scores, targets = (t.reshape(4, length) for t in binary(4 * length, seed=length))
+        metric.update(scores, targets)
+        single.append(dl.RecallAtK(3).metric(scores, targets, reduction="none"))
+    assert float(metric.compute()) == pytest.approx(float(torch.cat(single).nanmean()), abs=1e-12)
+
+
+def test_columns_continue() -> None:
+    scores, targets = (t.reshape(20, 3) for t in binary(60))
+    value = in_batches(TaskMetric(dl.AveragePrecision(), dim=0), scores, targets)
+    reference = average_precision_score(targets, scores, average="macro")
+    assert float(value) == pytest.approx(reference, abs=1e-12)
+
+
+@pytest.mark.parametrize("dim", [(1, 2, 3), (0, 1, 2, 3)], ids=["an image", "all images"])
+def test_images_with_an_ignored_label(dim: tuple[int, ...]) -> None:
+    scores, targets = (t.reshape(6, 1, 5, 4) for t in binary(120))
+    targets[torch.rand(targets.shape) < 0.2] = 255
+    value = in_batches(TaskMetric(dl.Jaccard(), dim=dim, ignore_index=255), scores, targets, size=4)
+    at_once = dl.Jaccard().metric(scores, targets, dim=dim, mask=targets != 255)
+    assert float(value) == pytest.approx(float(at_once), abs=1e-12)
+
+
+def test_class_indices() -> None:
+    scores, targets = torch.randn(30, 5), torch.randint(0, 5, (30,))
+    targets[::7] = -100
+    value = in_batches(TaskMetric(dl.MulticlassZeroOne(), ignore_index=-100), scores, targets)
+    kept = targets != -100
+    accuracy = (scores.argmax(1) == targets)[kept].double().mean()
+    assert float(value) == pytest.approx(float(accuracy), abs=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_every_type_of_scores(dtype: torch.dtype) -> None:
+    scores, targets = binary(40)
+    scores = torch.randn(40).to(dtype)
+    value = in_batches(TaskMetric(dl.ROCAUC()), scores, targets)
+    assert value == dl.ROCAUC().metric(scores.double(), targets)
+
+
+def test_nan_targets_are_left_out() -> None:
+    scores, targets = binary(40)
+    holes = targets.double()
+    holes[::3] = torch.nan
+    kept = ~holes.isnan()
+    value = in_batches(TaskMetric(dl.ROCAUC()), scores, holes)
+    assert value == dl.ROCAUC().metric(scores[kept], targets[kept])
+
+
+def test_a_batch_with_an_error_adds_nothing() -> None:
+    scores, targets = binary(30)
+    metric = TaskMetric(dl.AveragePrecision())
+    metric.update(scores, targets)
+    before = metric.compute()
+    with pytest.raises(NonFiniteScoreError):
+        metric.update(torch.tensor([1.0, torch.nan]), torch.tensor([1, 0]))
+    with pytest.raises(ArgumentError, match="targets"):
+        metric.update(torch.tensor([1.0, 2.0]), torch.tensor([1, -1]))
+    with pytest.raises(ArgumentError, match="groups"):
+        metric.update(scores, targets, groups=torch.arange(3))
+    assert metric.compute() == before
+
+
+def test_forward_returns_the_batch_and_keeps_the_rest() -> None:
+    metric = TaskMetric(dl.ROCAUC())
+    first, second = binary(20, seed=1), binary(25, seed=2)
+    assert metric(*first) == dl.ROCAUC().metric(*first)
+    assert metric(*second) == dl.ROCAUC().metric(*second)
+    both = [torch.cat(pair) for pair in zip(first, second, strict=True)]
+    assert metric.compute() == dl.ROCAUC().metric(*both)
+
+
+def test_nothing_defined_is_nan_and_reset_forgets() -> None:
+    metric = TaskMetric(dl.AveragePrecision())
+    metric.update(torch.randn(4), torch.zeros(4))
+    assert metric.compute().isnan()
+    metric.reset()
+    scores, targets = binary(30)
+    metric.update(scores, targets)
+    assert metric.compute() == dl.AveragePrecision().metric(scores, targets)
+
+
+def test_better_is_what_the_task_says() -> None:
+    assert TaskMetric(dl.AveragePrecision()).higher_is_better is True
+    assert TaskMetric(dl.CostMatrix(1 - np.eye(3))).higher_is_better is False
+    assert TaskMetric.full_state_update is False
+
+
+def test_pickle_and_clone_keep_what_came() -> None:
+    scores, targets = binary(30)
+    metric = TaskMetric(dl.FBeta(2.0))
+    metric.update(scores[:20], targets[:20])
+    for copy in (pickle.loads(pickle.dumps(metric)), metric.clone()):
+        copy.update(scores[20:], targets[20:])
+        assert copy.compute() == dl.FBeta(2.0).metric(scores, targets)
+
+
+def test_a_collection_never_merges_metrics_that_agree_by_chance() -> None:
+    tasks = {"AP": dl.AveragePrecision(), "RR": dl.ReciprocalRank(), "AUC": dl.ROCAUC()}
+    collection = MetricCollection({name: TaskMetric(task) for name, task in tasks.items()})
+    # Perfect at first, so that every value is 1; rows, so that only values are kept.
+    batches = [
+        (torch.tensor([[2.0, 1.0, 0.0]]), torch.tensor([[1, 0, 0]])),
+        *((s.reshape(5, 8), t.reshape(5, 8)) for s, t in [binary(40, seed=3)]),
+    ]
+    for batch in batches:
+        collection.update(*batch)
+    for name, task in tasks.items():
+        single = torch.cat([task.metric(s, t, reduction="none") for s, t in batches])
+        assert float(collection.compute()[name]) == pytest.approx(float(single.nanmean()))
+
+
+# --- several processes ----------------------------------------------------------------------------
+
+SHARES = {"uneven": (31, 9), "one without a batch": (40, 0)}
+
+
+def _cases() -> dict[str, tuple[TaskMetric, tuple[Tensor, ...]]]:
+    scores, targets = binary(40, seed=5)
+    classes = torch.randn(40, 4, generator=torch.Generator().manual_seed(6))
+    return {
+        "one list": (TaskMetric(dl.AveragePrecision()), (scores, targets)),
+        "groups": (
+            TaskMetric(dl.NDCG(2)),
+            (scores, targets, torch.ones(40, dtype=torch.bool), torch.arange(40) % 6),
+        ),
+        "rows": (TaskMetric(dl.ROCAUC()), (scores[:, None] + classes, classes > 0.0)),
+        "columns": (TaskMetric(dl.Jaccard(), dim=0), (scores[:, None] + classes, classes > 0.5)),
+    }
+
+
+def _run(rank: int, folder: str) -> None:
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2
+    )
+    try:
+        found = {}
+        for shares, sizes in SHARES.items():
+            for name, (metric, tensors) in _cases().items():
+                own = [tensor.split(sizes)[rank] for tensor in tensors]
+                for batch in zip(*(tensor.split(4) for tensor in own), strict=True):
+                    if batch[0].numel():
+                        metric.update(*batch)
+                found[shares, name] = float(metric.compute())
+                # After the exchange the own share is back: a second one sees the same.
+                metric._computed = None
+                assert float(metric.compute()) == found[shares, name]
+        torch.save(found, Path(folder) / f"{rank}.pt")
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def test_two_processes_with_uneven_shares_are_one(tmp_path: Path) -> None:
+    mp.spawn(_run, args=(str(tmp_path),), nprocs=2)  # type: ignore[no-untyped-call]
+    results = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
+    for shares in SHARES:
+        for name, (metric, tensors) in _cases().items():
+            alone = float(in_batches(metric, *tensors))
+            assert results[0][shares, name] == pytest.approx(alone, abs=1e-12)
+            assert results[1][shares, name] == results[0][shares, name]
