@@ -31,7 +31,7 @@ PICTURES = {
 }
 """Of each picture: title, kinds and parts of names that are in it (none: all)."""
 
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {
     "font.size": 9,
     "axes.grid": True,
     "grid.alpha": 0.3,
@@ -59,6 +59,9 @@ def draw_all(results: dict[str, Any], folder: Path) -> list[Path]:
                     )
                 )
             ]
+            # A run of chosen works may hold none of a picture's, or too little memory to measure.
+            if not any(row["growth_bytes"] for row in rows):
+                continue
             with mpl.rc_context(_SETTINGS):
                 figure = _draw(f"{title}, {share:.0%} positives", rows, results["slopes"])
                 for form in FORMATS:

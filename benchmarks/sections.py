@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks import batches, profile, startup
@@ -36,8 +36,8 @@ class Options:
 
     sizes: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
     shares: tuple[float, ...] = SHARES
-    effort: Effort = Effort()
-    limits: Limits = Limits()
+    effort: Effort = field(default_factory=Effort)
+    limits: Limits = field(default_factory=Limits)
     works: tuple[str, ...] = ()
     log: Callable[[str], None] = print
 

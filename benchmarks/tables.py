@@ -90,8 +90,8 @@ def _speed_table(rows: list[Row], slopes: list[Row]) -> str:
                 ]
             )
     note = (
-        f"Time of one step, in brackets times that of `{REFERENCE}` of the same scores; peak memory "
-        "growth at the largest size; growth exponent of the time from n = 10⁴."
+        f"Time of one step, in brackets times that of `{REFERENCE}` of the same scores; peak "
+        "memory growth at the largest size; growth exponent of the time from n = 10⁴."
     )
     return f"{table(head, body)}\n\n{note}"
 

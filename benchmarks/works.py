@@ -22,7 +22,6 @@ Kind = Literal["reference", "task", "peer", "metric"]
 REFERENCE = "torch.sort"
 
 
-
 @dataclass(frozen=True, slots=True)
 class Work:
     """One thing to measure.
@@ -83,9 +82,7 @@ def catalogue() -> dict[str, Work]:
         Work("Lovasz hinge", "peer", trained(lambda s, d, c: peers.lovasz_hinge(s, d.binary))),
         Work("LambdaRank", "peer", trained(lambda s, d, c: peers.lambda_rank_loss(s, d.graded))),
         Work("ApproxNDCG", "peer", trained(lambda s, d, c: peers.approx_ndcg_loss(s, d.graded))),
-        Work(
-            "LibAUC APLoss", "peer", trained(packages.libauc_ap_loss), packages.missing("libauc")
-        ),
+        Work("LibAUC APLoss", "peer", trained(packages.libauc_ap_loss), packages.missing("libauc")),
         Work(
             "scikit-learn AP",
             "metric",

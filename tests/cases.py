@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from itertools import permutations
+from itertools import permutations, product
 
 import numpy as np
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, ndcg_score, roc_auc_score
 
 import directloss as dl
 from tests.harness import Configurations, Floats, TaskCase
+
+CountLoss = Callable[[float, float, float, float], float]
+"""Delta of (tp, fp, fn, tn)."""
 
 # --- how targets are drawn ------------------------------------------------------------------------
 
@@ -20,6 +23,13 @@ def both_classes(rng: np.random.Generator, n: int) -> Floats:
     targets = (rng.random(n) < rng.uniform(0.2, 0.8)).astype(np.float64)
     first, second = rng.choice(n, size=2, replace=False)
     targets[first], targets[second] = 1.0, 0.0
+    return targets
+
+
+def graded(rng: np.random.Generator, n: int) -> Floats:
+    """Relevances 0 to 3, not all of them 0."""
+    targets = rng.integers(0, 4, size=n).astype(np.float64)
+    targets[rng.integers(n)] = rng.integers(1, 4)
     return targets
 
 
@@ -49,6 +59,47 @@ def pair_rankings(metric: Callable[[Floats], float]) -> Callable[[Floats], Confi
         return Configurations(score, losses, len(labels))
 
     return lambda targets: of(tuple(float(t) for t in targets))
+
+
+def position_rankings(
+    gain: Callable[[Floats], Floats], discount: Callable[[Floats], Floats]
+) -> Callable[[Floats], Configurations]:
+    """All n! rankings, Delta = 1 - sum g_i D(p_i) and F = max g * sum phi_i D(p_i).
+
+    Args:
+        gain: targets -> g.
+        discount: targets -> D(1), ..., D(n), which holds the metric's divisor.
+    """
+
+    @cache
+    def of(targets: tuple[float, ...]) -> Configurations:
+        relevance = np.array(targets)
+        orders = np.array(list(permutations(range(len(targets)))))
+        gains, placed = gain(relevance), discount(relevance)[orders.argsort(axis=1)]
+        losses = 1.0 - placed @ gains
+        return Configurations(lambda phi: gains.max() * (placed @ phi), losses, len(targets))
+
+    return lambda targets: of(tuple(float(t) for t in targets))
+
+
+def subsets(task_loss: CountLoss) -> Callable[[Floats], Configurations]:
+    """All 2^n sets of predicted items, F = 1/n sum y_i phi_i, Delta of (tp, fp, fn, tn)."""
+
+    @cache
+    def of(labels: tuple[float, ...]) -> Configurations:
+        relevance = np.array(labels)
+        sets = np.array(list(product((0.0, 1.0), repeat=len(labels))))
+        losses = np.array([loss_of_set(task_loss, y, relevance) for y in sets])
+        return Configurations(lambda phi: sets @ phi / len(labels), losses, len(labels))
+
+    return lambda targets: of(tuple(float(t) for t in targets))
+
+
+def loss_of_set(
+    task_loss: CountLoss, y: Floats, relevance: Floats
+) -> float:
+    tp, fp = float(y @ relevance), float(y @ (1 - relevance))
+    return float(task_loss(tp, fp, relevance.sum() - tp, (1 - relevance).sum() - fp))
 
 
 def average_precision(ranked: Floats) -> float:
@@ -112,6 +163,62 @@ def pair_case(
     )
 
 
+def position_case(
+    name: str,
+    make: Callable[[], dl.Task],
+    gain: Callable[[Floats], Floats],
+    discount: Callable[[Floats], Floats],
+    reference: Callable[[Floats, Floats], float] | None = None,
+    *,
+    draw: Callable[[np.random.Generator, int], Floats] = both_classes,
+    undefined: dict[str, tuple[float, ...]] | None = None,
+) -> TaskCase:
+    """A ranking by position, from its gains and its discount with the divisor in it."""
+
+    def by_hand(scores: Floats, targets: Floats) -> float:
+        gains = gain(targets)
+        return float(gains[np.lexsort((gains, -scores))] @ discount(targets))
+
+    return TaskCase(
+        name,
+        make,
+        draw,
+        position_rankings(gain, discount),
+        lambda scores, targets: 1.0 - by_hand(scores, targets),
+        reference or by_hand,
+        {"no positives": (0.0, 0.0, 0.0)} if undefined is None else undefined,
+        learns=True,
+    )
+
+
+def count_case(
+    name: str,
+    make: Callable[[], dl.Task],
+    task_loss: CountLoss,
+    metric: Callable[[float], float] = lambda loss: 1.0 - loss,
+    *,
+    undefined: dict[str, tuple[float, ...]] | None = None,
+) -> TaskCase:
+    """A metric of counts, from Delta(tp, fp, fn, tn); what is above 0 is predicted.
+
+    Args:
+        metric: the metric that belongs to a Delta.
+    """
+
+    def by_hand(scores: Floats, targets: Floats) -> float:
+        return loss_of_set(task_loss, (scores > 0).astype(np.float64), targets)
+
+    return TaskCase(
+        name,
+        make,
+        both_classes,
+        subsets(task_loss),
+        by_hand,
+        lambda scores, targets: metric(by_hand(scores, targets)),
+        undefined or {},
+    )
+
+
 def _ap_at_3() -> dl.RankingTask:
     return dl.RankingTask(
         lambda i, P, N: i / np.minimum(P, 3), lambda p, P, N: np.where(p <= 3, 1.0 / p, 0.0)
@@ -130,9 +237,100 @@ def _scikit_learn(scores: Floats, targets: Floats) -> float:
     return float(average_precision_score(targets, scores))
 
 
+def _exponential(relevance: Floats) -> Floats:
+    return np.exp2(relevance) - 1.0
+
+
+def _itself(relevance: Floats) -> Floats:
+    return relevance
+
+
+def _dcg(k: int) -> Callable[[Floats], Floats]:
+    """1 / log2(p + 1) up to position k, over the DCG of the best order."""
+
+    def discount(relevance: Floats) -> Floats:
+        place = np.arange(1, relevance.size + 1)
+        worth = np.where(place <= k, 1.0 / np.log2(place + 1), 0.0)
+        best: float = np.sort(_exponential(relevance))[::-1] @ worth
+        return worth / best
+
+    return discount
+
+
+def _scikit_learn_ndcg(scores: Floats, targets: Floats) -> float:
+    if targets.size == 1:  # which scikit-learn refuses
+        return 1.0
+    return float(ndcg_score(_exponential(targets)[None], scores[None]))
+
+
+def _first(k: int, divisor: Callable[[Floats], float]) -> Callable[[Floats], Floats]:
+    """1 / divisor in the first k positions."""
+    return lambda relevance: (np.arange(relevance.size) < k) / divisor(relevance)
+
+
+def _bedroc(relevance: Floats) -> Floats:
+    """exp(-alpha p / n), moved and scaled so that the worst ranking has 0 and the best 1."""
+    size, found = relevance.size, int(relevance.sum())
+    decay = np.exp(-2.0 * np.arange(1, size + 1) / size)
+    best, worst = decay[:found].sum(), decay[-found:].sum()
+    return (decay - worst / found) / (best - worst)
+
+
+def _tversky(alpha: float, beta: float) -> CountLoss:
+    def task_loss(tp: float, fp: float, fn: float, tn: float) -> float:
+        if tp + fn == 0:
+            return float(fp > 0)
+        return 1.0 - tp / (tp + alpha * fp + beta * fn)
+
+    return task_loss
+
+
+def _matthews(tp: float, fp: float, fn: float, tn: float) -> float:
+    norm = np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
+    return float((1.0 - (tp * tn - fp * fn) / norm) / 2) if norm else 0.5
+
+
+def _cost(tp: float, fp: float, fn: float, tn: float) -> float:
+    """Neither monotone nor convex in either count."""
+    return (3 * fn + fp + 2 * np.sin(tp) ** 2) / (tp + fp + fn + tn)
+
+
 TASKS: tuple[TaskCase, ...] = (
     pair_case("AveragePrecision", dl.AveragePrecision, average_precision, _scikit_learn),
+    pair_case("AveragePrecision(k=3)", lambda: dl.AveragePrecision(3), average_precision_at_3),
+    pair_case(
+        "ReciprocalRank", dl.ReciprocalRank, lambda ranked: 1.0 / (1 + float(ranked.argmax()))
+    ),
+    pair_case("ROCAUC", dl.ROCAUC, roc_auc, lambda s, t: float(roc_auc_score(t, s))),
     pair_case("RankingTask(AP@3)", _ap_at_3, average_precision_at_3),
     pair_case("RankingTask(ROC AUC)", _roc_auc, roc_auc),
     pair_case("RankingTask(bumpy)", _bumpy, bumpy, learns=False),
-)
+    position_case(
+        "NDCG", dl.NDCG, _exponential, _dcg(10_000), _scikit_learn_ndcg, draw=graded
+    ),
+    position_case("NDCG(k=2)", lambda: dl.NDCG(2), _exponential, _dcg(2), draw=graded),
+    position_case(
+        "PrecisionAtK(3)", lambda: dl.PrecisionAtK(3), _itself, _first(3, lambda t: 3.0)
+    ),
+    position_case(
+        "RecallAtK(2)", lambda: dl.RecallAtK(2), _itself, _first(2, lambda t: float(t.sum()))
+    ),
+    position_case("BEDROC(2)", lambda: dl.BEDROC(2.0), _itself, _bedroc, undefined=ONE_CLASS),
+    count_case("ZeroOne", dl.ZeroOne, lambda tp, fp, fn, tn: (fp + fn) / (tp + fp + fn + tn)),
+    count_case("Jaccard", dl.Jaccard, _tversky(1.0, 1.0)),
+    count_case("FBeta(2)", lambda: dl.FBeta(2.0), _tversky(0.2, 0.8)),
+    count_case("Tversky(0.5, 3)", lambda: dl.Tversky(0.5, 3.0), _tversky(0.5, 3.0)),
+    count_case(
+        "BalancedError", dl.BalancedError,
+        lambda tp, fp, fn, tn: (fn / (tp + fn) + fp / (fp + tn)) / 2, undefined=ONE_CLASS,
+    ),
+    count_case(
+        "GMean", dl.GMean,
+        lambda tp, fp, fn, tn: 1 - np.sqrt(tp / (tp + fn) * tn / (fp + tn)), undefined=ONE_CLASS,
+    ),
+    count_case(
+        "MatthewsCorrelation", dl.MatthewsCorrelation, _matthews, lambda loss: 1 - 2 * loss,
+        undefined=ONE_CLASS,
+    ),
+    count_case("CountingTask", lambda: dl.CountingTask(_cost), _cost, lambda loss: loss),
+)  # fmt: skip

@@ -20,7 +20,7 @@ RUN = [sys.executable, "-m", "directloss.cli"]
 
 def directloss(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*RUN, *arguments], cwd=cwd, capture_output=True, text=True, timeout=120, check=False
+        [*RUN, *arguments], cwd=cwd, capture_output=True, text=True, timeout=400, check=False
     )
 
 

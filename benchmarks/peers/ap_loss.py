@@ -22,6 +22,7 @@ from torch import Tensor
 
 __all__ = ["ap_loss"]
 
+
 def ap_loss(
     scores: Tensor,
     targets: Tensor,

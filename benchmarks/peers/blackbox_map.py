@@ -39,8 +39,8 @@ def blackbox_map_loss(
     """
     positive = targets > 0
     shifted = scores + torch.where(positive, -margin / 2, margin / 2)
-    among_all = _Rank.apply(shifted, interpolation)[positive]
-    among_positives = _Rank.apply(shifted[positive], interpolation)
+    among_all: Tensor = _Rank.apply(shifted, interpolation)[positive]
+    among_positives: Tensor = _Rank.apply(shifted[positive], interpolation)
     return 1.0 - (among_positives / among_all).mean()
 
 

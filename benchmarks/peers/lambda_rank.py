@@ -5,8 +5,8 @@ For items i more relevant than j, with ranks r_i of the current scores and gains
     L = sum_{rel_i > rel_j} |Z_ij| * log(1 + exp(-(s_i - s_j))),
     Z_ij = (2^rel_i - 2^rel_j) * (1/log2(1 + r_i) - 1/log2(1 + r_j)) / IDCG,
 
-Z constant: its gradient -|Z_ij| / (1 + exp(s_i - s_j)) on s_i, the opposite on s_j, are the lambdas.
-One matrix a level of relevance, of its items against all below: P x N for binary relevance.
+Z constant; the lambdas are its gradient, -|Z_ij| / (1 + exp(s_i - s_j)) on s_i and the opposite on
+s_j. One matrix a level of relevance, of its items against all below: P x N for binary relevance.
 
 Source: Burges, Ragno, Le, "Learning to rank with nonsmooth cost functions", NIPS 2006; Burges,
 "From RankNet to LambdaRank to LambdaMART", MSR-TR-2010-82.

@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 import torch
 from torch import Tensor, nn
 
+from directloss._operators import traced, transformed
 from directloss.errors import ArgumentError
 from directloss.functional import require_positive
 
@@ -31,7 +32,7 @@ class SteppedModule(nn.Module):
 
     def _watch(self, moved: Tensor) -> None:
         """Count training batches without gradient; `moved`: whether this one has any."""
-        if torch.compiler.is_compiling() or not self.training or self._quiet_batches is None:
+        if traced() or not self.training or self._quiet_batches is None:
             return
         if bool(moved):
             self._quiet_batches = 0
@@ -56,7 +57,7 @@ class SteppedModule(nn.Module):
 
     def _keep(self, name: str, measured: Tensor) -> None:
         """Hold the step fixed, once a training batch went through."""
-        if self.training:
+        if self.training and (torch.compiler.is_compiling() or not transformed()):
             getattr(self, name).copy_(measured)
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:

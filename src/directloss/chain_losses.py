@@ -16,7 +16,12 @@ from directloss.errors import ArgumentError
 from directloss.tasks.base import Direction
 from directloss.tasks.structured import LinearChain
 
-__all__ = ["ChainDirectLoss", "ChainHingeLoss", "ChainPerceptronLoss"]
+__all__ = ["EPSILON_SCALE", "ChainDirectLoss", "ChainHingeLoss", "ChainPerceptronLoss"]
+
+EPSILON_SCALE = 3.0
+"""Spreads in an "auto" step. A label gives way where epsilon passes its lead, a difference of two
+emissions and of the steps on either side; one spread is less than most leads, and too few labels
+move (docs/tasks/structured.md has the figures)."""
 
 
 class _ChainLoss(SteppedModule):
@@ -59,9 +64,9 @@ class _ChainLoss(SteppedModule):
             known.reshape(rows.shape),
             None,
             None,
-            1.0,
+            EPSILON_SCALE,
         )
-        return measured, torch.where(torch.isnan(measured), 1.0, measured).cpu()
+        return measured, torch.where(torch.isnan(measured), EPSILON_SCALE, measured).cpu()
 
     def _loss(
         self,
@@ -125,10 +130,11 @@ class ChainDirectLoss(_ChainLoss):
 
     Args:
         cost: (K, K), [target, label], finite and >= 0: 0 and 1 (Hamming) if None.
-        epsilon: a positive number in units of the emissions, or "auto": the pooled standard
-            deviation of the finite emissions of the K labels **within a position**, over all valid
-            positions of the first training batch that has one, then held fixed and kept in
-            ``state_dict()``. (What is added to all labels of a position changes no labelling.)
+        epsilon: a positive number in units of the emissions, or "auto": `EPSILON_SCALE` times the
+            pooled standard deviation of the finite emissions of the K labels **within a position**,
+            over all valid positions of the first training batch that has one, then held fixed and
+            kept in ``state_dict()``. (What is added to all labels of a position changes no
+            labelling.)
         direction: "positive" (away from worse), "negative" (toward better) or "both" (the mean).
         reduction: "mean" over the sequences with m > 0 (0 if there are none), "sum", or "none": one
             value a sequence, (B,).

@@ -159,14 +159,14 @@ def test_blackbox_gradient_is_the_difference_of_two_rankings(seed: int) -> None:
     shifted = [v - margin / 2 if t else v + margin / 2 for v, t in zip(s, y, strict=True)]
     positives = [i for i in range(len(s)) if y[i]]
     all_ranks = ranks_from_top(shifted)
-    own_ranks = dict(
-        zip(positives, ranks_from_top([shifted[i] for i in positives]), strict=True)
-    )
+    own_ranks = dict(zip(positives, ranks_from_top([shifted[i] for i in positives]), strict=True))
     precision = sum(own_ranks[i] / all_ranks[i] for i in positives) / len(positives)
     assert loss.item() == pytest.approx(1 - precision, abs=1e-12)
 
     # dL/drank, then the ranking once more at scores + lambda * dL/drank.
-    by_all = [own_ranks[i] / all_ranks[i] ** 2 / len(positives) if y[i] else 0.0 for i in range(len(s))]
+    by_all = [
+        own_ranks[i] / all_ranks[i] ** 2 / len(positives) if y[i] else 0.0 for i in range(len(s))
+    ]
     by_own = {i: -1 / all_ranks[i] / len(positives) for i in positives}
     moved = ranks_from_top([shifted[i] + interpolation * by_all[i] for i in range(len(s))])
     wanted = [(moved[i] - all_ranks[i]) / interpolation for i in range(len(s))]

@@ -170,7 +170,8 @@ def test_accuracy_and_mini_batches_and_a_linear_model(table: str, tmp_path: Path
     changes |= {"batch": 30, "batch_positives": 10, "hidden": ()}
     results = compare(comparison(table, **changes), tmp_path, command=[])
     assert results.metric.name == "accuracy"
-    assert all(run.test > 0.7 for run in results.runs)
+    # No line tells the middle class from the other two.
+    assert all(run.test > 0.75 for run in results.runs if run.column in ("x", "z"))
 
 
 def test_a_diverging_trial_is_recorded_and_not_chosen(

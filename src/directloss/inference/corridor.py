@@ -25,16 +25,33 @@ from directloss.inference._kernel import Array, kernel
 
 __all__ = ["bounds", "corridor"]
 
+_STRIP = 32
+"""Rows bounded together first."""
+
+_ROUNDS = 3
+"""Steps of a single row towards its crossing; each is valid, further ones gain little."""
+
 
 @kernel
-def _crossing(negatives: Array, start: int, stop: int, threshold: float, strict: bool) -> int:
-    """First index j in start .. stop with -negatives[j] > (or >=) threshold (`stop` if none)."""
+def _crossing(
+    negatives: Array, start: int, stop: int, guess: int, threshold: float, strict: bool
+) -> int:
+    """First index j in start .. stop with -negatives[j] > (or >=) threshold (`stop` if none).
+
+    Looks near `guess` first: neighbouring rows cross at neighbouring places.
+    """
+    stride = 1
     while start < stop:
-        middle = (start + stop) // 2
-        if -negatives[middle] > threshold or (not strict and -negatives[middle] == threshold):
-            stop = middle
+        at = min(max(guess, start), stop - 1)
+        if -negatives[at] > threshold or (not strict and -negatives[at] == threshold):
+            stop = at
+            guess = at - stride
         else:
-            start = middle + 1
+            start = at + 1
+            guess = at + stride
+        stride *= 4
+        if stride > stop - start:
+            guess = (start + stop) // 2
     return start
 
 
@@ -84,22 +101,52 @@ def bounds(
         least[q] = bound
     for block in range(blocks.shape[0]):
         fewest, most, first, last = blocks[block]
-        for i in range(first, last):
-            start, stop = fewest, most
-            row = step * (i + 1)
-            while start < stop:
-                threshold = -rank_weights[i] * largest[row + start] / scale - positives[i]
-                crossing = _crossing(negatives, start, stop, threshold, strict)
-                if crossing == start:
+        left_guess, right_guess = fewest, fewest
+        for top in range(first, last, _STRIP):
+            bottom = min(top + _STRIP, last)
+            r_least, r_most = np.inf, 0.0
+            for i in range(top, bottom):
+                r_least = min(r_least, rank_weights[i])
+                r_most = max(r_most, rank_weights[i])
+            # Bounds of a strip of rows, from the ends of all that varies in it, ...
+            strip_start, strip_stop = fewest, most
+            row = step * (top + 1)
+            while strip_start < strip_stop:
+                b = largest[row + strip_start] / scale
+                at = -positives[top] - max(r_least * b, r_most * b)
+                left_guess = _crossing(negatives, strip_start, strip_stop, left_guess, at, strict)
+                if left_guess == strip_start:
                     break
-                start = crossing
-            while stop > start:
-                threshold = -rank_weights[i] * least[row + stop - 1] / scale - positives[i]
-                crossing = _crossing(negatives, start, stop, threshold, strict)
-                if crossing == stop:
+                strip_start = left_guess
+            row = step * bottom
+            while strip_stop > strip_start:
+                b = least[row + strip_stop - 1] / scale
+                at = -positives[bottom - 1] - min(r_least * b, r_most * b)
+                right_guess = _crossing(negatives, strip_start, strip_stop, right_guess, at, strict)
+                if right_guess == strip_stop:
                     break
-                stop = crossing
-            low[i], high[i] = start, stop
+                strip_stop = right_guess
+            # ... from which each row has a few steps to go.
+            row_left, row_right = strip_start, strip_start
+            for i in range(top, bottom):
+                row = step * (i + 1)
+                start, stop = strip_start, strip_stop
+                for _ in range(_ROUNDS):
+                    at = -rank_weights[i] * largest[row + start] / scale - positives[i]
+                    row_left = _crossing(negatives, start, stop, row_left, at, strict)
+                    if row_left == start or row_left == stop:
+                        start = row_left
+                        break
+                    start = row_left
+                for _ in range(_ROUNDS):
+                    if stop == start:
+                        break
+                    at = -rank_weights[i] * least[row + stop - 1] / scale - positives[i]
+                    row_right = _crossing(negatives, start, stop, row_right, at, strict)
+                    if row_right == stop:
+                        break
+                    stop = row_right
+                low[i], high[i] = start, stop
     for i in range(size - 2, -1, -1):
         low[i] = min(low[i], low[i + 1])
     for i in range(1, size):

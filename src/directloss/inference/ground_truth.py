@@ -24,8 +24,9 @@ def least_loss(
 
     Where D never grows, each positive alone earns most with as few negatives above it as may be,
     and loses nothing up to the end of the plateau of D there. F falls on both sides of the
-    predicted place (among ties, above the negatives), so that place, moved down to the least end of the plateaus after it, is best.
-    Any other D takes the programme over the whole table, whose entries are pairs (metric, F).
+    predicted place (among ties, above the negatives), so that place, moved down to the least end of
+    the plateaus after it, is best. Any other D takes the programme over the whole table, whose
+    entries are pairs (metric, F).
 
     Args:
         positives, negatives, blocks, rank_weights, discounts, step: as in `corridor.bounds`.

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from directloss.inference._kernel import Array, kernel
+from directloss.inference.coarse_to_fine import narrow
 from directloss.inference.corridor import bounds, corridor
 from directloss.inference.ground_truth import least_loss
 from directloss.inference.separable import is_separable, separable
@@ -101,7 +102,14 @@ def solve_rankings(
                 above[:] = predicted
             elif weight == -np.inf:
                 least_loss(
-                    positives, negatives, fences, weight_of_rank, discount, step, predicted - ties, above
+                    positives,
+                    negatives,
+                    fences,
+                    weight_of_rank,
+                    discount,
+                    step,
+                    predicted - ties,
+                    above,
                 )
             else:
                 _augmented(
@@ -249,6 +257,18 @@ def _augmented(
     low = np.empty(size, np.int32)
     high = np.empty(size, np.int32)
     bounds(positives, negatives, fences, rank_weights, discounts, step, weight, low, high)
+    for block in range(fences.shape[0]):
+        narrow(
+            positives,
+            negatives,
+            fences[block],
+            rank_weights,
+            discounts,
+            step,
+            weight,
+            low,
+            high,
+        )
     corridor(positives, negatives, rank_weights, discounts, step, weight, low, high, above)
 
 

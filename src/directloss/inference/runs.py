@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from directloss.inference._kernel import Array, kernel
-from directloss.inference.sorting import INDEX, ranked
+from directloss.inference.sorting import ranked
 
 __all__ = ["SortedList", "rank", "sort_list"]
 
@@ -74,9 +74,8 @@ def _descending(keys: Array) -> tuple[Array, Array]:
     n = keys.size
     sorted_keys = np.empty(n)
     order = np.empty(n, np.uint32)
+    # Label 0 everywhere: an order without label bits is the indices alone.
     ranked(keys, np.zeros(n, np.uint8), sorted_keys, order)
-    for place in range(n):
-        order[place] &= INDEX
     return sorted_keys, order
 
 

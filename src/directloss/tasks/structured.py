@@ -99,14 +99,13 @@ class LinearChain:
         labels = torch.where(valid, labels, 0).long()
         chosen = self.emissions.gather(2, labels[:, :, None])[:, :, 0]
         total = _kept(chosen, valid).sum(1)
-        if positions > 1:
-            before, after = labels[:, :-1], labels[:, 1:]
-            if self.transitions.ndim == 2:
-                chosen = self.transitions[before, after]
-            else:
-                step = before * classes + after
-                chosen = self.transitions.flatten(2).gather(2, step[:, :, None])[:, :, 0]
-            total = total + _kept(chosen, valid[:, 1:]).sum(1)
+        before, after = labels[:, :-1], labels[:, 1:]
+        if self.transitions.ndim == 2:
+            chosen = self.transitions[before, after]
+        else:
+            step = before * classes + after
+            chosen = self.transitions.flatten(2).gather(2, step[:, :, None])[:, :, 0]
+        total = total + _kept(chosen, valid[:, 1:]).sum(1)
         if positions > 0 and self.start is not None:
             total = total + _kept(self.start[labels[:, 0]], valid[:, 0])
         if positions > 0 and self.end is not None:

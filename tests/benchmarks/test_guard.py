@@ -1,0 +1,64 @@
+"""A guard against regressions of speed: ratios to `torch.sort`, with bars far above what is usual.
+
+The fastest of many interleaved calls is steady even where other processes take the cores; a try
+that misses its bar is taken up again, since a slow minute must not fail a run. A real regression,
+such as a copy or a Python loop more, misses the bar at every try.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from benchmarks.case import Case
+from benchmarks.timing import Effort, Samples, interleave
+from benchmarks.works import REFERENCE, catalogue
+
+EFFORT = Effort(seconds=0.3, fewest=5, most=15)
+TRIES = 6
+
+BARS = [
+    ("AveragePrecision positive", 100_000, 2.0),
+    ("AveragePrecision positive", 1_000_000, 1.5),
+    ("AveragePrecision negative", 100_000, 6.0),
+    ("NDCG positive", 100_000, 3.0),
+    ("Jaccard positive", 100_000, 3.0),
+]
+
+
+@pytest.fixture(autouse=True)
+def _as_users_run() -> Iterator[None]:
+    # The other tests fill new memory with NaN, which costs a pass over every tensor.
+    torch.use_deterministic_algorithms(False)
+    yield
+    torch.use_deterministic_algorithms(True)
+
+
+@pytest.mark.parametrize(("name", "n", "bar"), BARS)
+def test_a_step_costs_at_most_so_many_sorts(name: str, n: int, bar: float) -> None:
+    case, works = Case(n), catalogue()
+    step, reference = works[name].prepare(case), works[REFERENCE].prepare(case)
+    best = Samples()
+    for _ in range(TRIES):
+        found = interleave({name: step}, reference, EFFORT)[name]
+        best.step += found.step
+        best.reference += found.reference
+        if best.best_ratio() < bar:
+            return
+    pytest.fail(f"{name} at n = {n}: {best.best_ratio():.2f} times {REFERENCE}, bar {bar}")
+
+
+def test_a_step_is_faster_than_blackbox_differentiation() -> None:
+    case, works = Case(100_000), catalogue()
+    names = ("AveragePrecision positive", "blackbox MAP")
+    steps = {name: works[name].prepare(case) for name in names}
+    best = {name: float("inf") for name in names}
+    for _ in range(TRIES):
+        samples = interleave(steps, works[REFERENCE].prepare(case), EFFORT)
+        for name in names:
+            best[name] = min(best[name], *samples[name].step)
+        if best["blackbox MAP"] > 4 * best["AveragePrecision positive"]:
+            return
+    pytest.fail(f"seconds: {best}; blackbox differentiation is to take at least four times as long")

@@ -1,0 +1,134 @@
+"""The numbers of `diagnostics`, each against its definition."""
+
+from __future__ import annotations
+
+from math import inf, isnan
+
+import numpy as np
+import pytest
+import torch
+
+import directloss as dl
+from tests.cases import TASKS
+from tests.harness import DIRECTIONS, TaskCase, distinct_points, make_loss, value_and_gradient
+
+every_direction = pytest.mark.parametrize("direction", DIRECTIONS)
+AP = TASKS[0]
+
+
+@pytest.mark.parametrize("case", TASKS, ids=str)
+@every_direction
+def test_losses_and_bounds_are_those_of_the_enumeration(case: TaskCase, direction: str) -> None:
+    epsilon = 0.4
+    for scores, targets, everything in distinct_points(case, 30, seed=0):
+        loss_fn = make_loss(direction, case.make(), epsilon)
+        found = loss_fn.diagnostics(torch.tensor(scores), torch.tensor(targets))
+        predicted = case.predicted_loss(scores, targets)
+        plain, _ = everything.best(scores, 0.0)
+        up, worse = everything.best(scores, epsilon)
+        down, better = everything.best(scores, -epsilon)
+        assert found.task_loss == pytest.approx(predicted, abs=1e-12)
+        assert found.upper == pytest.approx((up - plain) / epsilon, abs=1e-9)
+        assert found.lower == pytest.approx((plain - down) / epsilon, abs=1e-9)
+        ends = {
+            "positive": [everything.losses[worse]],
+            "negative": [everything.losses[better]],
+            "both": [everything.losses[worse], everything.losses[better]],
+        }
+        assert found.task_loss_direct == pytest.approx(np.mean(ends[direction]), abs=1e-12)
+        assert found.epsilon == epsilon
+        spread = scores.std()
+        assert found.spread == pytest.approx(spread)
+        assert found.epsilon_over_spread == pytest.approx(epsilon / spread)
+        _, gradient = value_and_gradient(loss_fn, torch.tensor(scores), torch.tensor(targets))
+        assert found.zero_gradient_share == float(not gradient.any())
+
+
+@every_direction
+def test_pairs_flipped_counts_pairs(direction: str) -> None:
+    """Read off the pairs of the two configurations, for average precision."""
+    task = dl.AveragePrecision()
+    flips = set()
+    for scores, targets, _ in distinct_points(AP, 60, seed=1):
+        s, t = torch.tensor(scores), torch.tensor(targets)
+        epsilon = 0.8
+        found = make_loss(direction, task, epsilon).diagnostics(s, t).pairs_flipped
+        weights = {"positive": (epsilon, 0.0), "negative": (0.0, -epsilon),
+                   "both": (epsilon, -epsilon)}[direction]  # fmt: skip
+        above = []
+        for weight in weights:
+            y = task.loss_augmented_inference(s, t, weight).numpy()
+            P, N = int(targets.sum()), int((targets == 0).sum())
+            counts = np.sort(np.round((N - y[targets == 1] * P * N) / 2))
+            above.append(np.arange(N) >= counts[:, None])
+        assert found == pytest.approx((above[0] != above[1]).mean(), abs=1e-12)
+        flips.add(round(found, 6))
+    assert len(flips) > 3
+
+
+def test_means_are_over_the_lists_on_which_the_metric_is_defined() -> None:
+    rng = np.random.default_rng(2)
+    scores, targets = AP.batch(rng, 4, 8)
+    targets[1] = 0
+    loss_fn = dl.DirectLoss(dl.AveragePrecision(), epsilon=0.4)
+    each = [loss_fn.diagnostics(scores[k], targets[k]) for k in (0, 2, 3)]
+    found = loss_fn.diagnostics(scores, targets)
+    for name in (
+        "pairs_flipped", "task_loss", "task_loss_direct", "lower", "upper", "zero_gradient_share",
+    ):  # fmt: skip
+        wanted = np.mean([getattr(one, name) for one in each])
+        assert getattr(found, name) == pytest.approx(wanted, abs=1e-12), name
+    deviations = scores - scores.mean(1, keepdim=True)
+    assert found.spread == pytest.approx(float(deviations.square().mean().sqrt()))
+
+
+def test_layouts_are_read_as_by_the_loss() -> None:
+    rng = np.random.default_rng(3)
+    scores, targets = AP.batch(rng, 2, 9)
+    rows = dl.DirectLoss(dl.AveragePrecision(), epsilon=0.4)
+    columns = dl.DirectLoss(dl.AveragePrecision(), epsilon=0.4, dim=0)
+    assert columns.diagnostics(scores.T, targets.T) == rows.diagnostics(scores, targets)
+    mask = torch.ones(2, 9, dtype=torch.bool)
+    mask[:, 6:] = False
+    targets[:, :2] = torch.tensor([0.0, 1.0]).double()
+    cut = rows.diagnostics(scores[:, :6].contiguous(), targets[:, :6].contiguous())
+    spoiled = scores.clone()
+    spoiled[:, 6:] = float("nan")
+    assert rows.diagnostics(spoiled, targets, mask=mask) == cut
+
+
+def test_a_share_of_lists_without_gradient() -> None:
+    far, close = [9.0, 0.0, -9.0], [0.1, 0.05, 0.0]
+    scores = torch.tensor([far, close, far, far])
+    targets = torch.tensor([[1, 0, 0]] * 4)
+    found = dl.DirectLoss(dl.AveragePrecision(), epsilon=0.5).diagnostics(scores, targets)
+    assert found.zero_gradient_share == 0.75
+
+
+def test_lists_without_entries_between_others() -> None:
+    scores = torch.tensor([[0.1, 0.05, 0.0]]).repeat(4, 1)
+    targets = torch.tensor([[1, 0, 0]]).repeat(4, 1)
+    mask = torch.tensor([True, False, True, False])[:, None].expand(4, 3)
+    loss_fn = dl.DirectLoss(dl.AveragePrecision(), epsilon=0.5)
+    found = loss_fn.diagnostics(scores, targets, mask=mask)
+    assert found == loss_fn.diagnostics(scores[:1], targets[:1])
+
+
+@pytest.mark.parametrize("shape", [(0,), (3, 0), (0, 3), (2, 3)])
+def test_nothing_to_look_at(shape: tuple[int, ...]) -> None:
+    """No entries, or no list with both classes."""
+    loss_fn = dl.DirectLoss(dl.AveragePrecision())
+    found = loss_fn.diagnostics(torch.zeros(shape), torch.zeros(shape))
+    assert found.task_loss == found.lower == found.upper == found.spread == 0.0
+    assert found.epsilon == 1.0 and found.epsilon_over_spread == inf
+
+
+def test_looking_changes_nothing() -> None:
+    scores, targets = AP.batch(np.random.default_rng(4), 3, 8)
+    loss_fn = dl.DirectLoss(dl.AveragePrecision())
+    found = loss_fn.diagnostics(scores, targets)
+    assert isnan(float(loss_fn.epsilon))
+    assert found.epsilon == pytest.approx(found.spread)
+    leaf = scores.clone().requires_grad_()
+    loss_fn.diagnostics(leaf, targets)
+    assert leaf.grad is None
