@@ -3,7 +3,8 @@
 For every task, on drawn lists, at epsilon = factor * (standard deviation of the scores): the share
 of lists on which a direction has no gradient at all (dead), and the share on which its
 loss-augmented configuration has the largest Delta that there is (positive) or the smallest
-(negative), so that a larger epsilon would find nothing more (saturated).
+(negative), so that a larger epsilon would find nothing more (saturated). "auto" is the factor
+`task.epsilon_scale`.
 
 Delta(y(weight)) never falls as the weight grows, and scores without ties have one best
 configuration: equal Delta at both ends of a difference means the same configuration at both ends.
@@ -33,6 +34,7 @@ SIZES = (20, 1_000, 100_000)
 SHARES = (0.01, 0.2)
 KINDS = ("random", "trained")
 CLASSES = (10, 100, 1_000)
+SAMPLES = 2_000
 SHIFT = 2.0
 """Standard deviations between the classes of trained scores."""
 
@@ -40,7 +42,7 @@ SAME = 1e-12
 """Two Delta within rounding."""
 
 DRAWS = {20: 1_000, 1_000: 200, 100_000: 20}
-# Programmes in a corridor take seconds at the largest size.
+# A programme in a corridor takes seconds at the largest size.
 SLOW_DRAWS = {20: 1_000, 1_000: 100, 100_000: 3}
 
 RANKINGS: tuple[dl.Task, ...] = (
@@ -75,6 +77,7 @@ class Measured:
 
     task: str
     default: str
+    scale: float
     size: int
     positives: int | None
     scores: str
@@ -117,14 +120,15 @@ def measure_multiclass(tasks: Iterable[dl.Task]) -> Iterable[Measured]:
     for task in tasks:
         for classes in CLASSES:
             for kind in KINDS:
-                yield from measure(task, draw_classes(2_000, classes, kind), classes, None, kind)
+                yield from measure(task, draw_classes(SAMPLES, classes, kind), classes, None, kind)
 
 
 def measure(
     task: dl.Task, lists: Lists, size: int, found: int | None, kind: str
 ) -> Iterable[Measured]:
     spread = dl.functional.auto_epsilon(torch.from_numpy(lists.scores).reshape(len(lists), -1))
-    steps = np.array(FACTORS) * spread
+    factors = sorted({*FACTORS, task.epsilon_scale}, reverse=True)
+    steps = np.array(factors) * spread
     weights = np.concatenate([[0.0], steps, -steps])
     losses = task.solve(lists, weights, np.zeros(weights.size)).task_losses
     predicted, away, toward = np.split(losses, [1, 1 + steps.size], axis=1)
@@ -138,10 +142,11 @@ def measure(
     }
     saturated = {"positive": at_worst, "negative": at_best, "both": at_worst & at_best}
     for direction in DIRECTIONS:
-        for k, factor in enumerate(FACTORS):
+        for k, factor in enumerate(factors):
             yield Measured(
                 task=repr(task),
                 default=task.direction,
+                scale=task.epsilon_scale,
                 size=size,
                 positives=found,
                 scores=kind,
@@ -194,59 +199,61 @@ def draw_classes(draws: int, classes: int, kind: str) -> Lists:
 # --- telling --------------------------------------------------------------------------------------
 
 HEAD = """\
-<!-- Written by `python -m benchmarks.directions`; changes are lost. -->
+<!-- Written by `python -m benchmarks.directions`; what is changed here by hand is lost. -->
 
 # Dead and saturated directions
 
     python -m benchmarks.directions
 
-Each entry is *dead / saturated*, both in percent of the drawn lists (seed {seed}).
+How often a direction gives nothing, or the same whatever the scores are, at `epsilon="auto"`. Each
+entry is *dead / saturated*, in percent of the drawn lists.
 
-- **Dead**: the direction has exactly no gradient. Positive: the prediction already has the Delta of
-  its loss-augmented configuration; negative likewise; both: the two ends are the same.
-- **Saturated**: the positive end has the largest Delta that there is, the negative end the
-  smallest; both: both of that. A larger epsilon then finds no other configuration. At the negative
-  end that is the truth: the update is a perceptron's, divided by epsilon. At the positive end it is
-  the worst configuration whatever the scores are: the update pushes every list the same way.
+- **Dead**: exactly no gradient. The two configurations of the update are the same.
+- **Saturated**: at the positive end, the loss-augmented configuration has the largest Delta that
+  there is; at the negative end, the smallest; "both": both of that. A larger epsilon finds nothing
+  more. At the negative end that is the truth, and the update is a perceptron's, divided by epsilon.
+  At the positive end it is the worst that can be: every list is pushed away from it, however good
+  or bad its prediction is.
 
-Scores are normal with standard deviation 1. "Random": both classes around 0. "Trained": positives
-around +{half:g}, negatives around {minus:g}. Epsilon is the standard deviation of the scores times
-the factor, 1 if nothing else is said; `epsilon="auto"` takes `task.epsilon_scale` as the factor.
-Draws: {draws}; for average precision and partial AUC {slow}. Lists of 20 at 1 % have one positive.
+Columns: n items, of them P positive, as n (P). Scores are normal with standard deviation 1, of both
+classes around 0 ("random"), or of positives around +{half:g} and negatives around -{half:g}
+("trained"). Lists drawn for a column: {draws}; where the solver is a programme in a corridor
+{slow}. Seed {seed}.
+"""
+
+MANY_CLASSES = """\
+## One class of many
+
+A list is a sample, with the scores of n classes. Trained: the right class is higher by {shift:g}.
+{draws:,} samples for a column. A batch is dead where all of its samples are.
+"""
+
+FACTOR = """\
+## Which factor
+
+Each direction at other factors of the standard deviation: in how many of the 12 columns of lists
+more than half are dead + in how many more than half are saturated, and in brackets the mean shares.
+Bold: the factor that "auto" takes, `task.epsilon_scale`. A star: the task's default direction.
 """
 
 
 def document(measured: Sequence[Measured]) -> str:
+    """The page, in Markdown."""
     binary = [m for m in measured if m.positives is not None]
     classes = [m for m in measured if m.positives is None]
-    parts = [
-        HEAD.format(
-            seed=SEED,
-            half=SHIFT / 2,
-            minus=-SHIFT / 2,
-            draws=_draws(DRAWS),
-            slow=_draws(SLOW_DRAWS),
-        )
-    ]
+    draws, slow = _draws(DRAWS), _draws(SLOW_DRAWS)
+    parts = [HEAD.format(seed=SEED, half=SHIFT / 2, draws=draws, slow=slow)]
     for direction in DIRECTIONS:
-        rows = [m for m in binary if m.direction == direction and m.factor == 1.0]
-        parts.append(f'## Direction "{direction}"\n\nA star: the task\'s default.\n')
-        parts.append(_wide(rows, direction))
-    parts.append(
-        "## One class of many\n\nEach sample is a list; the first number of a column is that of "
-        "the classes. Trained: the right class is higher by "
-        f"{SHIFT:g}. 2,000 draws.\n"
-    )
+        parts.append(f'## Direction "{direction}"\n\nA star marks the tasks whose default it is.\n')
+        parts.append(_table(binary, direction))
+    parts.append(MANY_CLASSES.format(shift=SHIFT, draws=SAMPLES))
     for direction in DIRECTIONS:
-        rows = [m for m in classes if m.direction == direction and m.factor == 1.0]
         parts.append(f'Direction "{direction}":\n')
-        parts.append(_wide(rows, direction))
-    parts.append(
-        "## Which factor\n\nThe default direction at four factors: in how many of the 12 columns "
-        "above more than half of the lists are dead, and in how many more than half are "
-        "saturated (dead + saturated), and in brackets the mean shares.\n"
-    )
-    parts.append(_factors(binary))
+        parts.append(_table(classes, direction))
+    parts.append(FACTOR)
+    for direction in DIRECTIONS:
+        parts.append(f'Direction "{direction}":\n')
+        parts.append(_factors(binary, direction))
     return "\n".join(parts)
 
 
@@ -255,43 +262,52 @@ def _draws(table: dict[int, int]) -> str:
 
 
 def _column(m: Measured) -> str:
-    if m.positives is None:
-        return f"{m.size:,} {m.scores}"
-    return f"{m.size:,}, {m.positives:,} positive, {m.scores}"
+    found = "" if m.positives is None else f" ({m.positives:,})"
+    return f"{m.size:,}{found} {m.scores}"
 
 
-def _wide(rows: Sequence[Measured], direction: str) -> str:
+def _table(measured: Sequence[Measured], direction: str) -> str:
+    """A row for each task, at its own factor."""
+    rows = [m for m in measured if m.direction == direction and m.factor == m.scale]
     columns = list(dict.fromkeys(_column(m) for m in rows))
-    cells = {(m.task, _column(m)): f"{_percent(m.dead)} / {_percent(m.saturated)}" for m in rows}
-    defaults = {m.task: m.default for m in rows}
-    lines = [
-        [f"{task}{' *' if default == direction else ''}", *(cells[task, c] for c in columns)]
-        for task, default in defaults.items()
-    ]
-    return _markdown(["task", *columns], lines)
+    lines: dict[str, list[str]] = {}
+    for m in rows:
+        line = lines.setdefault(m.task, [_starred(m)])
+        line.append(f"{_percent(m.dead)} / {_percent(m.saturated)}")
+    return _markdown(["task", *columns], list(lines.values()))
 
 
-def _factors(rows: Sequence[Measured]) -> str:
-    defaults = {m.task: m.default for m in rows}
+def _factors(measured: Sequence[Measured], direction: str) -> str:
+    factors = sorted({m.factor for m in measured}, reverse=True)
     lines = []
-    for task, default in defaults.items():
-        line = [task, default]
-        for factor in FACTORS:
-            own = [m for m in rows if (m.task, m.direction, m.factor) == (task, default, factor)]
-            dead, saturated = ([getattr(m, name) for m in own] for name in ("dead", "saturated"))
-            mostly = [sum(share > 0.5 for share in shares) for shares in (dead, saturated)]
-            mean = [_percent(float(np.mean(shares))) for shares in (dead, saturated)]
-            line.append(f"{mostly[0]} + {mostly[1]} ({mean[0]} / {mean[1]})")
+    for task in dict.fromkeys(m.task for m in measured):
+        own = [m for m in measured if m.task == task and m.direction == direction]
+        line = [_starred(own[0])]
+        for factor in factors:
+            cells = [m for m in own if m.factor == factor]
+            shown = _counted(cells) if cells else ""
+            line.append(f"**{shown}**" if factor == own[0].scale else shown)
         lines.append(line)
-    return _markdown(["task", "default", *(f"factor {f:g}" for f in FACTORS)], lines)
+    return _markdown(["task", *(f"{factor:g}" for factor in factors)], lines)
+
+
+def _starred(m: Measured) -> str:
+    return f"{m.task}{' *' if m.default == m.direction else ''}"
+
+
+def _counted(cells: Sequence[Measured]) -> str:
+    shares = np.array([(m.dead, m.saturated) for m in cells])
+    dead, saturated = (shares > 0.5).sum(axis=0)
+    means = " / ".join(_percent(float(mean)) for mean in shares.mean(axis=0))
+    return f"{dead} + {saturated} ({means})"
 
 
 def _percent(share: float) -> str:
-    return (
-        f"{100 * share:.0f}"
-        if share in (0.0, 1.0) or 0.005 < share < 0.995
-        else ("<1" if share < 0.5 else ">99")
-    )
+    if 0.0 < share < 0.005:
+        return "<1"
+    if 0.995 < share < 1.0:
+        return ">99"
+    return f"{100 * share:.0f}"
 
 
 def _markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

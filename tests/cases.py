@@ -62,13 +62,16 @@ def pair_rankings(metric: Callable[[Floats], float]) -> Callable[[Floats], Confi
 
 
 def position_rankings(
-    gain: Callable[[Floats], Floats], discount: Callable[[Floats], Floats]
+    gain: Callable[[Floats], Floats],
+    discount: Callable[[Floats], Floats],
+    floor: Callable[[Floats], float],
 ) -> Callable[[Floats], Configurations]:
-    """All n! rankings, Delta = 1 - sum g_i D(p_i) and F = max g * sum phi_i D(p_i).
+    """All n! rankings, Delta = 1 + floor - sum g_i D(p_i) and F = max g * sum phi_i D(p_i).
 
     Args:
         gain: targets -> g.
         discount: targets -> D(1), ..., D(n), which holds the metric's divisor.
+        floor: targets -> the least sum, of a metric that takes it off.
     """
 
     @cache
@@ -76,7 +79,7 @@ def position_rankings(
         relevance = np.array(targets)
         orders = np.array(list(permutations(range(len(targets)))))
         gains, placed = gain(relevance), discount(relevance)[orders.argsort(axis=1)]
-        losses = 1.0 - placed @ gains
+        losses = 1.0 + floor(relevance) - placed @ gains
         return Configurations(lambda phi: gains.max() * (placed @ phi), losses, len(targets))
 
     return lambda targets: of(tuple(float(t) for t in targets))
@@ -170,20 +173,22 @@ def position_case(
     discount: Callable[[Floats], Floats],
     reference: Callable[[Floats, Floats], float] | None = None,
     *,
+    floor: Callable[[Floats], float] = lambda targets: 0.0,
     draw: Callable[[np.random.Generator, int], Floats] = both_classes,
     undefined: dict[str, tuple[float, ...]] | None = None,
 ) -> TaskCase:
-    """A ranking by position, from its gains and its discount with the divisor in it."""
+    """A ranking by position; the arguments are those of `position_rankings`."""
 
     def by_hand(scores: Floats, targets: Floats) -> float:
         gains = gain(targets)
-        return float(gains[np.lexsort((gains, -scores))] @ discount(targets))
+        found = gains[np.lexsort((gains, -scores))] @ discount(targets)
+        return float(found - floor(targets))
 
     return TaskCase(
         name,
         make,
         draw,
-        position_rankings(gain, discount),
+        position_rankings(gain, discount, floor),
         lambda scores, targets: 1.0 - by_hand(scores, targets),
         reference or by_hand,
         {"no positives": (0.0, 0.0, 0.0)} if undefined is None else undefined,
@@ -268,12 +273,15 @@ def _first(k: int, divisor: Callable[[Floats], float]) -> Callable[[Floats], Flo
     return lambda relevance: (np.arange(relevance.size) < k) / divisor(relevance)
 
 
-def _bedroc(relevance: Floats) -> Floats:
-    """exp(-alpha p / n), moved and scaled so that the worst ranking has 0 and the best 1."""
-    size, found = relevance.size, int(relevance.sum())
-    decay = np.exp(-2.0 * np.arange(1, size + 1) / size)
-    best, worst = decay[:found].sum(), decay[-found:].sum()
-    return (decay - worst / found) / (best - worst)
+def _decay(relevance: Floats) -> Floats:
+    """exp(-alpha p / n) over the range of its sums over P positions, alpha = 2."""
+    decay = np.exp(-2.0 * np.arange(1, relevance.size + 1) / relevance.size)
+    found = int(relevance.sum())
+    return decay / (decay[:found].sum() - decay[-found:].sum())
+
+
+def _least_decay(relevance: Floats) -> float:
+    return float(_decay(relevance)[-int(relevance.sum()) :].sum())
 
 
 def _tversky(alpha: float, beta: float) -> CountLoss:
@@ -315,7 +323,9 @@ TASKS: tuple[TaskCase, ...] = (
     position_case(
         "RecallAtK(2)", lambda: dl.RecallAtK(2), _itself, _first(2, lambda t: float(t.sum()))
     ),
-    position_case("BEDROC(2)", lambda: dl.BEDROC(2.0), _itself, _bedroc, undefined=ONE_CLASS),
+    position_case(
+        "BEDROC(2)", lambda: dl.BEDROC(2.0), _itself, _decay, floor=_least_decay, undefined=ONE_CLASS
+    ),
     count_case("ZeroOne", dl.ZeroOne, lambda tp, fp, fn, tn: (fp + fn) / (tp + fp + fn + tn)),
     count_case("Jaccard", dl.Jaccard, _tversky(1.0, 1.0)),
     count_case("FBeta(2)", lambda: dl.FBeta(2.0), _tversky(0.2, 0.8)),

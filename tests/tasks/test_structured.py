@@ -494,7 +494,7 @@ def test_errors_of_options() -> None:
             call()
 
 
-@every_update
+@pytest.mark.parametrize("update", ["both", "hinge"])
 def test_traced(update: str) -> None:
     """torch.compile takes the whole of it as one graph; torch.func.grad agrees with autograd."""
     torch.manual_seed(0)

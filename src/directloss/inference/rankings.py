@@ -16,7 +16,7 @@ from directloss.inference.coarse_to_fine import narrow
 from directloss.inference.corridor import bounds, corridor
 from directloss.inference.ground_truth import least_loss
 from directloss.inference.separable import is_separable, separable
-from directloss.inference.sorting import INDEX, LABEL, ranked
+from directloss.inference.sorting import INDEX, LABEL, ranked_classes
 
 __all__ = ["configuration_losses", "solve_rankings"]
 
@@ -77,30 +77,26 @@ def solve_rankings(
             continue
         defined[number] = True
         order = np.empty(size, np.uint32)
-        sorted_scores = np.empty(size, np.float64)
-        ranked(scores[begin:end], labels[begin:end], sorted_scores, order)
-
-        positives = np.empty(positive_count, np.float64)
-        negatives = np.empty(negative_count, np.float64)
+        positives = np.empty(positive_count + 1, np.float64)
+        negatives = np.empty(negative_count + 1, np.float64)
+        ranked_classes(scores[begin:end], labels[begin:end], order, positives, negatives)
+        positives, negatives = positives[:positive_count], negatives[:negative_count]
         predicted = np.empty(positive_count, np.int32)
-        ties = np.zeros(positive_count, np.int32)
-        any_tie = _split(sorted_scores, order, positives, negatives, predicted, ties)
+        ties = np.empty(positive_count, np.int32)
+        any_tie = _predict(positives, negatives, predicted, ties)
         fences = _fence(positives, negatives)
 
         weight_of_rank = np.empty(positive_count, np.float64)
         for i in range(positive_count):
             weight_of_rank[i] = rank_scales[number] * rank_weights[rank_offsets[number] + i + 1]
         discount = discounts[discount_offsets[number] :]
-        gradient = np.zeros(size, np.float64)
-        positive_gradient = gradient[:positive_count]
-        negative_gradient = gradient[positive_count:]
-        unit = 1.0 / (positive_count * negative_count)
-        above = np.empty(positive_count, np.int32)
+        above = np.empty((terms, positive_count), np.int32)
         for t in range(terms):
             weight = weights[t]
             if weight == 0.0:
-                above[:] = predicted
+                above[t] = predicted
             elif weight == -np.inf:
+                certain = predicted - ties
                 least_loss(
                     positives,
                     negatives,
@@ -108,74 +104,113 @@ def solve_rankings(
                     weight_of_rank,
                     discount,
                     step,
-                    predicted - ties,
-                    above,
+                    certain,
+                    above[t],
                 )
             else:
                 _augmented(
-                    positives, negatives, fences, weight_of_rank, discount, step, weight, above
+                    positives, negatives, fences, weight_of_rank, discount, step, weight, above[t]
                 )
             metric = 0.0
             for i in range(positive_count):
-                metric += weight_of_rank[i] * discount[step * (i + 1) + above[i]]
+                metric += weight_of_rank[i] * discount[step * (i + 1) + above[t, i]]
             task_losses[number, t] = 1.0 - metric
-            value = 0.0
-            factor = coefficients[t] * unit
-            for i in range(positive_count):
-                margin = negative_count - 2 * np.int64(above[i])
-                value += positives[i] * margin
-                positive_gradient[i] += factor * margin
-            i = 0
-            for j in range(negative_count):
-                while i < positive_count and above[i] <= j:
-                    i += 1
-                margin = positive_count - 2 * i
-                value += negatives[j] * margin
-                negative_gradient[j] += factor * margin
-            values[number, t] = value * unit
-            if weight == 0.0 and any_tie and share_ties:
-                _halve_ties(predicted, ties, factor, positive_gradient, negative_gradient)
-        p = n = 0
-        for rank in range(size):
-            item = order[rank]
-            at = begin + np.int64(item & INDEX)
-            if item & LABEL:
-                combination[at] = positive_gradient[p]
-                p += 1
-            else:
-                combination[at] = negative_gradient[n]
-                n += 1
+        extra = np.zeros(size if any_tie and share_ties else 0, np.float64)
+        if extra.size:
+            for t in range(terms):
+                if weights[t] == 0.0:
+                    _halve_ties(
+                        predicted,
+                        ties,
+                        coefficients[t],
+                        extra[:positive_count],
+                        extra[positive_count:],
+                    )
+        _combine(
+            order,
+            positives,
+            negatives,
+            above,
+            coefficients,
+            extra,
+            combination[begin:end],
+            values[number],
+        )
 
 
 @kernel
-def _split(
-    sorted_scores: Array,
+def _predict(positives: Array, negatives: Array, predicted: Array, ties: Array) -> bool:
+    """Negatives above each positive, tied ones included, and how many are tied; whether any is."""
+    j = first = 0
+    any_tie = False
+    for i in range(positives.size):
+        score = positives[i]
+        while j < negatives.size and negatives[j] >= score:
+            if j > first and negatives[j] < negatives[j - 1]:
+                first = j
+            j += 1
+        predicted[i] = j
+        # The last run of equal negatives begins at `first`.
+        while first < j and negatives[first] > score:
+            first += 1
+        ties[i] = j - first
+        any_tie |= first < j
+    return any_tie
+
+
+@kernel
+def _combine(
     order: Array,
     positives: Array,
     negatives: Array,
-    predicted: Array,
-    ties: Array,
-) -> bool:
-    """Both classes in ranked order; negatives above each positive (ties above), and tied ones."""
-    p = n = tied = 0
-    previous = np.nan
-    any_tie = False
-    for rank in range(sorted_scores.size):
-        score = sorted_scores[rank]
-        if score != previous:
-            previous = score
-            tied = 0
-        if order[rank] & LABEL:
-            positives[p] = score
-            predicted[p] = n
-            ties[p] = tied
-            any_tie |= tied > 0
+    above: Array,
+    coefficients: Array,
+    extra: Array,
+    combination: Array,
+    values: Array,
+) -> None:
+    """Write what the configurations of one list amount to.
+
+    Args:
+        above: int32 (T, P), the negatives above each positive.
+        extra: float64 (P + N,) or empty: what ties add to each margin, positives first.
+        combination: out, (n,). values: out, float64 (T,).
+    """
+    terms, size = above.shape
+    other = negatives.size
+    unit = 1.0 / (size * other)
+    margins = np.zeros(size, np.float64)
+    passed = np.zeros(terms, np.int64)
+    for t in range(terms):
+        value = 0.0
+        for i in range(size):
+            margin = np.float64(other - 2 * np.int64(above[t, i]))
+            margins[i] += coefficients[t] * margin
+            value += positives[i] * margin
+        values[t] = value
+    p = n = 0
+    for rank in range(order.size):
+        item = order[rank]
+        if item & LABEL:
+            margin = margins[p]
+            if extra.size:
+                margin += extra[p]
             p += 1
         else:
-            negatives[n] = score
+            margin = extra[size + n] if extra.size else 0.0
+            score = negatives[n]
+            for t in range(terms):
+                i = passed[t]
+                while i < size and above[t, i] <= n:
+                    i += 1
+                passed[t] = i
+                won = np.float64(size - 2 * i)
+                margin += coefficients[t] * won
+                values[t] += score * won
             n += 1
-            tied += 1
-    return any_tie
+        combination[np.int64(item & INDEX)] = margin * unit
+    for t in range(terms):
+        values[t] *= unit
 
 
 @kernel

@@ -15,7 +15,7 @@ import numpy as np
 
 from directloss.inference._kernel import Array, inlined, kernel
 
-__all__ = ["INDEX", "LABEL", "ranked"]
+__all__ = ["INDEX", "LABEL", "ranked", "ranked_classes"]
 
 LABEL = np.uint32(1 << 31)
 INDEX = np.uint32((1 << 31) - 1)
@@ -38,10 +38,56 @@ def ranked(scores: Array, labels: Array, sorted_scores: Array, order: Array) -> 
         order: out, uint32 (n,): in ranked order, the index in the low 31 bits and the label in the
             highest (masks `INDEX` and `LABEL`).
     """
+    # A key is read as a score by way of one word of memory, which the compiler keeps in a register.
     if scores.itemsize == 4:
-        _ranked32(scores.view(np.uint32), labels, sorted_scores, order)
+        keys = _sorted32(scores.view(np.uint32), labels, order)
+        bits32 = np.empty(1, np.uint32)
+        score32 = bits32.view(np.float32)
+        for rank in range(keys.size):
+            bits32[0] = _key32(np.uint32(keys[rank] >> np.uint64(32)))  # its own inverse
+            sorted_scores[rank] = score32[0]
     else:
-        _ranked64(scores.view(np.uint64), labels, sorted_scores, order)
+        keys = _sorted64(scores.view(np.uint64), labels, order)
+        bits64 = np.empty(1, np.uint64)
+        score64 = bits64.view(np.float64)
+        for rank in range(keys.size):
+            bits64[0] = _key64(keys[rank])
+            sorted_scores[rank] = score64[0]
+
+
+@kernel
+def ranked_classes(
+    scores: Array, labels: Array, order: Array, positives: Array, negatives: Array
+) -> None:
+    """Rank one list, and its two classes apart.
+
+    Args:
+        scores, labels, order: as in `ranked`.
+        positives, negatives: out, float64 (P + 1,) and (N + 1,): the scores of each class in ranked
+            order; the last entry is scratch.
+    """
+    p = n = 0
+    if scores.itemsize == 4:
+        keys = _sorted32(scores.view(np.uint32), labels, order)
+        bits32 = np.empty(1, np.uint32)
+        score32 = bits32.view(np.float32)
+        for rank in range(keys.size):
+            bits32[0] = _key32(np.uint32(keys[rank] >> np.uint64(32)))
+            # Labels come in an order that no processor can guess: write twice, advance once.
+            positives[p] = negatives[n] = score32[0]
+            label = np.int64(order[rank] >> np.uint32(31))
+            p += label
+            n += 1 - label
+    else:
+        keys = _sorted64(scores.view(np.uint64), labels, order)
+        bits64 = np.empty(1, np.uint64)
+        score64 = bits64.view(np.float64)
+        for rank in range(keys.size):
+            bits64[0] = _key64(keys[rank])
+            positives[p] = negatives[n] = score64[0]
+            label = np.int64(order[rank] >> np.uint32(31))
+            p += label
+            n += 1 - label
 
 
 @inlined
@@ -76,7 +122,8 @@ def _starts(counts: Array) -> None:
 
 
 @kernel
-def _ranked32(bits: Array, labels: Array, sorted_scores: Array, order: Array) -> None:
+def _sorted32(bits: Array, labels: Array, order: Array) -> Array:
+    """Packed keys in ranked order; writes `order`."""
     n = bits.size
     keys = np.empty(n, np.uint64)
     spare = np.empty(n, np.uint64)
@@ -93,13 +140,9 @@ def _ranked32(bits: Array, labels: Array, sorted_scores: Array, order: Array) ->
     _distribute(keys, spare, counts[0], np.uint64(31))
     _distribute(spare, keys, counts[1], np.uint64(42))
     _distribute(keys, spare, counts[2], np.uint64(53))
-    score_bits = np.empty(1, np.uint32)
-    score = score_bits.view(np.float32)
     for rank in range(n):
-        key = spare[rank]
-        order[rank] = np.uint32(key & np.uint64(0xFFFFFFFF))
-        score_bits[0] = _key32(np.uint32(key >> np.uint64(32)))  # the key's own inverse
-        sorted_scores[rank] = score[0]
+        order[rank] = np.uint32(spare[rank] & np.uint64(0xFFFFFFFF))
+    return spare
 
 
 @kernel
@@ -114,7 +157,8 @@ def _distribute(source: Array, target: Array, place: Array, shift: np.uint64) ->
 
 
 @kernel
-def _ranked64(bits: Array, labels: Array, sorted_scores: Array, order: Array) -> None:
+def _sorted64(bits: Array, labels: Array, order: Array) -> Array:
+    """Keys in ranked order; writes `order`."""
     n = bits.size
     keys = np.empty(n, np.uint64)
     spare = np.empty(n, np.uint64)
@@ -143,11 +187,7 @@ def _ranked64(bits: Array, labels: Array, sorted_scores: Array, order: Array) ->
         _distribute_pairs(keys, order, spare, spare_order, counts[low], np.uint64(_BITS * low))
         high = low + 1
         _distribute_pairs(spare, spare_order, keys, order, counts[high], np.uint64(_BITS * high))
-    score_bits = np.empty(1, np.uint64)
-    score = score_bits.view(np.float64)
-    for rank in range(n):
-        score_bits[0] = _key64(keys[rank])
-        sorted_scores[rank] = score[0]
+    return keys
 
 
 @kernel

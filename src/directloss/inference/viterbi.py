@@ -92,12 +92,9 @@ def solve_chain(
             weight = weights[w]
             for t in range(length):
                 row = cost_rows[s, t]
-                least = costs[row].min() if row >= 0 else 0.0
                 for k in range(classes):
-                    # Every label has the least cost of its position to pay. Without it, equal sums
-                    # of least costs are equal to the last bit.
-                    extra = costs[row, k] - least if row >= 0 else 0.0
-                    key = _key(emissions[s, t, k], extra, weight)
+                    cost = costs[row, k] if row >= 0 else 0.0
+                    key = _key(emissions[s, t, k], cost, weight)
                     if t == 0:
                         key = _sum(key, _key(start[k], 0.0, weight))
                     else:
@@ -114,12 +111,12 @@ def solve_chain(
                 key = (before[k, 0], before[k, 1], before[k, 2])
                 if _exceeds(key, best):
                     label, best = k, key
-            score, cost = _finite(end[label]), 0.0
+            score, total_cost = _finite(end[label]), 0.0
             for t in range(length - 1, -1, -1):
                 labels[w, s, t] = label
                 score += _finite(emissions[s, t, label])
                 if cost_rows[s, t] >= 0:
-                    cost += costs[cost_rows[s, t], label]
+                    total_cost += costs[cost_rows[s, t], label]
                 if t == 0:
                     score += _finite(start[label])
                 else:
@@ -128,7 +125,7 @@ def solve_chain(
                     score += _finite(matrix[origin, label])
                     label = origin
             if positions > 0:
-                task_losses[w, s] = cost / positions
+                task_losses[w, s] = total_cost / positions
                 values[w, s] = score / positions
 
 
