@@ -217,8 +217,8 @@ entry is *dead / saturated*, in percent of the drawn lists.
 
 Columns: n items, of them P positive, as n (P). Scores are normal with standard deviation 1, of both
 classes around 0 ("random"), or of positives around +{half:g} and negatives around -{half:g}
-("trained"). Lists drawn for a column: {draws}; where the solver is a programme in a corridor
-{slow}. Seed {seed}.
+("trained"). Seed {seed}. Lists drawn for a column: {draws};
+for average precision and partial AUC, whose programmes take longer, {slow}.
 """
 
 MANY_CLASSES = """\
@@ -250,6 +250,8 @@ def document(measured: Sequence[Measured]) -> str:
     for direction in DIRECTIONS:
         parts.append(f'Direction "{direction}":\n')
         parts.append(_table(classes, direction))
+    parts.append('Direction "both" at other factors, as below but of the 6 columns here:\n')
+    parts.append(_factors(classes, "both"))
     parts.append(FACTOR)
     for direction in DIRECTIONS:
         parts.append(f'Direction "{direction}":\n')

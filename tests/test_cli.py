@@ -143,7 +143,8 @@ def test_bad_input_ends_with_one_line_and_exit_code_2(
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2
-    _, errors = capfd.readouterr()
+    output, errors = capfd.readouterr()
+    assert len(output.splitlines()) <= 1, "at most the line that describes the data"
     (line,) = errors.splitlines()
     assert line.startswith(f"directloss: {message}")
     assert set(folder.rglob("*")) == before

@@ -1,6 +1,7 @@
 """Train PyTorch networks directly on the metric that you report."""
 
 from directloss import errors, functional
+from directloss.chain_losses import ChainDirectLoss, ChainHingeLoss, ChainPerceptronLoss
 from directloss.losses import DirectLoss, HingeLoss, PerceptronLoss
 from directloss.tasks import (
     BEDROC,
@@ -14,6 +15,7 @@ from directloss.tasks import (
     FBeta,
     GMean,
     Jaccard,
+    LinearChain,
     MatthewsCorrelation,
     MulticlassZeroOne,
     PartialAUC,
@@ -36,6 +38,9 @@ __all__ = [
     "ROCAUC",
     "AveragePrecision",
     "BalancedError",
+    "ChainDirectLoss",
+    "ChainHingeLoss",
+    "ChainPerceptronLoss",
     "CostMatrix",
     "CountingTask",
     "Dice",
@@ -44,6 +49,7 @@ __all__ = [
     "GMean",
     "HingeLoss",
     "Jaccard",
+    "LinearChain",
     "MatthewsCorrelation",
     "MulticlassZeroOne",
     "PartialAUC",

@@ -135,6 +135,7 @@ def solve(
     """
     if reduction not in ("mean", "sum", "none"):
         raise ArgumentError("reduction", repr(reduction), "'mean', 'sum' or 'none'")
+    Layout.of(scores, options.get("dim", -1))
     if torch.is_autocast_enabled(scores.device.type):
         with torch.autocast(scores.device.type, enabled=False):
             return solve(task, scores, targets, terms, shown=shown, reduction=reduction, **options)

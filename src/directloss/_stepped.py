@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Any, Literal, Self
@@ -30,17 +31,17 @@ class SteppedModule(nn.Module):
 
     _quiet_batches: int | None = 0
 
-    def _watch(self, moved: Tensor) -> None:
-        """Count training batches without gradient; `moved`: whether this one has any."""
+    def _watch(self, gradient: Tensor) -> None:
+        """Count training batches whose gradient is 0 everywhere."""
         if traced() or not self.training or self._quiet_batches is None:
             return
-        if bool(moved):
+        if bool(gradient.any()):
             self._quiet_batches = 0
             return
         self._quiet_batches += 1
         if self._quiet_batches == QUIET_BATCHES:
             self._quiet_batches = None
-            warnings.warn(self._advice(), UserWarning, stacklevel=4)
+            warnings.warn(self._advice(), UserWarning, stacklevel=_callers_level())
 
     def _advice(self) -> str:
         """What the warning says."""
@@ -72,3 +73,14 @@ class SteppedModule(nn.Module):
             wide = torch.float32 if device.type == "mps" else torch.float64
             self._buffers[name] = step.to(device, wide)
         return self
+
+
+def _callers_level() -> int:
+    """The `stacklevel` of the line that called the module, past torch's and our own frames."""
+    level = 1
+    frame = sys._getframe(1)
+    inside = ("directloss.", "torch.")
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith(inside):
+        frame = frame.f_back
+        level += 1
+    return level

@@ -83,7 +83,7 @@ class _ChainLoss(SteppedModule):
             refuse_undefined=self.empty == "error",
         )
         # The last two terms of every update are the two ends of its difference.
-        self._watch((solution.labels[-1] != solution.labels[-2]).any())
+        self._watch(solution.labels[-1] != solution.labels[-2])
         values = solution.task_losses[0]
         if shown == "objective":
             values = torch.zeros_like(solution.counted)

@@ -165,6 +165,7 @@ def _compare(comparison: Comparison, folder: Path, workers: int, console: Consol
             folder,
             command=["directloss", *sys.argv[1:]],
             workers=workers,
+            on_start=display.start,
             on_trial=display.on_trial,
         )
     page = folder / "report.html"

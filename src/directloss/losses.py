@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import math
-import warnings
-from collections.abc import Callable, Sequence
-from typing import Any, Literal, Self
+from collections.abc import Sequence
+from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from directloss import functional
-from directloss._operators import traced, transformed
 from directloss._solve import (
     Empty,
     LayoutOptions,
     Reduction,
-    Solved,
     Step,
     measured_step,
     solve,
 )
+from directloss._stepped import QUIET_BATCHES, Auto, SteppedModule
 from directloss.diagnostics import Diagnostics, diagnose
 from directloss.errors import ArgumentError
 from directloss.lists import Dim
@@ -28,16 +25,9 @@ from directloss.tasks.base import Direction, Task
 
 __all__ = ["DirectLoss", "HingeLoss", "PerceptronLoss"]
 
-Auto = Literal["auto"]
 
-QUIET_BATCHES = 50
-"""Training batches in a row without any gradient before one warning is given."""
-
-
-class _TaskLoss(nn.Module):
+class _TaskLoss(SteppedModule):
     """What the three updates share: the task, the layout, and a step that may set itself."""
-
-    _quiet_batches: int | None = 0
 
     def __init__(
         self,
@@ -78,33 +68,6 @@ class _TaskLoss(nn.Module):
         # Until a batch has a spread, a stand-in. Chosen without looking, for traced graphs.
         return measured, torch.where(torch.isnan(measured), self.task.epsilon_scale, measured)
 
-    def _keep(self, name: str, measured: Tensor) -> None:
-        """Hold the step fixed, once a training batch went through."""
-        if self.training and (torch.compiler.is_compiling() or not transformed()):
-            getattr(self, name).copy_(measured)
-
-    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
-        # The step moves between devices but keeps its precision: half() of a model is not meant
-        # for it. float64 does not exist on every device, hence the detour.
-        steps = {name: step for name, step in self._buffers.items() if step is not None}
-        for name, step in steps.items():
-            self._buffers[name] = step.float()
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        for name, step in steps.items():
-            device = self.get_buffer(name).device
-            wide = torch.float32 if device.type == "mps" else torch.float64
-            self._buffers[name] = step.to(device, wide)
-        return self
-
-    def _set_step(self, name: str, value: float | Auto) -> None:
-        if value == "auto":
-            value = math.nan
-        elif isinstance(value, str):
-            raise ArgumentError(name, repr(value), "a positive finite number, or 'auto'")
-        else:
-            functional.require_positive(name, value)
-        self.register_buffer(name, torch.tensor(float(value), dtype=torch.float64))
-
     def _loss(
         self,
         scores: Tensor,
@@ -122,20 +85,8 @@ class _TaskLoss(nn.Module):
             reduction=self.reduction,
             **layout,
         )
-        self._watch(solved)
+        self._watch(solved.combination)
         return functional.loss_of(solved)
-
-    def _watch(self, solved: Solved) -> None:
-        """Count training batches without gradient; say once, when it lasts, which knob to turn."""
-        if traced() or not self.training or self._quiet_batches is None:
-            return
-        if bool(solved.combination.any()):
-            self._quiet_batches = 0
-            return
-        self._quiet_batches += 1
-        if self._quiet_batches == QUIET_BATCHES:
-            self._quiet_batches = None
-            warnings.warn(self._advice(), UserWarning, stacklevel=6)
 
     def _advice(self) -> str:
         return (

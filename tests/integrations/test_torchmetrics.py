@@ -114,6 +114,9 @@ def test_a_batch_with_an_error_adds_nothing() -> None:
         metric.update(torch.tensor([1.0, 2.0]), torch.tensor([1, -1]))
     with pytest.raises(ArgumentError, match="groups"):
         metric.update(scores, targets, groups=torch.arange(3))
+    metric.ignore_index = 255
+    with pytest.raises(ArgumentError, match="mask"):
+        metric.update(scores, targets, mask=torch.ones(3, dtype=torch.bool))
     assert metric.compute() == before
 
 

@@ -35,6 +35,7 @@ def compare(
     *,
     command: list[str],
     workers: int = 1,
+    on_start: Callable[[], None] = lambda: None,
     on_trial: OnTrial = lambda *_: None,
 ) -> schema.Results:
     """Runs all trials that `out` does not hold yet and writes `results.json` and `results.csv`.
@@ -47,7 +48,7 @@ def compare(
         out: output folder.
         command: the command line, for the record.
         workers: processes.
-        on_trial: for a display of progress.
+        on_start, on_trial: for a display of progress; nothing can be refused after `on_start`.
 
     Raises:
         DirectLossError: configuration, data or folder do not fit.
@@ -62,6 +63,7 @@ def compare(
     task = METRICS[comparison.metric].make_task()
     with output_folder(out, comparison.model_dump(mode="json")) as folder:
         store = TrialStore(folder / TRIALS, higher_is_better=task.higher_is_better)
+        on_start()
         _run_missing(comparison, store, todo, workers, on_trial)
         results = _collect(comparison, store, columns, task.higher_is_better, command)
         write_atomically(folder / RESULTS, results.to_json())

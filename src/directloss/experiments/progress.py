@@ -42,9 +42,14 @@ class ProgressDisplay:
         }
         self._all = self._progress.add_task("all", total=trials * len(methods), note="")
         self.resumed = 0
+        self._started = False
+
+    def start(self) -> None:
+        """Shows the bars; without it there is nothing on the terminal, at the end neither."""
+        self._started = True
+        self._progress.start()
 
     def __enter__(self) -> ProgressDisplay:
-        self._progress.start()
         return self
 
     def __exit__(
@@ -53,7 +58,8 @@ class ProgressDisplay:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._progress.stop()
+        if self._started:
+            self._progress.stop()
 
     def on_trial(self, assignment: Assignment, finished: Finished, was_stored: bool) -> None:
         """Advances the bars."""

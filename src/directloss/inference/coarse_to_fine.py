@@ -57,8 +57,9 @@ def narrow(
     spans = _worthwhile_spans(block, height, width, low, high)
     if spans.shape[0] == 0:
         return
-    score_sums = _running_sums(positives)
-    negative_sums = _running_sums(negatives)
+    center = positives[positives.size // 2]
+    score_sums = _running_sums(positives, center)
+    negative_sums = _running_sums(negatives, center)
     falls = _never_grows(discounts, step, positives.size + negatives.size if step else right)
     while spans.shape[0] > 0:
         _drop_blocks(
@@ -298,11 +299,12 @@ def _weighted(
 
 
 @kernel
-def _running_sums(values: Array) -> Array:
+def _running_sums(values: Array, center: float) -> Array:
+    """Sums of the first values, measured from `center`: F does not see a shift of all scores."""
     sums = np.empty(values.size + 1, np.float64)
     sums[0] = 0.0
     for k in range(values.size):
-        sums[k + 1] = sums[k] + values[k]
+        sums[k + 1] = sums[k] + (values[k] - center)
     return sums
 
 

@@ -176,8 +176,10 @@ def corridor(
     scale = 2.0 / (size * negatives.size)
     sums = np.empty(negatives.size + 1, np.float64)
     sums[0] = 0.0
+    # F does not see a shift of all scores; sums measured from one of them round less.
+    center = positives[size // 2]
     for j in range(negatives.size):
-        sums[j + 1] = sums[j] + negatives[j]
+        sums[j + 1] = sums[j] + (negatives[j] - center)
     starts = np.empty(size + 1, np.int64)
     starts[0] = 0
     width = 0
@@ -191,7 +193,7 @@ def corridor(
     last_high = sums.size - 1
     for i in range(size):
         lo, hi = low[i], high[i]
-        slope = scale * positives[i]
+        slope = scale * (positives[i] - center)
         reward = weight * rank_weights[i]
         row = step * (i + 1)
         word = np.uint64(0)

@@ -18,7 +18,10 @@ from directloss.inference.ground_truth import least_loss
 from directloss.inference.separable import is_separable, separable
 from directloss.inference.sorting import INDEX, LABEL, ranked_classes
 
-__all__ = ["configuration_losses", "solve_rankings"]
+__all__ = ["SCRATCH", "configuration_losses", "solve_rankings"]
+
+SCRATCH = 4
+"""Words of scratch memory for each item of a list."""
 
 
 @kernel
@@ -41,6 +44,7 @@ def solve_rankings(
     task_losses: Array,
     values: Array,
     defined: Array,
+    scratch: Array,
 ) -> None:
     """Solve lists first .. last - 1 of a ragged batch for every term of an update.
 
@@ -60,6 +64,7 @@ def solve_rankings(
         combination: out, as scores: sum_t coefficients[t] * y_t.
         task_losses, values: out, float64 (L, T): Delta(y_t), and F(y_t) with infinite scores as 0.
         defined: out, bool (L,): False for a list without positives or without negatives.
+        scratch: uint64, at least `SCRATCH` words for each item of the longest list and 8 more.
     """
     terms = weights.size
     for number in range(first, last):
@@ -76,17 +81,21 @@ def solve_rankings(
             values[number] = 0.0
             continue
         defined[number] = True
-        order = np.empty(size, np.uint32)
-        positives = np.empty(positive_count + 1, np.float64)
-        negatives = np.empty(negative_count + 1, np.float64)
-        ranked_classes(scores[begin:end], labels[begin:end], order, positives, negatives)
+        # What is as long as the list lives in the scratch memory.
+        order = scratch[: size // 2 + 1].view(np.uint32)[:size]
+        ranks = scratch[size // 2 + 1 :]
+        both = ranks[: size + 2].view(np.float64)
+        positives, negatives = both[: positive_count + 1], both[positive_count + 1 :]
+        rest = ranks[size + 2 :]
+        ranked_classes(scores[begin:end], labels[begin:end], order, positives, negatives, rest)
         positives, negatives = positives[:positive_count], negatives[:negative_count]
-        predicted = np.empty(positive_count, np.int32)
-        ties = np.empty(positive_count, np.int32)
+        counts = rest[: positive_count + 1].view(np.int32)
+        predicted, ties = counts[:positive_count], counts[positive_count : 2 * positive_count]
+        weight_of_rank = rest[positive_count + 1 :][:positive_count].view(np.float64)
+        rest = rest[2 * positive_count + 1 :]
         any_tie = _predict(positives, negatives, predicted, ties)
         fences = _fence(positives, negatives)
 
-        weight_of_rank = np.empty(positive_count, np.float64)
         for i in range(positive_count):
             weight_of_rank[i] = rank_scales[number] * rank_weights[rank_offsets[number] + i + 1]
         discount = discounts[discount_offsets[number] :]
@@ -109,7 +118,15 @@ def solve_rankings(
                 )
             else:
                 _augmented(
-                    positives, negatives, fences, weight_of_rank, discount, step, weight, above[t]
+                    positives,
+                    negatives,
+                    fences,
+                    weight_of_rank,
+                    discount,
+                    step,
+                    weight,
+                    above[t],
+                    rest,
                 )
             metric = 0.0
             for i in range(positive_count):
@@ -184,9 +201,9 @@ def _combine(
     for t in range(terms):
         value = 0.0
         for i in range(size):
-            margin = np.float64(other - 2 * np.int64(above[t, i]))
-            margins[i] += coefficients[t] * margin
-            value += positives[i] * margin
+            won = np.float64(other - 2 * np.int64(above[t, i]))
+            margins[i] += coefficients[t] * won
+            value += positives[i] * won
         values[t] = value
     p = n = 0
     for rank in range(order.size):
@@ -197,7 +214,7 @@ def _combine(
                 margin += extra[p]
             p += 1
         else:
-            margin = extra[size + n] if extra.size else 0.0
+            margin = np.float64(extra[size + n] if extra.size else 0.0)
             score = negatives[n]
             for t in range(terms):
                 i = passed[t]
@@ -274,12 +291,13 @@ def _augmented(
     step: int,
     weight: float,
     above: Array,
+    scratch: Array,
 ) -> None:
     """argmax F + weight * Delta as the number of negatives above each positive."""
     size, other = positives.size, negatives.size
     end = size + other if step else other
     if is_separable(discounts, step, end, weight):
-        positives_above = np.empty(other, np.int32)
+        positives_above = scratch[: other // 2 + 1].view(np.int32)[:other]
         separable(
             positives, negatives, fences, rank_weights, discounts, step, weight, positives_above
         )

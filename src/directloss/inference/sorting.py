@@ -38,16 +38,17 @@ def ranked(scores: Array, labels: Array, sorted_scores: Array, order: Array) -> 
         order: out, uint32 (n,): in ranked order, the index in the low 31 bits and the label in the
             highest (masks `INDEX` and `LABEL`).
     """
+    first, second = np.empty(scores.size, np.uint64), np.empty(scores.size, np.uint64)
     # A key is read as a score by way of one word of memory, which the compiler keeps in a register.
     if scores.itemsize == 4:
-        keys = _sorted32(scores.view(np.uint32), labels, order)
+        keys = _sorted32(scores.view(np.uint32), labels, order, first, second)
         bits32 = np.empty(1, np.uint32)
         score32 = bits32.view(np.float32)
         for rank in range(keys.size):
             bits32[0] = _key32(np.uint32(keys[rank] >> np.uint64(32)))  # its own inverse
             sorted_scores[rank] = score32[0]
     else:
-        keys = _sorted64(scores.view(np.uint64), labels, order)
+        keys = _sorted64(scores.view(np.uint64), labels, order, first, second)
         bits64 = np.empty(1, np.uint64)
         score64 = bits64.view(np.float64)
         for rank in range(keys.size):
@@ -57,7 +58,7 @@ def ranked(scores: Array, labels: Array, sorted_scores: Array, order: Array) -> 
 
 @kernel
 def ranked_classes(
-    scores: Array, labels: Array, order: Array, positives: Array, negatives: Array
+    scores: Array, labels: Array, order: Array, positives: Array, negatives: Array, spare: Array
 ) -> None:
     """Rank one list, and its two classes apart.
 
@@ -65,27 +66,30 @@ def ranked_classes(
         scores, labels, order: as in `ranked`.
         positives, negatives: out, float64 (P + 1,) and (N + 1,): the scores of each class in ranked
             order; the last entry is scratch.
+        spare: scratch, uint64 (2 n,).
     """
+    size = scores.size
+    first, second = spare[:size], spare[size : 2 * size]
     p = n = 0
     if scores.itemsize == 4:
-        keys = _sorted32(scores.view(np.uint32), labels, order)
+        keys = _sorted32(scores.view(np.uint32), labels, order, first, second)
         bits32 = np.empty(1, np.uint32)
         score32 = bits32.view(np.float32)
         for rank in range(keys.size):
             bits32[0] = _key32(np.uint32(keys[rank] >> np.uint64(32)))
             # Labels come in an order that no processor can guess: write twice, advance once.
             positives[p] = negatives[n] = score32[0]
-            label = np.int64(order[rank] >> np.uint32(31))
+            label = int(order[rank] >> np.uint32(31))
             p += label
             n += 1 - label
     else:
-        keys = _sorted64(scores.view(np.uint64), labels, order)
+        keys = _sorted64(scores.view(np.uint64), labels, order, first, second)
         bits64 = np.empty(1, np.uint64)
         score64 = bits64.view(np.float64)
         for rank in range(keys.size):
             bits64[0] = _key64(keys[rank])
             positives[p] = negatives[n] = score64[0]
-            label = np.int64(order[rank] >> np.uint32(31))
+            label = int(order[rank] >> np.uint32(31))
             p += label
             n += 1 - label
 
@@ -122,11 +126,9 @@ def _starts(counts: Array) -> None:
 
 
 @kernel
-def _sorted32(bits: Array, labels: Array, order: Array) -> Array:
-    """Packed keys in ranked order; writes `order`."""
+def _sorted32(bits: Array, labels: Array, order: Array, keys: Array, spare: Array) -> Array:
+    """Packed keys in ranked order, in one of the two scratch arrays; writes `order`."""
     n = bits.size
-    keys = np.empty(n, np.uint64)
-    spare = np.empty(n, np.uint64)
     counts = np.zeros((3, _VALUES), np.int32)
     for i in range(n):
         key = np.uint64(_key32(bits[i])) << np.uint64(32)
@@ -157,11 +159,9 @@ def _distribute(source: Array, target: Array, place: Array, shift: np.uint64) ->
 
 
 @kernel
-def _sorted64(bits: Array, labels: Array, order: Array) -> Array:
-    """Keys in ranked order; writes `order`."""
+def _sorted64(bits: Array, labels: Array, order: Array, keys: Array, spare: Array) -> Array:
+    """Keys in ranked order, in one of the two scratch arrays; writes `order`."""
     n = bits.size
-    keys = np.empty(n, np.uint64)
-    spare = np.empty(n, np.uint64)
     spare_order = np.empty(n, np.uint32)
     counts = np.zeros((6, _VALUES), np.int32)
     negatives = 0

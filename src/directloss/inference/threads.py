@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from threading import Lock
+from threading import Lock, local
 from typing import Any
 
 import numpy as np
@@ -24,11 +24,17 @@ __all__ = ["over_lists"]
 _WORTH_A_THREAD = 1 << 15
 """Items below which waking another thread costs more than it saves (about 0.1 ms of work)."""
 
+_MOST_KEPT = 1 << 25
+"""Words of scratch memory that a thread holds on to between calls (256 MiB)."""
+
+_memory = local()
 _pool: ThreadPoolExecutor | None = None
 _lock = Lock()
 
 
-def over_lists(kernel: Callable[..., Any], offsets: Array, *arguments: Any) -> None:
+def over_lists(
+    kernel: Callable[..., Any], offsets: Array, *arguments: Any, scratch: int | None = None
+) -> None:
     """Call `kernel(first, last, *arguments)` on ranges that cover all lists.
 
     Uses up to `torch.get_num_threads()` threads where several lists hold enough items.
@@ -37,7 +43,13 @@ def over_lists(kernel: Callable[..., Any], offsets: Array, *arguments: Any) -> N
         kernel: compiled without the GIL; writes only what belongs to lists first .. last - 1.
         offsets: int64 (L + 1,), by which work is shared out.
         arguments: passed on as they are.
+        scratch: words of 8 bytes that the kernel needs for each item of its longest list; it gets
+            them as one more argument, uint64. The memory stays with the thread: at a million
+            items, mapping fresh memory costs more than solving.
     """
+    if scratch is not None:
+        longest = int(np.diff(offsets).max(initial=0))
+        kernel = _WithScratch(kernel, scratch * (longest + 8))
     lists = offsets.size - 1
     items = int(offsets[-1])
     workers = min(torch.get_num_threads(), lists, items // _WORTH_A_THREAD)
@@ -51,6 +63,25 @@ def over_lists(kernel: Callable[..., Any], offsets: Array, *arguments: Any) -> N
     kernel(*ranges[0], *arguments)
     for future in pending:
         future.result()
+
+
+class _WithScratch:
+    """A kernel that gets its thread's scratch memory as last argument."""
+
+    def __init__(self, kernel: Callable[..., Any], words: int) -> None:
+        self._kernel, self._words = kernel, words
+
+    def __call__(self, *arguments: Any) -> None:
+        self._kernel(*arguments, _scratch_memory(self._words))
+
+
+def _scratch_memory(words: int) -> Array:
+    kept: Array | None = getattr(_memory, "words", None)
+    if kept is None or kept.size < words:
+        kept = np.empty(words, np.uint64)
+        if words <= _MOST_KEPT:
+            _memory.words = kept
+    return kept
 
 
 def _threads() -> ThreadPoolExecutor:

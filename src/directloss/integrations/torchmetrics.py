@@ -97,10 +97,14 @@ class TaskMetric(Metric):
         """
         scores, targets = scores.detach(), targets.detach()
         layout = Layout.of(scores, self.dim)
+        per_list = self.task.target_per_list
+        if mask is not None:
+            layout.mask_to_rows(mask, per_list=per_list)
         if self.ignore_index is not None:
+            layout.targets_to_rows(targets, per_list=per_list)
             kept = targets != self.ignore_index
             mask = kept if mask is None else mask & kept
-        if self.task.target_per_list or 0 not in layout.axes:
+        if per_list or 0 not in layout.axes:
             values = self.task.metric(
                 scores, targets, dim=self.dim, mask=mask, groups=groups, reduction="none"
             )

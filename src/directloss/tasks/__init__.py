@@ -21,6 +21,7 @@ from directloss.tasks.pairs import (
     ReciprocalRank,
 )
 from directloss.tasks.positions import BEDROC, NDCG, PrecisionAtK, RecallAtK, RPrecision
+from directloss.tasks.structured import LinearChain
 
 __all__ = [
     "BEDROC",
@@ -35,6 +36,7 @@ __all__ = [
     "FBeta",
     "GMean",
     "Jaccard",
+    "LinearChain",
     "MatthewsCorrelation",
     "MulticlassZeroOne",
     "PartialAUC",

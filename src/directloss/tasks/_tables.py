@@ -118,7 +118,10 @@ def as_table(given: object, *, first: int, name: str) -> Table:
         return given
     if callable(given):
         return ListTable(given, first=first, name=name)
-    array = np.asarray(given, np.float64)
+    try:
+        array = np.asarray(given, np.float64)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(name, repr(given), "a function, or numbers of shape (m,)") from error
     if array.ndim != 1 or array.size == 0:
         raise ArgumentError(name, f"an array of shape {array.shape}", "a function, or shape (m,)")
     return FixedTable(_FromArray(_checked(array, name), first), name=name)

@@ -308,6 +308,9 @@ class CountingTask(_Counting):
             )
         tables, starts, at = [np.empty(0)], [], 0
         for P, N in sizes.T:
+            if P + N == 0:
+                starts.append(-1)
+                continue
             tp, fp = np.meshgrid(np.arange(P + 1.0), np.arange(N + 1.0), indexing="ij")
             table = np.broadcast_to(self.loss_of_counts(tp, fp, P - tp, N - fp), tp.shape)
             if np.isnan(table).all():

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from directloss.errors import ArgumentError
 from directloss.inference._kernel import Array
-from directloss.inference.rankings import configuration_losses, solve_rankings
+from directloss.inference.rankings import SCRATCH, configuration_losses, solve_rankings
 from directloss.inference.threads import over_lists
 from directloss.inference.ties import average_precisions, roc_areas
 from directloss.lists import Lists, class_counts
@@ -98,6 +98,7 @@ class RankingTask(Task):
             solution.task_losses,
             solution.values,
             solution.defined,
+            scratch=SCRATCH,
         )
         return solution
 

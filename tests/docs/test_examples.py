@@ -1,0 +1,44 @@
+"""What the pages show runs as it stands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[2]
+PAGES = [*sorted((ROOT / "docs/tasks").glob("*.md")), ROOT / "docs/write-your-own-task.md"]
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\]\(((?!https?:)[^)#]+)")
+
+
+def examples() -> list[object]:
+    found = []
+    for page in PAGES:
+        for number, match in enumerate(BLOCK.finditer(page.read_text()), start=1):
+            name = f"{page.stem} {number}"
+            line = page.read_text()[: match.start(1)].count("\n")
+            # Line numbers of a failure are those of the page.
+            found.append(pytest.param(page, "\n" * line + match[1], id=name))
+    return found
+
+
+@pytest.mark.parametrize(("page", "code"), examples())
+def test_example(page: Path, code: str) -> None:
+    """Each block stands on its own."""
+    torch.manual_seed(0)
+    exec(compile(code, str(page), "exec"), {"__name__": "example"})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in LINK.findall(page.read_text()):
+        assert (page.parent / target).exists(), f"{page}: {target}"
+
+
+def test_every_family_has_an_example() -> None:
+    pages = {page.stem for page in PAGES if BLOCK.search(page.read_text())}
+    families = ("pairs", "positions", "counting", "multiclass", "structured")
+    assert pages >= {*families, "index", "write-your-own-task"}
