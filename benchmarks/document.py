@@ -49,7 +49,10 @@ def write_document(results: dict[str, Any], path: Path) -> None:
 
 
 def cost_model(results: dict[str, Any], share: float = Case(BILLION).share) -> str:
-    """Average precision at a billion items, from the largest list and the measured slopes."""
+    """Average precision at a billion items, from the largest list and the measured slopes.
+
+    Empty where the run holds no two sizes that a slope can be taken from.
+    """
     body = []
     for direction in ("positive", "negative", "both"):
         work = f"AveragePrecision {direction}"
@@ -77,6 +80,8 @@ def cost_model(results: dict[str, Any], share: float = Case(BILLION).share) -> s
                 f"{bytes_an_item * BILLION / 1e9:.0f} GB",
             ]
         )
+    if not body:
+        return ""
     head = [
         "",
         "measured at n",

@@ -28,11 +28,14 @@ from directloss.lists import Lists, read_lists
 
 __all__ = ["PARTS", "measure"]
 
+EFFORT = Effort(seconds=0.3, fewest=7, most=50)
+"""More repetitions than elsewhere: parts are small differences."""
+
 PARTS = ("reading", "sort", "prediction", "coefficients", "inference", "autograd")
 
 
 def measure(
-    sizes: Sequence[int], effort: Effort, log: Callable[[str], None]
+    sizes: Sequence[int], log: Callable[[str], None], effort: Effort = EFFORT
 ) -> Iterator[dict[str, Any]]:
     """Seconds of each part and of the whole step, each the fastest; one below the noise is 0."""
     for n in sorted(sizes):

@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks import batches, profile, startup
 from benchmarks.case import Case
 from benchmarks.growth import exponent
-from benchmarks.memory import Limits, probe
+from benchmarks.memory import Limits, Probe, probe
 from benchmarks.timing import Effort, interleave
 from benchmarks.works import REFERENCE, Work, catalogue
 
@@ -21,6 +21,9 @@ SHARES = (0.2, 0.01)
 GRID_SHARES = (0.01, 0.2)
 GRID_EPSILONS = (0.01, 0.1, 1.0, 10.0)
 GRID_SHIFTS = (0.0, 0.5, 2.0)
+PROBED = 10_000
+"""Shorter lists take too little memory to measure, and nothing that is worth stopping."""
+
 DIRECTIONS = ("positive", "negative", "both")
 
 
@@ -61,7 +64,8 @@ def _one_size(case: Case, alive: dict[str, Work], options: Options) -> Iterator[
     for name, work in list(alive.items()):
         about = {"work": name, "kind": work.kind, "n": case.n, "share": case.share}
         reason = work.missing
-        if reason is None:
+        probes[name] = Probe()
+        if reason is None and case.n >= PROBED:
             probes[name] = probe(name, case, options.limits)
             reason = probes[name].stopped
         if reason is not None:
@@ -154,5 +158,5 @@ SECTIONS: dict[str, Callable[[Options], Iterator[Row]]] = {
     "batches": lambda options: batches.ragged(options.effort, options.log),
     "retrieval": lambda options: batches.retrieval(options.effort, options.log),
     "startup": lambda options: startup.measure(options.log),
-    "profile": lambda options: profile.measure(options.sizes, options.effort, options.log),
+    "profile": lambda options: profile.measure(options.sizes, options.log),
 }

@@ -13,6 +13,9 @@ __all__ = ["Effort", "Samples", "interleave", "time_calls"]
 
 Step = Callable[[], object]
 
+LONG = 1.0
+"""Seconds beside which a warm-up no longer counts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Effort:
@@ -65,11 +68,12 @@ def time_calls(step: Step, calls: int) -> float:
 
 def interleave(steps: Mapping[str, Step], reference: Step, effort: Effort) -> dict[str, Samples]:
     """Time every step in turn, each next to the reference, until each had its share of time."""
-    reference_calls = _warm_calls(reference, effort)
+    reference_calls = effort.calls(_warm(reference))
     calls, left = {}, {}
     for name, step in steps.items():
-        calls[name] = _warm_calls(step, effort)
-        left[name] = effort.repetitions(time_calls(step, calls[name]) * calls[name])
+        seconds = _warm(step)
+        calls[name] = effort.calls(seconds)
+        left[name] = effort.repetitions(seconds * calls[name])
     samples = {name: Samples() for name in steps}
     # A collection that falls into one step's time would be counted as its own.
     was_enabled = gc.isenabled()
@@ -87,6 +91,7 @@ def interleave(steps: Mapping[str, Step], reference: Step, effort: Effort) -> di
     return samples
 
 
-def _warm_calls(step: Step, effort: Effort) -> int:
-    step()
-    return effort.calls(time_calls(step, 1))
+def _warm(step: Step) -> float:
+    """Seconds a call, after what only the first one pays; a long first call is not repeated."""
+    first = time_calls(step, 1)
+    return first if first > LONG else time_calls(step, 1)

@@ -98,9 +98,7 @@ def subsets(task_loss: CountLoss) -> Callable[[Floats], Configurations]:
     return lambda targets: of(tuple(float(t) for t in targets))
 
 
-def loss_of_set(
-    task_loss: CountLoss, y: Floats, relevance: Floats
-) -> float:
+def loss_of_set(task_loss: CountLoss, y: Floats, relevance: Floats) -> float:
     tp, fp = float(y @ relevance), float(y @ (1 - relevance))
     return float(task_loss(tp, fp, relevance.sum() - tp, (1 - relevance).sum() - fp))
 
@@ -324,7 +322,8 @@ TASKS: tuple[TaskCase, ...] = (
         "RecallAtK(2)", lambda: dl.RecallAtK(2), _itself, _first(2, lambda t: float(t.sum()))
     ),
     position_case(
-        "BEDROC(2)", lambda: dl.BEDROC(2.0), _itself, _decay, floor=_least_decay, undefined=ONE_CLASS
+        "BEDROC(2)", lambda: dl.BEDROC(2.0), _itself, _decay, floor=_least_decay,
+        undefined=ONE_CLASS,
     ),
     count_case("ZeroOne", dl.ZeroOne, lambda tp, fp, fn, tn: (fp + fn) / (tp + fp + fn + tn)),
     count_case("Jaccard", dl.Jaccard, _tversky(1.0, 1.0)),

@@ -19,7 +19,6 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 import directloss as dl
-from directloss.functional import direct_terms, hinge_terms, perceptron_terms
 from directloss.lists import Lists
 from directloss.tasks import Solution, Task
 
@@ -81,8 +80,8 @@ class TaskCase:
         make: a new task.
         draw: (generator, n) -> targets (n,) of a list on which the metric is defined.
         configurations: targets -> all configurations.
-        predicted_loss: (scores, targets) -> Delta of the prediction of one list, by definition; where
-            scores tie, items of lower relevance come first.
+        predicted_loss: (scores, targets) -> Delta of the prediction of one list, by definition;
+            where scores tie, items of lower relevance come first.
         reference: (scores, targets) -> the metric of one list, ties as its best known package
             counts them.
         undefined: targets of lists on which the metric is undefined, by name.
@@ -122,17 +121,19 @@ class TaskCase:
 
 
 def update_terms(update: str, step: float) -> list[tuple[float, float]]:
-    """The (coefficient, weight) of an update, in plain numbers."""
-    if update == "hinge":
-        terms = hinge_terms(step)
-    elif update == "perceptron":
-        terms = perceptron_terms()
-    else:
-        terms = direct_terms(step, update)  # type: ignore[arg-type]
-    return [(float(c), float(w)) for c, w in terms]
+    """The (coefficient, weight) of an update, as the theorem and the definitions have them."""
+    return {
+        "positive": [(1 / step, step), (-1 / step, 0.0)],
+        "negative": [(1 / step, 0.0), (-1 / step, -step)],
+        "both": [(0.5 / step, step), (-0.5 / step, -step)],
+        "hinge": [(1.0, step), (-1.0, -inf)],
+        "perceptron": [(1.0, 0.0), (-1.0, -inf)],
+    }[update]
 
 
-def make_loss(update: str, task: Task, step: float | str = 0.5, **options: object) -> torch.nn.Module:
+def make_loss(
+    update: str, task: Task, step: float | str = 0.5, **options: object
+) -> torch.nn.Module:
     """The module of an update; `step` is its epsilon or margin, if it has one."""
     if update == "hinge":
         return dl.HingeLoss(task, margin=step, **options)  # type: ignore[arg-type]

@@ -121,6 +121,12 @@ def _trials(database: Path) -> dict[int, int]:
             "--positive: 'y' has no value 'ill'; it has sick, well",
         ),
         ((*GOOD[1:], "--methods", "magic"), "--methods: got 'magic', wanted some of logistic"),
+        (
+            (*GOOD[1:], "--metric", "magic"),
+            "--metric: got 'magic', wanted one of average-precision",
+        ),
+        ((*GOOD[1:], "--group", "q"), "--group: good.csv has no column 'q'; it has a, b, y"),
+        ((*GOOD[1:], "--group", "a"), "--target: 'y' holds 'well'; with --group every target"),
         ((*GOOD[1:], "--optimiser", "lion"), "--optimiser: got 'lion', wanted"),
         ((*GOOD[1:], "--hidden", "wide"), "--hidden: got 'wide', wanted widths"),
         ((*GOOD[1:], "--out", "t.csv/out"), "--out: cannot write to t.csv/out: Not a directory"),

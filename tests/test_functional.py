@@ -1,9 +1,9 @@
-"""The coefficients of every update, which an enumeration of objectives does not see, and the theorem's
-scalar for any differentiable F."""
+"""The coefficients of every update, which enumeration of objectives does not see; any F."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from math import inf
 
 import numpy as np
@@ -137,19 +137,32 @@ def test_the_terms_are_those_of_the_table() -> None:
 
 
 def test_average_precision_by_hand() -> None:
-    """One positive below one of two negatives: P = 1, N = 2, all numbers in closed form."""
+    """A positive between two negatives: P = 1, N = 2.
+
+    n_1 = 0, 1, 2 negatives above it have AP = 1, 1/2, 1/3, F = 0, 1, 0 and the coefficients
+    (positive, upper negative, lower negative) (1, -1/2, -1/2), (0, 1/2, -1/2), (-1, 1/2, 1/2).
+    """
     scores = torch.tensor([1.0, 2.0, 0.0], dtype=torch.float64)
     targets = torch.tensor([1, 0, 0])
-    # n_1 = 0, 1, 2: AP = 1, 1/2, 1/3 and F = (1, 0, -1.5 + 0.5 ...) by the definition of F.
-    pairs = [(1 - 2 + 1 - 0) / 2, (-(1 - 2) + 1 - 0) / 2, (-(1 - 2) - (1 - 0)) / 2]
-    assert pairs == [0.0, 1.0, 0.0]
     task = dl.AveragePrecision()
-    # y(eps) leaves n = 1 for n = 2 where eps (2/3 - 1/2) > 1, and for n = 0 where eps/2 > 1.
-    up = make_loss("positive", task, 8.0)
-    value, gradient = value_and_gradient(up, scores, targets)
-    assert value == 0.5
-    # y(n) = ((N - 2n)/PN, (P - 2c)/PN): from n = 1 (0, -1/2, 1/2) to n = 2 (-1, 1/2 - 1, 1/2 - 1 + 1).
-    assert gradient.tolist() == [(-1 - 0) / 8, (-0.5 + 0.5) * -1 / 8 + 0.0, (0.5 + 0.5) / 8]
+    # y(eps) leaves n = 1 for n = 2 where eps (1/2 - 1/3) > 1, y(-eps) for n = 0 where eps/2 > 1.
+    expected = {
+        ("positive", 5.0): [0.0, 0.0, 0.0],
+        ("positive", 8.0): [-1 / 8, 0.0, 1 / 8],
+        ("negative", 1.0): [0.0, 0.0, 0.0],
+        ("negative", 4.0): [-1 / 4, 1 / 4, 0.0],
+        ("both", 8.0): [-1 / 8, 1 / 16, 1 / 16],
+        ("perceptron", 1.0): [-1.0, 1.0, 0.0],
+        ("hinge", 1.0): [-1.0, 1.0, 0.0],
+        ("hinge", 8.0): [-2.0, 1.0, 1.0],
+    }
+    for (update, step), wanted in expected.items():
+        value, gradient = value_and_gradient(make_loss(update, task, step), scores, targets)
+        assert gradient.tolist() == wanted
+        if update in DIRECTIONS:
+            assert value == 0.5
+    # max [F + 8 Delta] - F(y*) = (0 + 8 * 2/3) - 0.
+    assert float(make_loss("hinge", task, 8.0)(scores, targets)) == pytest.approx(16 / 3)
 
 
 @every_update
@@ -198,13 +211,13 @@ def test_a_step_that_is_no_positive_number_is_refused(step: object) -> None:
         functional.hinge_loss(scores, targets, dl.AveragePrecision(), margin=step)  # type: ignore[arg-type]
 
 
-# --- any differentiable F ---------------------------------------------------------------------------
+# --- any differentiable F -------------------------------------------------------------------------
 
 
 class Chain:
     """Sequences of two labels over three places; F has a squared term, so it is not linear."""
 
-    sequences = [(a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1)]
+    sequences = tuple(product((0, 1), repeat=3))
     truth = (1, 0, 1)
 
     def __init__(self, parameters: Tensor) -> None:

@@ -17,7 +17,14 @@ from torch import Tensor, nn
 import directloss as dl
 from directloss.errors import ArgumentError, NonFiniteScoreError, UndefinedMetricError
 from tests.cases import TASKS
-from tests.harness import DIRECTIONS, UPDATES, TaskCase, make_loss, value_and_gradient
+from tests.harness import (
+    DIRECTIONS,
+    UPDATES,
+    TaskCase,
+    make_loss,
+    update_terms,
+    value_and_gradient,
+)
 
 Check = Callable[[TaskCase, str], None]
 HARD_INPUTS: dict[str, Check] = {}
@@ -44,7 +51,7 @@ def is_unset(loss_fn: nn.Module) -> bool:
     return all(isnan(float(step)) for step in loss_fn.state_dict().values())
 
 
-# --- the table --------------------------------------------------------------------------------------
+# --- the table ------------------------------------------------------------------------------------
 
 
 @hard_input("undefined list")
@@ -73,6 +80,33 @@ def undefined_among_others(case: TaskCase, update: str) -> None:
             make_loss(update, case.make(), reduction="none"), more, spoiled
         )
         assert each.shape == (5,) and each[2] == 0
+
+
+@hard_input("one class, where that is defined")
+def one_class(case: TaskCase, update: str) -> None:
+    """Such as an empty image for Jaccard: 0 if nothing is predicted, else 1, and its gradient."""
+    refused = {targets[0] for targets in case.undefined.values()}
+    for label in {0.0, 1.0} - refused:
+        targets = np.full(4, label)
+        everything = case.configurations(targets)
+        loss_fn = make_loss(update, case.make(), empty="error")
+        for scores in (rng().normal(size=4), np.array([-0.1, -0.4, -0.2, -0.3])):
+            value, gradient = value_and_gradient(
+                loss_fn, torch.tensor(scores), torch.tensor(targets)
+            )
+            if update in DIRECTIONS:
+                wanted = case.predicted_loss(scores, targets)
+                assert float(value) == pytest.approx(wanted, abs=1e-14)
+            terms, h = update_terms(update, 0.5), 1e-6
+            slopes = [
+                (
+                    everything.scalar(scores + h * e, terms)
+                    - everything.scalar(scores - h * e, terms)
+                )
+                / (2 * h)
+                for e in np.eye(4)
+            ]
+            assert gradient.numpy() == pytest.approx(np.array(slopes), abs=1e-6)
 
 
 @hard_input('empty="error"')
@@ -136,7 +170,7 @@ def nan_score(case: TaskCase, update: str) -> None:
     bad = scores.clone()
     bad[1, 4] = nan
     leaf = bad.clone().requires_grad_()
-    with pytest.raises(NonFiniteScoreError, match="^scores: got 1 NaN of 21 scores") as caught:
+    with pytest.raises(NonFiniteScoreError, match=r"^scores: got 1 NaN of 21 scores") as caught:
         loss_fn(leaf, targets)
     assert "entry 4" in str(caught.value) and "list 1" in str(caught.value)
     assert is_unset(loss_fn) and leaf.grad is None
@@ -157,9 +191,7 @@ def masked_nan(case: TaskCase, update: str) -> None:
     wanted = value_and_gradient(automatic(update, case), scores[mask], targets[mask])
     for anything in (nan, inf, -inf, 1e300):
         scores[~mask] = anything
-        value, gradient = value_and_gradient(
-            automatic(update, case), scores, targets, mask=mask
-        )
+        value, gradient = value_and_gradient(automatic(update, case), scores, targets, mask=mask)
         assert torch.equal(value, wanted[0])
         assert torch.equal(gradient[mask], wanted[1]) and not gradient[~mask].any()
 
@@ -170,9 +202,7 @@ def infinite_scores(case: TaskCase, update: str) -> None:
     for _ in range(20):
         scores, targets = case.tensors(generator, 9)
         infinite = torch.from_numpy(generator.random(9) < 0.4)
-        scores[infinite] = torch.from_numpy(
-            generator.choice([-inf, inf], size=int(infinite.sum()))
-        )
+        scores[infinite] = torch.from_numpy(generator.choice([-inf, inf], size=int(infinite.sum())))
         loss_fn = make_loss(update, case.make())
         value, gradient = value_and_gradient(loss_fn, scores, targets)
         assert value.isfinite() and gradient.isfinite().all()
@@ -190,9 +220,7 @@ def infinite_scores(case: TaskCase, update: str) -> None:
 def only_infinite(case: TaskCase, update: str) -> None:
     _, targets = case.tensors(rng(), 6)
     for scores in ([inf] * 6, [-inf] * 6, [inf, -inf] * 3):
-        value, gradient = value_and_gradient(
-            automatic(update, case), torch.tensor(scores), targets
-        )
+        value, gradient = value_and_gradient(automatic(update, case), torch.tensor(scores), targets)
         assert value.isfinite() and not gradient.any()
 
 
@@ -221,11 +249,11 @@ def wrong_targets(case: TaskCase, update: str) -> None:
     loss_fn = automatic(update, case)
     scores = torch.tensor([0.5, -0.5])
     for dtype in (torch.float32, torch.float64, torch.int64, torch.int8):
-        with pytest.raises(ArgumentError, match="^targets: got") as caught:
+        with pytest.raises(ArgumentError, match=r"^targets: got") as caught:
             loss_fn(scores, torch.tensor(case.wrong).to(dtype))
         assert caught.value.argument == "targets"
         assert any(f"{wrong:g}" in str(caught.value) for wrong in case.wrong)
-    with pytest.raises(ArgumentError, match="^targets: got"):
+    with pytest.raises(ArgumentError, match=r"^targets: got"):
         case.make().metric(scores, torch.tensor(case.wrong))
     assert is_unset(loss_fn), "a batch that was refused has set the step"
 
@@ -254,7 +282,7 @@ def wrong_shapes(case: TaskCase, update: str) -> None:
     ]
     for argument, came, s, t, options in calls:
         loss_fn = automatic(update, case)
-        with pytest.raises(ArgumentError, match=f"^{argument}: got") as caught:
+        with pytest.raises(ArgumentError, match=rf"^{argument}: got") as caught:
             loss_fn(s, t, **options)
         assert caught.value.argument == argument
         assert came in str(caught.value) and "wanted" in str(caught.value)
@@ -265,11 +293,11 @@ def wrong_shapes(case: TaskCase, update: str) -> None:
 def wrong_dim(case: TaskCase, update: str) -> None:
     scores, targets = case.batch(rng(), 3, 6)
     for dim in (2, -3, (0, 0), (1, -1), (), 1.5, "rows", (0.0,), None):
-        with pytest.raises(ArgumentError, match="^dim: got"):
+        with pytest.raises(ArgumentError, match=r"^dim: got"):
             automatic(update, case, dim=dim)(scores, targets)
 
 
-# --- the tests --------------------------------------------------------------------------------------
+# --- the tests ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("update", UPDATES)
@@ -283,7 +311,7 @@ def test_nan_errors_name_places_in_the_users_tensor() -> None:
     loss_fn = dl.DirectLoss(dl.AveragePrecision(), dim=0)
     scores = torch.zeros(3, 2)
     scores[2, 0] = nan
-    with pytest.raises(NonFiniteScoreError, match="1 NaN of 6 .* entry 2 along dim of list 0"):
+    with pytest.raises(NonFiniteScoreError, match=r"1 NaN of 6 .* entry 2 along dim of list 0"):
         loss_fn(scores, torch.zeros(3, 2))
     scores[:, 1] = nan
     with pytest.raises(NonFiniteScoreError, match="4 NaN of 6"):
@@ -315,19 +343,21 @@ def test_a_list_without_entries_trains_along_with_others() -> None:
 
 def print_table() -> None:
     """The table task x hard input: + where every update gives the promised answer."""
-    wide = max(len(name) for name in HARD_INPUTS)
-    print(" " * wide, *(case.name for case in TASKS), sep="  ")
-    for name, check in HARD_INPUTS.items():
+    for number, name in enumerate(HARD_INPUTS, start=1):
+        print(f"{number:2}  {name}")
+    wide = max(len(case.name) for case in TASKS)
+    print("\n" + " " * wide, *(f"{number:2}" for number in range(1, len(HARD_INPUTS) + 1)))
+    for case in TASKS:
         cells = []
-        for case in TASKS:
-            failed = []
-            for update in UPDATES:
-                try:
+        for check in HARD_INPUTS.values():
+            try:
+                for update in UPDATES:
                     check(case, update)
-                except Exception:
-                    failed.append(update)
-            cells.append(("+" if not failed else ",".join(failed)).center(len(case.name)))
-        print(name.ljust(wide), *cells, sep="  ")
+            except Exception:
+                cells.append(" -")
+            else:
+                cells.append(" +")
+        print(case.name.ljust(wide), *cells)
 
 
 if __name__ == "__main__":

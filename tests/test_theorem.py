@@ -1,8 +1,8 @@
 """The theorem itself: the mean direct gradient is the slope of the expected task loss.
 
-Both sides are estimated on the same draws. For draw d let g_d be the direct gradient along a direction
-v of parameter space, and s_d = [Delta(w + h v) - Delta(w - h v)] / 2h, whose mean is the slope of
-E[Delta] up to O(h^2). The test looks at the mean of g_d - s_d beside its standard error.
+Both sides are estimated on the same draws. For draw d let g_d be the direct gradient along a
+direction v of parameter space, and s_d = [Delta(w + h v) - Delta(w - h v)] / 2h, whose mean is the
+slope of E[Delta] up to O(h^2). The tests look at the mean of g_d - s_d beside its standard error.
 """
 
 from __future__ import annotations

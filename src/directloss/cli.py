@@ -42,6 +42,14 @@ def compare(
         str | None,
         typer.Option(help="Column of train/validation/test; made here (60/20/20) without it."),
     ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            help="Column of queries. Each query is a list, stays in one part, and the metric is "
+            "averaged over queries; targets are relevances (above 0 is positive where the metric "
+            "knows 0/1 only)."
+        ),
+    ] = None,
     positive: Annotated[
         str | None,
         typer.Option(help="Target value that is positive; by default 1 of 0/1, or the rarer one."),
@@ -53,10 +61,23 @@ def compare(
         list[str] | None, typer.Option(help="Text that stands for a missing value; repeatable.")
     ] = None,
     methods: Annotated[
-        str, typer.Option(help="Separated by commas; 'all', or some of them.")
+        str,
+        typer.Option(
+            help="Separated by commas. pos, neg, both (direct loss, by direction), hinge, per "
+            "(perceptron) and mix (cross-entropy + 0.1 x direct loss) train on --metric; with -ap "
+            "or -01 behind the name, on average precision or the 0-1 loss whatever --metric says. "
+            "logistic is cross-entropy; regression and listnet are for --group. 'all': the -ap "
+            "and -01 ones for average precision, else the ones that train on --metric."
+        ),
     ] = "all",
     metric: Annotated[
-        str, typer.Option(help="average-precision or accuracy.")
+        str,
+        typer.Option(
+            help="average-precision, roc-auc, partial-auc[:MAX_FPR], ndcg[:K], reciprocal-rank, "
+            "r-precision, precision-at-k:K, recall-at-k:K, bedroc[:ALPHA]; or, of decisions, "
+            "accuracy, balanced-accuracy, f1, fbeta:BETA, jaccard, mcc, gmean: for these every "
+            "method, cross-entropy too, gets the threshold that is best on the training part."
+        ),
     ] = "average-precision",
     hidden: Annotated[
         str, typer.Option(help="Widths of the hidden layers; 'none' for a linear model.")
@@ -95,6 +116,7 @@ def compare(
             data=data,
             target=target,
             split_column=split_column,
+            group=group,
             positive=positive,
             categorical=tuple(categorical or ()),
             missing=tuple(missing or ()),
@@ -125,16 +147,26 @@ def main() -> None:
     app()
 
 
-def _comparison(*, data: str, methods: tuple[str, ...], **options: object) -> Comparison:
+def _comparison(
+    *, data: str, methods: tuple[str, ...], metric: str, group: str | None, **options: object
+) -> Comparison:
     from pydantic import ValidationError
 
     from directloss.datasets import fingerprint
     from directloss.errors import ArgumentError
     from directloss.experiments.config import Comparison
-    from directloss.training.methods import METHODS
+    from directloss.training.methods import default_methods
 
-    methods = tuple(METHODS) if methods == ("all",) else methods
-    given = {"data": data, "data_sha256": fingerprint(data), "methods": methods, **options}
+    if methods == ("all",):
+        methods = default_methods(metric, grouped=group is not None)
+    given = {
+        "data": data,
+        "data_sha256": fingerprint(data),
+        "methods": methods,
+        "metric": metric,
+        "group": group,
+        **options,
+    }
     try:
         return Comparison.model_validate(given)
     except ValidationError as error:
@@ -145,7 +177,7 @@ def _comparison(*, data: str, methods: tuple[str, ...], **options: object) -> Co
 
 def _compare(comparison: Comparison, folder: Path, workers: int, console: Console) -> None:
     from directloss.experiments.compare import RESULTS, compare
-    from directloss.experiments.config import METRICS
+    from directloss.experiments.metrics import metric_named
     from directloss.experiments.progress import ProgressDisplay
     from directloss.experiments.trial import load_problems
     from directloss.report import console_table, write_report
@@ -157,7 +189,7 @@ def _compare(comparison: Comparison, folder: Path, workers: int, console: Consol
         console,
         comparison.methods,
         trials=len(problems.columns) * comparison.seeds * comparison.trials,
-        higher_is_better=METRICS[comparison.metric].make_task().higher_is_better,
+        higher_is_better=metric_named(comparison.metric).make_task().higher_is_better,
     )
     with display:
         results = compare(

@@ -59,6 +59,6 @@ def test_a_step_is_faster_than_blackbox_differentiation() -> None:
         samples = interleave(steps, works[REFERENCE].prepare(case), EFFORT)
         for name in names:
             best[name] = min(best[name], *samples[name].step)
-        if best["blackbox MAP"] > 4 * best["AveragePrecision positive"]:
+        if best["blackbox MAP"] > 2 * best["AveragePrecision positive"]:
             return
-    pytest.fail(f"seconds: {best}; blackbox differentiation is to take at least four times as long")
+    pytest.fail(f"seconds: {best}; blackbox differentiation is to take at least twice as long")

@@ -128,7 +128,7 @@ def test_batches_and_retrieval_and_profile(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(batches, "RETRIEVAL_CLASSES", (3,))
     (row,) = batches.retrieval(TINY, quiet)
     assert "stopped" in row or row["times_faster"] > 0
-    for row in profile.measure([500], TINY, quiet):
+    for row in profile.measure([500], quiet, TINY):
         assert row["step"] > 0
         assert all(row[part] >= 0 for part in profile.PARTS)
 

@@ -18,7 +18,7 @@ from directloss.experiments.compare import compare
 from directloss.experiments.config import Comparison
 from directloss.experiments.folder import TRIALS, FolderError
 from directloss.report.schema import Results
-from directloss.training import METHODS, FitConfig, Settings, plan
+from directloss.training import METHODS, FitConfig, Settings, default_methods, plan
 from directloss.training.search import Finished
 
 METHOD_NAMES = ("logistic", "pos-ap", "neg-ap")
@@ -174,6 +174,39 @@ def test_accuracy_and_mini_batches_and_a_linear_model(table: str, tmp_path: Path
     assert all(run.test > 0.75 for run in results.runs if run.column in ("x", "z"))
 
 
+@pytest.mark.parametrize("metric", ["f1", "roc-auc"])
+def test_other_metrics_with_the_methods_that_train_on_them(
+    table: str, tmp_path: Path, metric: str
+) -> None:
+    methods = default_methods(metric, grouped=False)
+    changes: dict[str, object] = {"metric": metric, "methods": methods, "seeds": 1, "trials": 1}
+    results = compare(comparison(table, **changes, positive="x"), tmp_path, command=[])
+    assert [row.method for row in results.table.rows] == list(methods)
+    # On the training part: that of the test has too few positives. Both are 0.5 by chance.
+    learned = {run.method: run.history.train[-1] for run in results.runs}
+    assert min(learned[name] for name in ("logistic", "neg", "mix")) > 0.6
+
+
+@pytest.mark.parametrize("metric", ["ndcg", "ndcg:3", "average-precision"])
+def test_queries_are_ranked_by_every_method(tmp_path: Path, metric: str) -> None:
+    generator = np.random.default_rng(0)
+    values = generator.normal(size=(300, 3))
+    frame = pd.DataFrame(values, columns=["a", "b", "c"])
+    frame["query"] = np.arange(300) % 30
+    frame["relevance"] = np.clip(np.round(values[:, 0] + 0.2 * values[:, 1]), 0, 2)
+    frame.to_csv(tmp_path / "queries.csv", index=False)
+    methods = default_methods(metric, grouped=True)
+    changes: dict[str, object] = {"target": "relevance", "group": "query", "metric": metric}
+    changes |= {"methods": methods, "seeds": 1, "trials": 1, "hidden": (), "epochs": 40}
+    file = str(tmp_path / "queries.csv")
+    results = compare(comparison(file, **changes), tmp_path / "out", command=[])
+    assert results.columns == ["relevance"]
+    test = {run.method: run.test for run in results.runs}
+    assert test.keys() == set(methods)
+    assert min(test[name] for name in ("regression", "listnet", "pos", "mix")) > 0.8
+    assert results.runs[0].history.test[0] < max(test.values())
+
+
 def test_a_diverging_trial_is_recorded_and_not_chosen(
     table: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,6 +242,8 @@ def test_a_diverging_trial_is_recorded_and_not_chosen(
         ({"hidden": (4, 0)}, "--hidden: got 0"),
         ({"patience": 0}, "patience: got 0"),
         ({"batch_positives": 5}, "--batch-positives: got 5, wanted --batch with it"),
+        ({"group": "a", "batch": 10}, "--batch: got 10, wanted nothing, with --group"),
+        ({"group": "a", "positive": "x"}, "--positive: got x, wanted nothing, with --group"),
     ],
 )
 def test_bad_configurations_touch_nothing(

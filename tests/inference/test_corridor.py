@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from directloss.inference import brute_force, programme
+from directloss.inference import brute_force, coarse_to_fine, programme
+from directloss.inference.coarse_to_fine import narrow
 from directloss.inference.corridor import bounds, corridor
 from tests.inference.small_cases import STYLES, Case, Floats, cases, draw_scores
 
@@ -117,11 +118,12 @@ def test_the_bounds_enclose_the_single_crossings_of_every_row(kind: str) -> None
                     assert high[i] >= surely_negative[-1] + 1
 
 
-def test_the_bounds_of_average_precision_in_the_negative_direction_are_exact() -> None:
-    """D is convex, so -D is concave: both searches end at the crossing itself."""
+def test_the_bounds_of_average_precision_in_the_negative_direction_are_tight() -> None:
+    """D is convex, so -D is concave: both searches tend to the crossing itself."""
     rng = np.random.default_rng(1)
+    left, needed = 0, 0
     for _ in range(200):
-        positives, negatives = rng.integers(1, 30, size=2)
+        positives, negatives = rng.integers(1, 60, size=2)
         case = Case(rng.normal(size=positives), rng.normal(size=negatives), 0.0)
         problem = draw(rng, case, "average precision")
         weight = -float(10 ** rng.uniform(-3, 2))
@@ -129,8 +131,21 @@ def test_the_bounds_of_average_precision_in_the_negative_direction_are_exact() -
         first = [next((j for j, cell in enumerate(row) if cell > 0), negatives) for row in w]
         last = [max((j + 1 for j, cell in enumerate(row) if cell <= 0), default=0) for row in w]
         low, high = problem.bounds(weight)
-        assert low.tolist() == np.minimum.accumulate(first[::-1])[::-1].tolist()
-        assert high.tolist() == np.maximum.accumulate(last).tolist()
+        left += int((high - low).sum())
+        needed += int(np.maximum.accumulate(last).sum())
+        needed -= int(np.minimum.accumulate(first[::-1]).sum())
+    assert needed <= left < 2.5 * needed
+
+
+def test_indifferent_pairs_stand_where_an_update_does_not_unlearn_them() -> None:
+    """All scores equal and only the first place counts: the rest is a tie of the objective.
+
+    Moving away from y(+eps), its negatives stand above; moving towards y(-eps), its positives do.
+    """
+    case = Case(np.zeros(4), np.zeros(5), 0.0)
+    problem = Problem(case, np.array([1.0, 0.0, 0.0, 0.0]), np.eye(1, 9)[0], 1)
+    for weight, wanted in ((1.0, [5, 5, 5, 5]), (-1.0, [0, 0, 0, 0])):
+        assert problem.solve(weight, *problem.bounds(weight)).tolist() == wanted
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -175,3 +190,146 @@ def test_the_corridor_is_narrow_where_scores_decide() -> None:
     problem = draw(rng, case, "average precision")
     low, high = problem.bounds(-0.01)
     assert (high - low).sum() < 0.1 * 200 * 800
+
+
+def narrowed(problem: Problem, weight: float) -> tuple[Counts, Counts, Counts, Counts]:
+    """The bounds before and after the look at blocks."""
+    low, high = problem.bounds(weight)
+    before = low.copy(), high.copy()
+    block = np.array([0, problem.negative.size, 0, problem.positive.size], np.int64)
+    narrow(problem.positive, problem.negative, block, *problem.tables, weight, low, high)
+    return *before, low, high
+
+
+# Scores that decide little against the weight leave a wide corridor, which is worth a look.
+WIDE = {
+    "all tied": lambda rng, n: np.zeros(n),
+    "normal": lambda rng, n: rng.normal(size=n),
+    "few values": lambda rng, n: rng.integers(-1, 2, size=n).astype(np.float64),
+    "heavy tails": lambda rng, n: np.asarray(rng.standard_cauchy(size=n)),
+    "inverted": lambda rng, n: np.linspace(0, 1, n),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("style", WIDE)
+def test_narrowing_keeps_an_optimum(style: str, kind: str) -> None:
+    rng = np.random.default_rng(5)
+    looked = 0
+    for positives, negatives in ((200, 500), (500, 130), (97, 801)):
+        case = Case(WIDE[style](rng, positives), WIDE[style](rng, negatives), 0.0)
+        problem = draw(rng, case, kind)
+        for weight in (0.3, -0.3, 5.0, -5.0, 200.0, -200.0):
+            before_low, before_high, low, high = narrowed(problem, weight)
+            assert (before_low <= low).all() and (high <= before_high).all()
+            assert (low <= high).all()
+            assert (np.diff(low) >= 0).all() and (np.diff(high) >= 0).all()
+            looked += int((high - low).sum() < (before_high - before_low).sum())
+            found = problem.objective(problem.solve(weight, low, high), weight)
+            wanted, _ = programme.ranking(problem.positive, problem.negative, problem.gain, weight)
+            assert found == pytest.approx(wanted, abs=problem.tolerance(weight))
+    # Elsewhere the crossings leave too little for a look, or the blocks of a wild D are all alike.
+    assert looked > 0 or kind != "average precision" or style == "all tied"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_look_at_blocks_of_any_size_keeps_an_optimum(kind: str) -> None:
+    """Lists so short that a look would not pay, where each kind of block has its turn."""
+    rng = np.random.default_rng(8)
+    dropped = 0
+    for problem, drawn in problems(400, 14, kind):
+        for weight in (drawn, -drawn):
+            low, high = problem.bounds(weight)
+            if rng.random() < 0.5:  # the whole table
+                low[:], high[:] = 0, problem.negative.size
+            width_before = int((high - low).sum())
+            look(problem, weight, 1 << rng.integers(0, 3), 1 << rng.integers(0, 3), low, high)
+            assert (low <= high).all()
+            assert (np.diff(low) >= 0).all() and (np.diff(high) >= 0).all()
+            dropped += width_before - int((high - low).sum())
+            found = problem.objective(problem.solve(weight, low, high), weight)
+            wanted, _ = programme.ranking(problem.positive, problem.negative, problem.gain, weight)
+            assert found == pytest.approx(wanted, abs=problem.tolerance(weight))
+    assert dropped > 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_look_at_single_cells_keeps_an_optimum(kind: str) -> None:
+    """There the bounds are the gains themselves."""
+    rng = np.random.default_rng(9)
+    left, table = 0, 0
+    for _ in range(200):
+        positives, negatives = rng.integers(2, 9, size=2)
+        case = Case(rng.normal(size=positives), rng.normal(size=negatives), 0.0)
+        problem = draw(rng, case, kind)
+        weight = float(rng.choice([-1, 1]) * 10 ** rng.uniform(-1, 1))
+        low, high = np.zeros(positives, np.int32), np.full(positives, negatives, np.int32)
+        look(problem, weight, 1, 1, low, high)
+        wanted, _ = programme.ranking(problem.positive, problem.negative, problem.gain, weight)
+        found = problem.objective(problem.solve(weight, low, high), weight)
+        assert found == pytest.approx(wanted, abs=problem.tolerance(weight))
+        left += int((high - low).sum())
+        table += positives * negatives
+    assert left < 0.9 * table
+
+
+def look(
+    problem: Problem, weight: float, height: int, width: int, low: Counts, high: Counts
+) -> None:
+    """One round of `narrow` with blocks of this size, whether it pays or not."""
+    positives, negatives = problem.positive.size, problem.negative.size
+    ranks, discounts, step = problem.tables
+    tops = np.arange(0, positives, height)
+    bottoms = np.minimum(tops + height, positives)
+    begin = np.minimum(low[tops], negatives - 1) // width
+    spans = np.stack([begin, np.maximum(begin, (high[bottoms - 1] - 1) // width)], axis=1)
+    drops = discounts[step:-1] - discounts[step + 1 :]
+    coarse_to_fine._drop_blocks(
+        problem.positive,
+        problem.negative,
+        np.append(0.0, np.cumsum(problem.positive)),
+        np.append(0.0, np.cumsum(problem.negative)),
+        np.array([0, negatives, 0, positives]),
+        ranks,
+        discounts,
+        step,
+        weight,
+        bool((np.diff(drops) <= 0).all()),
+        height,
+        width,
+        np.ascontiguousarray(spans, np.int64),
+        low,
+        high,
+    )
+
+
+def test_narrowing_leaves_infinite_scores_in_their_blocks() -> None:
+    """What is fenced off is another list: only the rows and columns of the block may change."""
+    rng = np.random.default_rng(6)
+    case = Case(np.linspace(0, 1, 300), np.linspace(0, 1, 700), 0.0)
+    problem = draw(rng, case, "average precision")
+    blocks = np.array([[0, 100, 0, 60], [100, 600, 60, 290], [600, 700, 290, 300]], np.int64)
+    low, high = np.full((2, 300), -1, np.int32)
+    bounds(problem.positive, problem.negative, blocks, *problem.tables, -1.0, low, high)
+    before = low.copy(), high.copy()
+    narrow(problem.positive, problem.negative, blocks[1], *problem.tables, -1.0, low, high)
+    for old, new in zip(before, (low, high), strict=True):
+        np.testing.assert_array_equal(old[:60], new[:60])
+        np.testing.assert_array_equal(old[290:], new[290:])
+    assert (low[60:290] >= 100).all() and (high[60:290] <= 600).all() and (low <= high).all()
+    assert (high - low).sum() < (before[1] - before[0]).sum()
+
+
+def test_narrowing_never_leaves_an_empty_corridor() -> None:
+    """Where outliers take all digits of the sums, what is left is still a corridor."""
+    rng = np.random.default_rng(7)
+    for _ in range(40):
+        positive, negative = rng.normal(size=300), rng.normal(size=900)
+        outlier = 10.0 ** rng.uniform(8, 300)
+        positive[:: rng.integers(2, 200)] = outlier
+        negative[:: rng.integers(2, 400)] *= -outlier
+        problem = draw(rng, Case(positive, negative, 0.0), "average precision")
+        for weight in (-1.0, -30.0):
+            _, _, low, high = narrowed(problem, weight)
+            assert (low <= high).all()
+            assert (np.diff(low) >= 0).all() and (np.diff(high) >= 0).all()

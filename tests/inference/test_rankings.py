@@ -21,9 +21,7 @@ from tests.inference.small_cases import STYLES, cases, draw_scores
 WEIGHTS = np.geomspace(1e-3, 1e2, 6)
 
 
-def reference(
-    scores: Floats, labels: Floats, gain: Floats, weight: float
-) -> tuple[float, float]:
+def reference(scores: Floats, labels: Floats, gain: Floats, weight: float) -> tuple[float, float]:
     """Objective of the best interleaving, and the largest |score| for its rounding."""
     objective, _ = brute_force.best_interleaving(
         scores[labels == 1], scores[labels == 0], gain, weight
@@ -47,9 +45,8 @@ def assert_optimal(
         above = counts_of(y, labels)
         assert finite @ y == pytest.approx(value, abs=tolerance)
         assert brute_force.ranking_task_loss(gain, above) == pytest.approx(delta, abs=1e-12)
-        if weight == -inf:
-            if np.isfinite(scores).all():
-                assert delta == pytest.approx(least_task_loss(gain), abs=1e-11)
+        if weight == -inf and np.isfinite(scores).all():
+            assert delta == pytest.approx(least_task_loss(gain), abs=1e-11)
 
 
 def least_task_loss(gain: Floats) -> float:
@@ -363,7 +360,7 @@ def test_the_task_loss_of_a_configuration_is_that_of_its_ranking() -> None:
     for case in cases(100, most=5):
         positives, negatives = len(case.positive), len(case.negative)
         by = str(rng.choice(["position", "negatives"]))
-        task, gain = draw_table(rng, positives, negatives, by, "arbitrary")
+        task, _ = draw_table(rng, positives, negatives, by, "arbitrary")
         scores, labels = shuffled(rng, case.positive, case.negative)
         for weight in (0.0, case.weight, -inf):
             solution = solve_one(task, scores, labels, [weight])

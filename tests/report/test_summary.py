@@ -44,3 +44,5 @@ def test_glossary_explains_what_occurs_and_no_more() -> None:
         "pos-",
         "-ap",
     ]
+    bare = [part for part, _ in glossary(["logistic", "listnet", "pos", "mix"])]
+    assert set(bare) == {"logistic", "listnet", "pos", "mix"}

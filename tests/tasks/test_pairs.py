@@ -59,9 +59,7 @@ def test_the_metric_equals_its_reference_with_ties(case: TaskCase) -> None:
 
 def test_a_users_roc_auc_is_that_of_scikit_learn_without_ties() -> None:
     rng = np.random.default_rng(2)
-    task = dl.RankingTask(
-        lambda i, P, N: 1.0 / P, lambda n, P, N: 1.0 - n / N, by="negatives"
-    )
+    task = dl.RankingTask(lambda i, P, N: 1.0 / P, lambda n, P, N: 1.0 - n / N, by="negatives")
     for n in (2, 9, 400):
         scores, targets = rng.normal(size=n), both_classes(rng, n)
         found = float(task.metric(torch.tensor(scores), torch.tensor(targets)))
@@ -103,7 +101,10 @@ def test_the_protocol_takes_lists_in_rows(case: TaskCase) -> None:
     assert torch.equal(
         y.reshape(6, 7),
         torch.stack(
-            [task.loss_augmented_inference(a, b, -0.5) for a, b in zip(scores, targets, strict=True)]
+            [
+                task.loss_augmented_inference(a, b, -0.5)
+                for a, b in zip(scores, targets, strict=True)
+            ]
         ),
     )
     losses = task.task_loss(y, t)
@@ -182,7 +183,7 @@ def test_tables_grow_and_are_shared_without_mixing_lists_up() -> None:
 def test_tables_that_make_no_sense_are_named(
     argument: str, rank_weights: object, discount: object, by: str
 ) -> None:
-    with pytest.raises(ArgumentError, match=f"^{argument}: got"):
+    with pytest.raises(ArgumentError, match=rf"^{argument}: got"):
         dl.RankingTask(rank_weights, discount, by=by)  # type: ignore[arg-type]
 
 
@@ -190,11 +191,11 @@ def test_tables_that_make_no_sense_are_named(
 def test_functions_that_make_no_sense_are_named(bad: float) -> None:
     scores, targets = torch.tensor([1.0, 0.0]), torch.tensor([1, 0])
     task = dl.RankingTask(lambda i, P, N: np.full(i.shape, bad), np.ones(4))
-    with pytest.raises(ArgumentError, match="^rank_weights: got"):
+    with pytest.raises(ArgumentError, match=r"^rank_weights: got"):
         task.metric(scores, targets)
     if bad != -1.0:
         task = dl.RankingTask(np.ones(4), lambda p, P, N: np.full(p.shape, bad))
-        with pytest.raises(ArgumentError, match="^discount: got"):
+        with pytest.raises(ArgumentError, match=r"^discount: got"):
             task.metric(scores, targets)
 
 
@@ -208,7 +209,7 @@ def test_reductions_of_the_metric() -> None:
     assert task.metric(scores, targets, reduction="sum") == 1.5
     assert task.metric(scores[2], targets[2]).isnan()
     assert task.metric(scores[2], targets[2], reduction="sum") == 0.0
-    with pytest.raises(ArgumentError, match="^reduction: got 'median'"):
+    with pytest.raises(ArgumentError, match=r"^reduction: got 'median'"):
         task.metric(scores, targets, reduction="median")  # type: ignore[arg-type]
 
 

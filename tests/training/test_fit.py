@@ -13,6 +13,7 @@ from directloss.training import (
     METHODS,
     FitConfig,
     FitResult,
+    Part,
     Parts,
     ScoreCollapseWarning,
     Settings,
@@ -190,3 +191,46 @@ def test_parts_must_match() -> None:
 
     with pytest.raises(ArgumentError, match="one target a sample"):
         Part(torch.zeros(3, 2), torch.zeros(4))
+
+
+def test_the_threshold_is_fitted_to_the_training_part_and_changes_no_weight() -> None:
+    seen: list[Tensor] = []
+
+    def everything_positive(scores: Tensor, targets: Tensor) -> float:
+        seen.append(targets)
+        return float(scores.min()) - 100.0
+
+    data = small_parts()
+    config = FitConfig(learning_rate=0.1, epochs=5)
+    weights, results = [], []
+    for threshold in (None, everything_positive):
+        model = MLP(5, (8,), generator=torch.Generator().manual_seed(0))
+        loss_fn = METHODS["logistic"].loss(SETTINGS, spread=1.0)
+        results.append(fit(model, loss_fn, data, dl.ZeroOne(), config, threshold=threshold))
+        weights.append(nn.utils.parameters_to_vector(model.parameters()))
+    assert torch.equal(*weights)
+    share = float(data.test.targets.double().mean())
+    assert results[1].test == pytest.approx(share)
+    assert results[0].test > share + 0.1
+    assert len(seen) == len(results[1].history)
+    assert all(targets is seen[0] for targets in seen)
+    assert torch.equal(seen[0], data.train.targets)
+
+
+def test_loss_and_metric_go_list_by_list() -> None:
+    data = small_parts()
+    groups = torch.arange(len(data.train)) % 10
+    grouped = Parts(
+        *(Part(p.features, p.targets, groups) for p in (data.train, data.validation, data.test))
+    )
+    model, result = train("pos-ap", grouped, epochs=10)
+    with torch.no_grad():
+        scores = model(data.test.features)
+    task = dl.AveragePrecision()
+    assert result.test == task.metric(scores, data.test.targets, groups=groups)
+    assert result.test != task.metric(scores, data.test.targets)
+    train_scores = model(data.train.features).detach()
+    loss = 1 - task.metric(train_scores, data.train.targets, groups=groups)
+    assert result.history.loss[-1] == pytest.approx(float(loss), abs=1e-6)
+    with pytest.raises(ArgumentError, match="batch_size: got 32, wanted None"):
+        train("pos-ap", grouped, batch_size=32)

@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 import directloss as dl
-from directloss.training import METHODS, Method, Settings
+from directloss.training import METHODS, Method, Settings, default_methods
 
 NAMES = [
     "logistic",
@@ -19,6 +19,14 @@ NAMES = [
     "pos-01",
     "neg-01",
     "mix-ap",
+    "hinge",
+    "per",
+    "pos",
+    "neg",
+    "both",
+    "mix",
+    "regression",
+    "listnet",
 ]
 
 
@@ -35,14 +43,14 @@ def gradient(loss_fn: torch.nn.Module) -> torch.Tensor:
 
 
 def test_registry_is_complete() -> None:
-    assert list(METHODS) == NAMES
+    assert set(METHODS) == set(NAMES)
     assert all(method.name == name for name, method in METHODS.items())
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_grid_has_epsilon_where_the_method_uses_it(name: str) -> None:
     method = METHODS[name]
-    uses = name.startswith(("pos-", "neg-", "both-", "mix-"))
+    uses = name.startswith(("pos", "neg", "both", "mix"))
     assert set(method.grid) == {"learning_rate", "l2"} | ({"epsilon"} if uses else set())
     assert gradient(method.loss(settings_of(method), spread=1.0)).isfinite().all()
 
@@ -86,3 +94,69 @@ def test_logistic_takes_any_zero_one_targets() -> None:
     loss_fn = METHODS["logistic"].loss(Settings(0.1, 0.0), spread=1.0)
     expected = binary_cross_entropy_with_logits(scores, targets.float())
     assert loss_fn(scores, targets) == loss_fn(scores, targets.bool()) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "same"),
+    [
+        ("hinge", dl.HingeLoss(dl.NDCG(), margin=2.0)),
+        ("per", dl.PerceptronLoss(dl.NDCG())),
+        ("pos", dl.DirectLoss(dl.NDCG(), epsilon=1.0, direction="positive")),
+        ("neg", dl.DirectLoss(dl.NDCG(), epsilon=1.0, direction="negative")),
+        ("both", dl.DirectLoss(dl.NDCG(), epsilon=1.0, direction="both")),
+    ],
+)
+def test_bare_names_descend_the_reported_metric(name: str, same: torch.nn.Module) -> None:
+    method = METHODS[name]
+    torch.manual_seed(1)
+    named = gradient(method.loss(settings_of(method), spread=2.0, metric=dl.NDCG))
+    torch.manual_seed(1)
+    assert torch.equal(named, gradient(same))
+
+
+def test_names_with_a_metric_descend_it_whatever_is_reported() -> None:
+    method = METHODS["pos-ap"]
+    torch.manual_seed(1)
+    named = gradient(method.loss(settings_of(method), spread=2.0, metric=dl.NDCG))
+    torch.manual_seed(1)
+    same = dl.DirectLoss(dl.AveragePrecision(), epsilon=1.0, direction="positive")
+    assert torch.equal(named, gradient(same))
+
+
+def test_mix_takes_the_direction_of_the_reported_metric() -> None:
+    loss_fn = METHODS["mix"].loss(Settings(0.1, 0.0, 0.5), spread=1.0, metric=dl.FBeta)
+    assert loss_fn.other.direction == dl.FBeta().direction == "both"
+
+
+def test_default_methods_are_those_that_fit() -> None:
+    paper = default_methods("average-precision", grouped=False)
+    assert set(paper) == set(NAMES[:11])
+    assert paper[0] == "logistic"
+    assert set(default_methods("f1", grouped=False)) == {"logistic", *NAMES[11:17]}
+    ranking = {"logistic", *NAMES[11:]}
+    assert set(default_methods("ndcg", grouped=True)) == ranking
+    assert set(default_methods("average-precision", grouped=True)) == ranking
+
+
+def test_listnet_is_the_cross_entropy_of_softmaxes_list_by_list() -> None:
+    groups = torch.tensor([7, 2, 7, 7, 2, 9])
+    scores = torch.randn(6, dtype=torch.float64)
+    targets = torch.tensor([2, 0, 1, 0, 1, 0])
+    expected = sum(
+        -(targets[of].double().softmax(0) * scores[of].log_softmax(0)).sum()
+        for of in (groups == group for group in (2, 7, 9))
+    )
+    loss_fn = METHODS["listnet"].loss(Settings(0.1, 0.0), spread=1.0)
+    torch.testing.assert_close(loss_fn(scores, targets, groups=groups), expected / 3)
+    alone = -(targets.double().softmax(0) * scores.log_softmax(0)).sum()
+    torch.testing.assert_close(loss_fn(scores, targets), alone)
+
+
+def test_the_baselines_take_relevances() -> None:
+    scores, relevance = torch.randn(9), torch.arange(9) % 3
+    settings = Settings(0.1, 0.0)
+    logistic = METHODS["logistic"].loss(settings, spread=1.0)
+    expected = binary_cross_entropy_with_logits(scores, (relevance > 0).float())
+    assert logistic(scores, relevance) == expected
+    regression = METHODS["regression"].loss(settings, spread=1.0)
+    torch.testing.assert_close(regression(scores, relevance), (scores - relevance).square().mean())

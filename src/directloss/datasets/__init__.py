@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from directloss.datasets.errors import DataError
 from directloss.datasets.problems import Problems, prepare
+from directloss.datasets.ranking import RankingProblem, prepare_ranking
 from directloss.datasets.source import FeatureRules, Source, fingerprint, load
 
-__all__ = ["DataError", "FeatureRules", "Problems", "Source", "fingerprint", "load", "prepare"]
+__all__ = [
+    "DataError",
+    "FeatureRules",
+    "Problems",
+    "RankingProblem",
+    "Source",
+    "fingerprint",
+    "load",
+    "prepare",
+    "prepare_ranking",
+]

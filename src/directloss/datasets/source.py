@@ -39,12 +39,14 @@ class Source:
         target: one value a row.
         target_name: what to call it.
         split: the part that each row belongs to, if the data says so.
+        groups: the query (list) that each row belongs to, if the data has queries.
     """
 
     features: pd.DataFrame
     target: pd.Series
     target_name: str
     split: pd.Series | None
+    groups: pd.Series | None = None
 
 
 def load(
@@ -52,6 +54,7 @@ def load(
     *,
     target: str | None = None,
     split_column: str | None = None,
+    group_column: str | None = None,
     rules: FeatureRules | None = None,
 ) -> Source:
     """Reads `data`: "digits", or a file whose ending tells its format.
@@ -64,6 +67,8 @@ def load(
         DataError: no such file, unknown format, unreadable content, unknown column.
     """
     if data == EMBEDDED:
+        if group_column is not None:
+            raise DataError(f"--group: {EMBEDDED} has no column {group_column!r}")
         return _digits()
     path = _existing(data)
     rules = rules or FeatureRules()
@@ -81,7 +86,7 @@ def load(
     except Exception as error:  # readers raise whatever their parsers do
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"--data: cannot read {data}: {reason}") from error
-    return _take_apart(table, target or found_target, split_column, path.name)
+    return _take_apart(table, target or found_target, split_column, group_column, path.name)
 
 
 def fingerprint(data: str) -> str:
@@ -100,7 +105,11 @@ def _existing(data: str) -> Path:
 
 
 def _take_apart(
-    table: pd.DataFrame, target: str | None, split_column: str | None, file: str
+    table: pd.DataFrame,
+    target: str | None,
+    split_column: str | None,
+    group_column: str | None,
+    file: str,
 ) -> Source:
     table.columns = table.columns.astype(str)
     if table.columns.has_duplicates:
@@ -108,16 +117,21 @@ def _take_apart(
         raise DataError(f"--data: {file} has two columns named {twice!r}")
     if target is None:
         raise DataError(f"--target: say which column of {file} is the target: {_names(table)}")
-    for option, column in (("--target", target), ("--split-column", split_column)):
-        if column is not None and column not in table:
+    options = {"--target": target, "--split-column": split_column, "--group": group_column}
+    named = {option: column for option, column in options.items() if column is not None}
+    for option, column in named.items():
+        if column not in table:
             raise DataError(f"{option}: {file} has no column {column!r}; it has {_names(table)}")
-    if target == split_column:
-        raise DataError(f"--split-column: {target!r} is the target")
-    features = table.drop(columns=[c for c in (target, split_column) if c is not None])
+        if option != "--target" and column == target:
+            raise DataError(f"{option}: {target!r} is the target")
+    if group_column is not None and group_column == split_column:
+        raise DataError(f"--group: {group_column!r} is the split column")
+    features = table.drop(columns=list(named.values()))
     if features.empty:
         raise DataError(f"--data: {file} has {len(features)} rows and no feature column to use")
     split = table[split_column] if split_column is not None else None
-    return Source(features, table[target], target, split)
+    groups = table[group_column] if group_column is not None else None
+    return Source(features, table[target], target, split, groups)
 
 
 def _names(table: pd.DataFrame, most: int = 12) -> str:

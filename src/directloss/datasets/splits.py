@@ -48,6 +48,53 @@ def from_column(column: pd.Series, codes: npt.NDArray[np.int64], seed: int) -> S
         DataError: other values than train, validation (valid, val, dev) and test, or none of the
             training or of the test part.
     """
+    rows = _named_parts(column)
+    if not len(rows["validation"]):
+        rows["train"], rows["validation"] = _two(rows["train"], codes, VALIDATION_SHARE, seed)
+    return rows
+
+
+def by_group(groups: npt.NDArray[np.int64], column: pd.Series | None, seed: int) -> Split:
+    """The shares of `stratified`, or the parts that a column names, with every group in one part.
+
+    Args:
+        groups: number of the group of each row, from 0 without a gap.
+        column: train, validation or test of each row; without validation rows, a fifth of the
+            training groups is taken for it.
+
+    Raises:
+        DataError: fewer groups than parts, a group in two parts, or what `from_column` raises.
+    """
+    shuffled = np.random.default_rng(seed).permutation(groups.max() + 1)
+    if len(shuffled) < 3:
+        raise DataError(f"--group: {len(shuffled)} groups; a split needs at least 3")
+    if column is None:
+        return _cut(groups, shuffled, validation=VALIDATION_SHARE, test=TEST_SHARE)
+    rows = _named_parts(column)
+    parts = [np.unique(groups[part]) for part in rows.values()]
+    if len(np.unique(np.concatenate(parts))) < sum(map(len, parts)):
+        raise DataError(
+            f"--split-column: {str(column.name)!r} puts rows of one group into two parts"
+        )
+    if not len(rows["validation"]):
+        theirs = shuffled[np.isin(shuffled, groups[rows["train"]])]
+        cut = _cut(groups, theirs, validation=VALIDATION_SHARE, test=0.0)
+        rows = {**cut, "test": rows["test"]}
+    return rows
+
+
+def _cut(groups: Rows, order: Rows, *, validation: float, test: float) -> dict[str, Rows]:
+    """Rows of the first, next and remaining groups of an order."""
+    ends = np.ceil(np.cumsum([validation, test]) * len(order)).astype(np.int64)
+    parts = np.split(order, ends)
+    return {
+        name: np.flatnonzero(np.isin(groups, part))
+        for name, part in zip(("validation", "test", "train"), parts, strict=True)
+    }
+
+
+def _named_parts(column: pd.Series) -> dict[str, Rows]:
+    """Rows by the part that a column names; validation may be empty."""
     parts = column.astype("string").str.strip().str.lower().map(_PART_NAMES)
     if parts.isna().any():
         raise DataError(
@@ -58,8 +105,6 @@ def from_column(column: pd.Series, codes: npt.NDArray[np.int64], seed: int) -> S
     for part in ("train", "test"):
         if not len(rows[part]):
             raise DataError(f"--split-column: {str(column.name)!r} puts no row into {part}")
-    if not len(rows["validation"]):
-        rows["train"], rows["validation"] = _two(rows["train"], codes, VALIDATION_SHARE, seed)
     return rows
 
 

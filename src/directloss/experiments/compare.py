@@ -12,8 +12,9 @@ from pathlib import Path
 import directloss as dl
 from directloss.errors import ArgumentError
 from directloss.experiments.assignments import Assignment, assignments
-from directloss.experiments.config import METRICS, Comparison
+from directloss.experiments.config import Comparison
 from directloss.experiments.folder import TRIALS, output_folder, write_atomically
+from directloss.experiments.metrics import metric_named
 from directloss.experiments.table import make_table
 from directloss.experiments.trial import load_problems, run_trial
 from directloss.experiments.workers import run_all
@@ -60,7 +61,7 @@ def compare(
     for seed in range(1, comparison.seeds):
         load_problems(comparison, seed)  # a split that lacks a class is found now, not hours later
     todo = assignments(comparison.methods, columns, comparison.seeds, comparison.trials)
-    task = METRICS[comparison.metric].make_task()
+    task = metric_named(comparison.metric).make_task()
     with output_folder(out, comparison.model_dump(mode="json")) as folder:
         store = TrialStore(folder / TRIALS, higher_is_better=task.higher_is_better)
         on_start()
@@ -124,7 +125,9 @@ def _collect(
         versions=_versions(),
         configuration=comparison.model_dump(mode="json"),
         metric=schema.Metric(
-            name=METRICS[comparison.metric].name, higher_is_better=higher_is_better, scale=100.0
+            name=metric_named(comparison.metric).words,
+            higher_is_better=higher_is_better,
+            scale=100.0,
         ),
         columns=columns,
         methods=list(comparison.methods),

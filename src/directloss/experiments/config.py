@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any
+from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict, Field
 
-import directloss as dl
 from directloss.datasets import FeatureRules
 from directloss.errors import ArgumentError
+from directloss.experiments.metrics import metric_named
 from directloss.training.config import FitConfig, Optimiser
-from directloss.training.methods import METHODS, Settings
-
-
-@dataclass(frozen=True)
-class ReportedMetric:
-    """A metric to choose settings by and to report."""
-
-    name: str
-    make_task: Callable[[], Any]
-
-
-METRICS: Mapping[str, ReportedMetric] = MappingProxyType(
-    {
-        "average-precision": ReportedMetric("average precision", dl.AveragePrecision),
-        "accuracy": ReportedMetric("accuracy", dl.ZeroOne),
-    }
-)
+from directloss.training.methods import METHODS, Settings, default_methods
 
 
 class Comparison(BaseModel):
@@ -48,7 +29,8 @@ class Comparison(BaseModel):
     positive: str | None = None
     categorical: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
-    methods: tuple[str, ...] = tuple(METHODS)
+    group: str | None = None
+    methods: tuple[str, ...] = default_methods("average-precision", grouped=False)
     metric: str = "average-precision"
     hidden: tuple[int, ...] = (32,)
     trials: int = 4
@@ -86,7 +68,7 @@ class Comparison(BaseModel):
             ArgumentError: naming the option of the command line.
         """
         _check_names("--methods", self.methods, METHODS)
-        _check_names("--metric", (self.metric,), METRICS)
+        metric_named(self.metric)
         for option, number in (
             ("--seeds", self.seeds),
             ("--epochs", self.epochs),
@@ -105,6 +87,10 @@ class Comparison(BaseModel):
             )
         if self.batch_positives is not None and self.batch is None:
             raise ArgumentError("--batch-positives", self.batch_positives, "--batch with it")
+        if self.group is not None:
+            for option, value in (("--batch", self.batch), ("--positive", self.positive)):
+                if value is not None:
+                    raise ArgumentError(option, value, "nothing, with --group")
         self.fit_config(Settings(learning_rate=1.0, l2=0.0), 0)
 
 

@@ -9,9 +9,10 @@ from functools import lru_cache
 import torch
 from accelerate import Accelerator
 
-from directloss.datasets import Problems, load, prepare
+from directloss.datasets import Problems, RankingProblem, load, prepare, prepare_ranking
 from directloss.experiments.assignments import Assignment
-from directloss.experiments.config import METRICS, Comparison
+from directloss.experiments.config import Comparison
+from directloss.experiments.metrics import metric_named
 from directloss.models import MLP, scale_to_unit_spread
 from directloss.training.fit import fit
 from directloss.training.methods import METHODS
@@ -19,14 +20,18 @@ from directloss.training.search import Finished
 
 
 @lru_cache(maxsize=4)
-def load_problems(comparison: Comparison, seed: int) -> Problems:
+def load_problems(comparison: Comparison, seed: int) -> Problems | RankingProblem:
     """The data of a comparison, split by a seed; kept, since many trials share it."""
     source = load(
         comparison.data,
         target=comparison.target,
         split_column=comparison.split_column,
+        group_column=comparison.group,
         rules=comparison.rules,
     )
+    if comparison.group is not None:
+        graded = metric_named(comparison.metric).graded
+        return prepare_ranking(source, graded=graded, rules=comparison.rules, seed=seed)
     return prepare(source, positive=comparison.positive, rules=comparison.rules, seed=seed)
 
 
@@ -44,8 +49,9 @@ def run_trial(comparison: Comparison, assignment: Assignment) -> Finished:
         generator=torch.Generator().manual_seed(cell.seed),
     )
     scale_to_unit_spread(model, parts.train.features)
-    task = METRICS[comparison.metric].make_task()
-    loss_fn = METHODS[cell.method].loss(settings, spread=1.0)
+    metric = metric_named(comparison.metric)
+    task = metric.make_task()
+    loss_fn = METHODS[cell.method].loss(settings, spread=1.0, metric=metric.make_task)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         result = fit(
@@ -54,6 +60,7 @@ def run_trial(comparison: Comparison, assignment: Assignment) -> Finished:
             parts,
             task,
             comparison.fit_config(settings, cell.seed),
+            threshold=metric.threshold(),
             accelerator=Accelerator(cpu=True),
         )
     best = max if task.higher_is_better else min

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from numba import njit
@@ -14,16 +15,36 @@ Array = NDArray[Any]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
+def _package_stamp() -> tuple[tuple[str, int, int], ...]:
+    """What changes when any file with kernels does."""
+    files = sorted(Path(__file__).parent.rglob("*.py"))
+    return tuple((file.name, (stat := file.stat()).st_mtime_ns, stat.st_size) for file in files)
+
+
+_STAMP = _package_stamp()
+
+
+def _stamped(dispatcher: Any) -> Any:
+    """Tie the compiled code on disk to all files with kernels, not to its own file alone.
+
+    A kernel holds the code of the kernels that it calls; numba looks only at the file in which it
+    stands itself, and would go on with the old code of the others after an update.
+    """
+    dispatcher._cache._cache_file._source_stamp = _STAMP
+    return dispatcher
+
+
 def kernel(function: _Function) -> _Function:
     """Compile on first use: without the GIL, kept on disk, IEEE division, never `fastmath`.
 
     Infinities, NaN and exact comparisons carry meaning in every solver, which `fastmath` would
     let the compiler ignore.
     """
-    return cast("_Function", njit(nogil=True, cache=True, error_model="numpy")(function))
+    compiler = njit(nogil=True, cache=True, error_model="numpy")
+    return cast("_Function", _stamped(compiler(function)))
 
 
 def inlined(function: _Function) -> _Function:
     """Compile as `kernel` does, and paste the body into each caller."""
     compiler = njit(nogil=True, cache=True, error_model="numpy", inline="always")
-    return cast("_Function", compiler(function))
+    return cast("_Function", _stamped(compiler(function)))

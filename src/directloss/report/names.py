@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 HOW_TO_READ = (
     "A method's name is its update, a hyphen, and the metric whose loss it descends: "
-    "pos-ap is direct loss minimization in the positive direction for average precision."
+    "pos-ap is direct loss minimization in the positive direction for average precision. "
+    "Without a hyphen the metric is the one that is reported."
 )
 
 _UPDATES = {
@@ -16,7 +17,9 @@ _UPDATES = {
     "both": "direct loss minimization, the mean of both directions: a central difference",
     "hinge": "margin rescaling: the ground truth against its worst margin violator",
     "per": "perceptron: the ground truth against the prediction",
-    "mix": "cross-entropy plus a weighted direct loss, positive direction",
+    "mix": "cross-entropy plus a weighted direct loss",
+    "regression": "squared difference of score and target",
+    "listnet": "cross-entropy of softmax distributions over a list",
 }
 _METRICS = {"ap": "average precision", "01": "0-1 loss (share of wrong labels)"}
 
@@ -27,7 +30,7 @@ def glossary(methods: Sequence[str]) -> list[tuple[str, str]]:
     updates = {update for update, _, _ in parts}
     metrics = {metric for update, _, metric in parts if update in _UPDATES}
     return [
-        (f"{key}-" if key != "logistic" else key, meaning)
+        (f"{key}-" if any(name.startswith(f"{key}-") for name in methods) else key, meaning)
         for key, meaning in _UPDATES.items()
         if key in updates
     ] + [(f"-{key}", meaning) for key, meaning in _METRICS.items() if key in metrics]

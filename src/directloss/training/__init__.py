@@ -6,7 +6,7 @@ from directloss.training.config import FitConfig
 from directloss.training.data import Part, Parts
 from directloss.training.fit import FitResult, Metric, ScoreCollapseWarning, fit
 from directloss.training.history import History
-from directloss.training.methods import METHODS, Method, Settings
+from directloss.training.methods import METHODS, Method, Settings, default_methods
 from directloss.training.sampler import BalancedBatchSampler
 from directloss.training.search import TrialStore, plan
 
@@ -23,6 +23,7 @@ __all__ = [
     "ScoreCollapseWarning",
     "Settings",
     "TrialStore",
+    "default_methods",
     "fit",
     "plan",
 ]

@@ -12,10 +12,14 @@ from directloss.errors import ArgumentError
 
 @dataclass(frozen=True)
 class Part:
-    """Samples: features `(n, ...)` and 0/1 targets `(n,)`."""
+    """Samples: features `(n, ...)` and targets `(n,)`: 0/1, or relevances >= 0.
+
+    `groups`, integers `(n,)`, tells which list each sample belongs to; None: all are one list.
+    """
 
     features: Tensor
     targets: Tensor
+    groups: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.targets.ndim != 1 or len(self.features) != len(self.targets):
@@ -30,7 +34,13 @@ class Part:
 
     def to(self, device: torch.device) -> Part:
         """The same part on another device."""
-        return Part(self.features.to(device), self.targets.to(device))
+        groups = None if self.groups is None else self.groups.to(device)
+        return Part(self.features.to(device), self.targets.to(device), groups)
+
+    @property
+    def lists(self) -> dict[str, Tensor]:
+        """What tells a loss or a metric the lists, as keyword arguments."""
+        return {} if self.groups is None else {"groups": self.groups}
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,6 +12,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from directloss.errors import ArgumentError
 from directloss.training.config import FitConfig
 from directloss.training.data import Part, Parts
 from directloss.training.early_stop import EarlyStop
@@ -31,7 +32,13 @@ class Metric(Protocol):
     @property
     def higher_is_better(self) -> bool: ...
 
-    def metric(self, scores: Tensor, targets: Tensor) -> Tensor: ...
+    def metric(
+        self, scores: Tensor, targets: Tensor, *, groups: Tensor | None = None
+    ) -> Tensor: ...
+
+
+Threshold = Callable[[Tensor, Tensor], float]
+"""(scores, targets) -> the threshold above which a sample is best called positive."""
 
 
 class ScoreCollapseWarning(UserWarning):
@@ -60,9 +67,12 @@ def fit(
     metric: Metric,
     config: FitConfig,
     *,
+    threshold: Threshold | None = None,
     accelerator: Accelerator | None = None,
 ) -> FitResult:
     """Trains `model` in place: scores = model(features), loss = loss_fn(scores, targets).
+
+    Where the parts have groups, loss and metric also get `groups=`; batches are then full.
 
     Args:
         model: features `(n, ...)` -> scores `(n,)`.
@@ -70,6 +80,8 @@ def fit(
         data: the three parts.
         metric: a task; its `metric` is recorded on all parts and rules early stopping.
         config: how to train.
+        threshold: for metrics of decisions (score > 0): fitted to the training part at every look,
+            and taken off the scores of all parts before they are measured. Training never sees it.
         accelerator: device and precision; by default Accelerate's own choice.
 
     Warns:
@@ -79,7 +91,7 @@ def fit(
     accelerator = accelerator or Accelerator()
     model, optimiser = accelerator.prepare(model, make_optimiser(model, config))
     data = data.to(accelerator.device)
-    observer = _Observer(model, loss_fn.to(accelerator.device), data, metric)
+    observer = _Observer(model, loss_fn.to(accelerator.device), data, metric, threshold)
     early_stop = EarlyStop(model, config.patience, higher_is_better=metric.higher_is_better)
     history = observer.history
     try:
@@ -91,7 +103,7 @@ def fit(
             _check_finite(scores)
             scores.retain_grad()
             optimiser.zero_grad()
-            accelerator.backward(loss_fn(scores, batch.targets))
+            accelerator.backward(loss_fn(scores, batch.targets, **batch.lists))
             observer.count(scores.grad)
             optimiser.step()
             if step in looks:
@@ -113,12 +125,20 @@ class _DivergedError(Exception):
 class _Observer:
     """Takes the entries of the history."""
 
-    def __init__(self, model: nn.Module, loss_fn: nn.Module, data: Parts, metric: Metric) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        loss_fn: nn.Module,
+        data: Parts,
+        metric: Metric,
+        threshold: Threshold | None,
+    ) -> None:
         self.history = History()
         self._model = model
         self._loss_fn = loss_fn
         self._data = data
         self._metric = metric
+        self._threshold = threshold
         self._zero_gradients: list[Tensor] = []
         self._warned = False
 
@@ -141,12 +161,17 @@ class _Observer:
         for scores in (train, validation, test):
             _check_finite(scores)
         steps = self._zero_gradients
+        fitted = 0.0 if self._threshold is None else self._threshold(train, data.train.targets)
+
+        def measured(scores: Tensor, part: Part) -> float:
+            return float(self._metric.metric(scores.double() - fitted, part.targets, **part.lists))
+
         self.history.append(
             iteration=iteration,
-            train=float(self._metric.metric(train, data.train.targets)),
-            validation=float(self._metric.metric(validation, data.validation.targets)),
-            test=float(self._metric.metric(test, data.test.targets)),
-            loss=float(self._loss_fn(train, data.train.targets)),
+            train=measured(train, data.train),
+            validation=measured(validation, data.validation),
+            test=measured(test, data.test),
+            loss=float(self._loss_fn(train, data.train.targets, **data.train.lists)),
             spread=float(train.double().std(correction=0)),
             zero_gradient=float(torch.stack(steps).double().mean()) if steps else 0.0,
         )
@@ -175,7 +200,8 @@ def _check_finite(scores: Tensor) -> None:
 
 
 def _constant_metric(metric: Metric, part: Part) -> float:
-    return float(metric.metric(torch.zeros_like(part.targets, dtype=torch.float32), part.targets))
+    constant = torch.zeros_like(part.targets, dtype=torch.float32)
+    return float(metric.metric(constant, part.targets, **part.lists))
 
 
 def _count_steps(train: Part, config: FitConfig) -> int:
@@ -190,6 +216,8 @@ def _look_steps(steps: int, evaluations: int) -> set[int]:
 
 def _batches(train: Part, config: FitConfig) -> Iterator[Part]:
     """All batches of all epochs."""
+    if train.groups is not None and config.batch_size is not None:
+        raise ArgumentError("batch_size", config.batch_size, "None, full batches, with groups")
     if config.batch_size is None:
         for _ in range(config.epochs):
             yield train

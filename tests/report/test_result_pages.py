@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from directloss.report.schema import Results
+
+FOLDER = Path(__file__).parents[2] / "docs" / "results"
+
+
+@pytest.fixture
+def write(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script that writes the pages of results."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    return importlib.import_module("write")
+
+
+def test_a_row_a_method_and_the_best_in_bold(write: ModuleType) -> None:
+    columns = {"a": {"x": (50.0, 1.0), "y": (60.0, None)}, "b": {"x": (7.25, None)}}
+    assert write.table(columns).splitlines()[2:] == [
+        "| x | 50.0 ± 1.0 | **7.2** |",
+        "| y | **60.0** | – |",
+    ]
+
+
+def test_the_mean_over_runs(write: ModuleType) -> None:
+    mean, deviation = write.mean_of([{"x": (1.0, None)}, {"x": (3.0, None)}])["x"]
+    assert (mean, deviation) == (2.0, pytest.approx(2**0.5))
+
+
+def test_a_page_shows_the_command_and_the_numbers_of_its_run(
+    write: ModuleType, results: Results
+) -> None:
+    page = write.Page("Title", "On {data}.", {"run": "AP"})
+    given = results.model_copy(update={"configuration": {"data": "digits"}})
+    text = write.page_text(page, [given])
+    assert "directloss compare --out 'a folder'" in text
+    assert "On digits." in text
+    for row in results.table.rows:
+        assert f"{100 * row.average.mean:.1f}" in text
+    assert "- AP, hinge-01: the scores collapsed (2 of the runs)" in text
+
+
+def test_every_page_has_been_written(write: ModuleType) -> None:
+    pages = {file.stem for file in FOLDER.glob("*.md")}
+    assert pages == set(write.PAGES)
