@@ -39,7 +39,7 @@ demo: setup ## Train digits by every method, print the table, write runs/demo/re
 	$(BIN)/directloss compare $(DEMO)
 
 test: setup ## Run the tests
-	$(BIN)/pytest $(TEST)
+	$(BIN)/pytest -n 2 $(TEST)
 
 lint: setup ## Check style, format and types
 	$(BIN)/ruff check

@@ -48,7 +48,7 @@ LINES = (
     Line("TopKError", {"k": 3}, name="TopKError(3)"),
 )
 
-OWN_METRIC = ("RankingTask", "CountingTask")
+OWN_METRIC = ("RankingTask", "CountingTask", "ListTask")
 """Bases for a user's own metric: their cost is that of what the user gives."""
 
 

@@ -245,6 +245,7 @@ def _keep_promising(
     # Upwards: what the strips below add at most, for a staircase that leaves in a block.
     below = np.zeros(columns, np.float64)
     lowest = 0
+    kept_low, kept_high = low.copy(), high.copy()
     for strip in range(strips - 1, -1, -1):
         begin, end = spans[strip]
         so_far, won = 0.0, 0.0
@@ -266,6 +267,8 @@ def _keep_promising(
             running = max(running, leave - so_far)
             below[column] = running
         lowest = begin
+        if kept_first > kept_last:
+            continue  # sums that lost their digits say nothing
         top = first + strip * height
         for i in range(top, min(top + height, last)):
             low[i] = max(low[i], left + kept_first * width)
@@ -274,6 +277,10 @@ def _keep_promising(
         low[i] = max(low[i], low[i - 1])
     for i in range(last - 2, first - 1, -1):
         high[i] = min(high[i], high[i + 1])
+    for i in range(first, last):
+        if low[i] > high[i]:  # sums without digits again: the corridor as it was still holds
+            low[:], high[:] = kept_low, kept_high
+            return
 
 
 @kernel

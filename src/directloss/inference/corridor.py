@@ -73,7 +73,7 @@ def bounds(
     with j, and b(q) = -weight (D(q) - D(q + 1)), q = step * i + j - 1. The first j at which a(j)
     exceeds -r_i B, B the largest b from there on, is never right of the first crossing; taking the
     B of the new place walks on towards it, and likewise from the right with the least b up to
-    there. Every stop on the way is a valid bound; for a concave weight * D the last one is exact.
+    there. Every stop on the way is a valid bound.
 
     Pairs with w = 0, about which the objective does not care, go to the negatives' side for a
     positive weight and to the positives' side for a negative one: an update moves away from the one

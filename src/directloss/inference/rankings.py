@@ -131,7 +131,10 @@ def solve_rankings(
             metric = 0.0
             for i in range(positive_count):
                 metric += weight_of_rank[i] * discount[step * (i + 1) + above[t, i]]
-            task_losses[number, t] = 1.0 - metric
+            loss = 1.0 - metric
+            # A sum of P rounded terms: what is within its rounding of 0 is 0.
+            rounding = 2.3e-16 * positive_count
+            task_losses[number, t] = 0.0 if abs(loss) <= rounding else loss
         extra = np.zeros(size if any_tie and share_ties else 0, np.float64)
         if extra.size:
             for t in range(terms):

@@ -13,6 +13,7 @@ from directloss.tasks.counting import (
     ZeroOne,
 )
 from directloss.tasks.multiclass import CostMatrix, MulticlassZeroOne, TopKError
+from directloss.tasks.own import ListTask
 from directloss.tasks.pairs import (
     ROCAUC,
     AveragePrecision,
@@ -37,6 +38,7 @@ __all__ = [
     "GMean",
     "Jaccard",
     "LinearChain",
+    "ListTask",
     "MatthewsCorrelation",
     "MulticlassZeroOne",
     "PartialAUC",

@@ -144,6 +144,8 @@ class Tversky(_Counted):
     Source: Tversky 1977; Salehi et al. 2017 for segmentation.
     """
 
+    # At the spread itself most batches saturate: docs/tasks/directions.md.
+    epsilon_scale: ClassVar[float] = 0.1
     _kind = counts.TVERSKY
 
     def __init__(self, alpha: float, beta: float) -> None:
@@ -208,6 +210,7 @@ class GMean(_Counted):
     Source: Kubat and Matwin 1997.
     """
 
+    epsilon_scale: ClassVar[float] = 0.1  # docs/tasks/directions.md
     _kind = counts.GMEAN
 
     def __init__(self) -> None:
@@ -222,6 +225,7 @@ class MatthewsCorrelation(_Counted):
     Source: Matthews 1975.
     """
 
+    epsilon_scale: ClassVar[float] = 0.3  # docs/tasks/directions.md
     _kind = counts.MATTHEWS
 
     def __init__(self) -> None:

@@ -50,7 +50,7 @@ class RankingTask(Task):
     Source: extends Song et al. 2016, section 4, whose programme is the case r_i = i/P, D(p) = 1/p.
     """
 
-    direction: ClassVar = "positive"
+    direction: ClassVar[Direction] = "positive"
 
     def __init__(
         self,
@@ -238,6 +238,10 @@ class PartialAUC(RankingTask):
 
     Source: McClish 1989.
     """
+
+    # The positive direction saturates in most batches: docs/tasks/directions.md.
+    direction: ClassVar[Direction] = "both"
+    epsilon_scale: ClassVar[float] = 0.3
 
     def __init__(self, max_fpr: float) -> None:
         if not 0.0 < max_fpr <= 1.0:
