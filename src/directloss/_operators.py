@@ -8,21 +8,34 @@ fake that knows the shapes.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from directloss.errors import UndefinedMetricError
+from directloss.errors import DirectLossError, RankError, UndefinedMetricError
 from directloss.inference._kernel import Array
+from directloss.inference.checks import silence_infinite
 from directloss.lists import Lists, read_lists
 from directloss.tasks.base import Task, task_by_number
 
-__all__ = ["solve", "spread_sums", "step", "traced", "transformed", "within_list_squares"]
+__all__ = [
+    "gathered",
+    "solve",
+    "spread_sums",
+    "step",
+    "traced",
+    "transformed",
+    "within_list_squares",
+]
 
 Terms = Sequence[tuple[float | Tensor, float | Tensor]]
+
+_gathered: ContextVar[bool] = ContextVar("gathered", default=False)
 
 
 def solve(
@@ -152,6 +165,7 @@ def _solve(
     coefficients, weights = np.ascontiguousarray(terms.T)
     solution = task.solve(lists, weights, coefficients)
     defined, combination = solution.defined, solution.combination
+    silence_infinite(lists.scores, combination)
     if refuse_undefined and not defined.all():
         raise _undefined(task, lists, defined)
     if objective:
@@ -181,13 +195,43 @@ def _step(
 ) -> Tensor:
     if not math.isnan(float(stored)):
         return stored.clone()
-    squares, count = spread_sums(scores, targets, mask, groups, ignore_index)
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        sums = torch.tensor([squares, float(count)], dtype=torch.float64, device=scores.device)
-        torch.distributed.all_reduce(sums)
-        squares, count = float(sums[0]), int(sums[1])
+    squares, count = _pooled(
+        lambda: spread_sums(scores, targets, mask, groups, ignore_index), scores.device
+    )
     spread = math.sqrt(squares / count) if count else 0.0
     return torch.full_like(stored, scale * spread if spread > 0.0 else math.nan)
+
+
+def _pooled(sums: Callable[[], tuple[float, int]], device: torch.device) -> tuple[float, int]:
+    """The sums of all processes; if those of one fail, all raise, where they would wait forever."""
+    several = torch.distributed.is_available() and torch.distributed.is_initialized()
+    if _gathered.get() or not several:
+        return sums()
+    rank, size = torch.distributed.get_rank(), torch.distributed.get_world_size()
+    shared = torch.zeros(2 + size, dtype=torch.float64, device=device)
+    error: DirectLossError | None = None
+    try:
+        shared[0], shared[1] = sums()
+    except DirectLossError as raised:
+        error = raised
+        shared[2 + rank] = 1
+    torch.distributed.all_reduce(shared)
+    failed = shared[2:].nonzero().flatten().tolist()
+    if error is not None:
+        raise error
+    if failed:
+        raise RankError(failed, size, "could not read its scores: see the error that it raised")
+    return float(shared[0]), int(shared[1])
+
+
+@contextmanager
+def gathered() -> Iterator[None]:
+    """While on: the scores at hand are those of all processes, and nothing is left to pool."""
+    token = _gathered.set(True)
+    try:
+        yield
+    finally:
+        _gathered.reset(token)
 
 
 def _undefined(task: Task, lists: Lists, defined: Array) -> UndefinedMetricError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypedDict, Unpack
+from typing import Any, Literal, NamedTuple, TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -44,6 +44,33 @@ class LayoutOptions(TypedDict, total=False):
     empty: Empty
 
 
+class _Linear(torch.autograd.Function):
+    """scores * y, entry by entry, measured from the scores at hand: 0, with gradient y.
+
+    In half of the passes over memory that the same expression takes; and no score, however large,
+    can make it overflow.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, configuration: Tensor) -> Tensor:
+        ctx.save_for_backward(configuration)
+        return torch.zeros_like(scores)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (configuration,) = ctx.saved_tensors
+        return gradient * configuration, None
+
+
+def _linear(scores: Tensor, configuration: Tensor) -> Tensor:
+    if not _operators.traced():
+        products: Tensor = _Linear.apply(scores, configuration)
+        return products
+    # For tracers and transforms, the same in operations that they know how to differentiate.
+    finite = torch.nan_to_num(scores, nan=0.0, posinf=0.0, neginf=0.0)
+    return (finite - finite.detach()) * configuration
+
+
 class Rows(NamedTuple):
     """A call's tensors as rows (R, n), one list a row before mask and groups."""
 
@@ -59,9 +86,9 @@ class Solved:
     """The terms of an update, solved for a tensor of scores.
 
     Attributes:
-        scores: rows (R, n), float32 or float64, with gradient, infinities as 0.
+        scores: rows (R, n), float32 or float64, with gradient.
         combination: the sum of coefficient * y over the terms, rows (R, n), constant; it holds the
-            reduction's factor.
+            reduction's factor, and 0 where a score is infinite.
         value: what the loss shows: a scalar, or one entry a list in the shape without `dim`.
     """
 
@@ -74,9 +101,7 @@ class Solved:
 
     def score(self, configuration: Tensor) -> Tensor:
         """F = <scores, configuration> up to a constant, in the shape of `value`; differentiable."""
-        # Measured from the scores at hand, F is 0 and cannot overflow. Elementwise products, since
-        # a matrix product may round to shorter mantissas.
-        products = (self.scores - self.scores.detach()) * configuration
+        products = _linear(self.scores, configuration)
         if self.reduction != "none":
             return products.sum()
         if self.groups is None:
@@ -157,7 +182,7 @@ def solve(
         value = rows.layout.per_list(value, groups)
     return Solved(
         rows.layout,
-        torch.nan_to_num(rows.scores, nan=0.0, posinf=0.0, neginf=0.0),
+        rows.scores,
         combination,
         value,
         rows.groups,

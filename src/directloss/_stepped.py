@@ -31,11 +31,16 @@ class SteppedModule(nn.Module):
 
     _quiet_batches: int | None = 0
 
-    def _watch(self, gradient: Tensor) -> None:
-        """Count training batches whose gradient is 0 everywhere."""
+    def _watch(self, gradient: Tensor, is_perfect: Callable[[], bool]) -> None:
+        """Count training batches whose gradient is 0 everywhere though there is more to gain.
+
+        Args:
+            gradient: anything that is 0 where the gradient is.
+            is_perfect: whether no prediction could be better; asked where the gradient is 0.
+        """
         if traced() or not self.training or self._quiet_batches is None:
             return
-        if bool(gradient.any()):
+        if bool(gradient.any()) or is_perfect():
             self._quiet_batches = 0
             return
         self._quiet_batches += 1
@@ -53,13 +58,24 @@ class SteppedModule(nn.Module):
         elif isinstance(value, str):
             raise ArgumentError(name, repr(value), "a positive finite number, or 'auto'")
         else:
-            require_positive(name, value)
-        self.register_buffer(name, torch.tensor(float(value), dtype=torch.float64))
+            value = float(require_positive(name, value))
+        self.register_buffer(name, torch.tensor(value, dtype=torch.float64))
+
+    def _is_set(self, name: str) -> bool:
+        """Whether the step is a number already; False also where Python cannot look at it."""
+        if torch.compiler.is_compiling():
+            return False
+        step: Tensor = getattr(self, name)
+        wrapped = torch._C._functorch.is_functorch_wrapped_tensor(step)
+        return not wrapped and not math.isnan(float(step))
 
     def _keep(self, name: str, measured: Tensor) -> None:
         """Hold the step fixed, once a training batch went through."""
-        if self.training and (torch.compiler.is_compiling() or not transformed()):
-            getattr(self, name).copy_(measured)
+        stored: Tensor = getattr(self, name)
+        if measured is stored or not self.training:
+            return
+        if torch.compiler.is_compiling() or not transformed():
+            stored.copy_(measured)
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
         # The step moves between devices but keeps its precision: half() of a model is not meant

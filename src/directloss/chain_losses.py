@@ -12,6 +12,7 @@ from torch import Tensor
 from directloss import _operators, functional
 from directloss._solve import Empty, Reduction
 from directloss._stepped import Auto, SteppedModule
+from directloss.diagnostics import TOLERANCE
 from directloss.errors import ArgumentError
 from directloss.tasks.base import Direction
 from directloss.tasks.structured import LinearChain
@@ -53,6 +54,8 @@ class _ChainLoss(SteppedModule):
 
     def _measure(self, name: str, chain: LinearChain) -> tuple[Tensor, Tensor]:
         """The step as measured, NaN where there is nothing to measure, and the step to take."""
+        if self._is_set(name):
+            return getattr(self, name), getattr(self, name).cpu()
         emissions = chain.emissions.detach()
         # NaN is left to the solver, which knows the argument's name.
         known = chain.valid()[:, :, None] & ~emissions.isnan()
@@ -83,7 +86,9 @@ class _ChainLoss(SteppedModule):
             refuse_undefined=self.empty == "error",
         )
         # The last two terms of every update are the two ends of its difference.
-        self._watch(solution.labels[-1] != solution.labels[-2])
+        self._watch(
+            solution.labels[-1] != solution.labels[-2], lambda: self._is_perfect(chain, targets)
+        )
         values = solution.task_losses[0]
         if shown == "objective":
             values = torch.zeros_like(solution.counted)
@@ -112,6 +117,14 @@ class _ChainLoss(SteppedModule):
             ],
             (values if self.reduction == "none" else values.sum()).to(share),
         )
+
+    def _is_perfect(self, chain: LinearChain, targets: Tensor) -> bool:
+        """Whether the labels have the least cost in every sequence that counts, if any does."""
+        solution = chain.solve(
+            targets, [0.0, -math.inf], cost=self.cost, ignore_index=self.ignore_index
+        )
+        found, least = solution.task_losses[:, solution.counted > 0]
+        return found.numel() > 0 and bool((found <= least + TOLERANCE).all())
 
 
 class ChainDirectLoss(_ChainLoss):

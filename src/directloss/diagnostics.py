@@ -10,14 +10,21 @@ import numpy as np
 from directloss._operators import within_list_squares
 from directloss._solve import LayoutOptions, read
 from directloss.functional import direct_terms
-from directloss.lists import read_lists
+from directloss.lists import Lists, read_lists
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from directloss.tasks.base import Direction, Task
 
-__all__ = ["Diagnostics", "diagnose"]
+__all__ = ["TOLERANCE", "Diagnostics", "diagnose", "is_perfect"]
+
+ROUNDING = 1e-15
+"""Coefficients of two configurations that differ by less are the same number, summed in two ways
+(means over ties)."""
+
+TOLERANCE = 1e-9
+"""Task losses that differ by less are the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +37,8 @@ class Diagnostics:
         epsilon_over_spread: what acts. Far below 1 the update touches few pairs; where it grows
             during training, the scores are collapsing.
         pairs_flipped: share of what a configuration decides (pairs, for a ranking) on which the two
-            configurations of the update differ.
+            configurations of the update differ; a tied pair, which the prediction leaves open,
+            counts half.
         task_loss: Delta of the prediction.
         task_loss_direct: Delta of the loss-augmented configuration (mean of both directions).
         lower, upper: L_- and L_+, which enclose `task_loss`.
@@ -56,15 +64,15 @@ def diagnose(
     direction: Direction,
     options: LayoutOptions,
 ) -> Diagnostics:
-    """Solve both directions and compare."""
-    rows = read(scores, targets, target_per_list=task.target_per_list, **options)
-    lists, _ = read_lists(
-        *rows[1:], read_targets=task.read_targets, ignore_index=options.get("ignore_index")
-    )
+    """Solve the prediction and both directions at once, and compare."""
+    lists = _lists(task, scores, targets, options)
     squares, count = within_list_squares(lists)
     spread = float(np.sqrt(squares / count)) if count else 0.0
+    # What the update does not use takes part with coefficient 0.
+    used = {term.weight: term.coefficient for term in direct_terms(epsilon, direction)}
     weights = np.array([0.0, epsilon, -epsilon])
-    solution = task.solve(lists, weights, np.ones(3))
+    coefficients = np.array([used.get(weight, 0.0) for weight in weights])
+    solution = task.solve(lists, weights, coefficients)
     defined = solution.defined
 
     def mean(values: np.ndarray) -> float:
@@ -72,22 +80,39 @@ def diagnose(
 
     objective = solution.values + weights * solution.task_losses
     predicted = solution.values[:, 0]
-    terms = [term for term in direct_terms(epsilon, direction) if term.coefficient != 0]
-    coefficients = np.array([float(term.coefficient) for term in terms])
-    at = np.array([float(term.weight) for term in terms])
-    gradient = task.solve(lists, at, coefficients).combination
-    ends = [task.solve(lists, at[k : k + 1], np.ones(1), share_ties=False) for k in range(2)]
-    direct = [k for k, weight in enumerate(weights) if weight != 0 and weight in at]
-    moved = np.add.reduceat(np.append(gradient != 0, False), lists.offsets[:-1])
-    moved[np.diff(lists.offsets) == 0] = 0
+    # The update is one coefficient times the difference of two configurations.
+    difference = solution.combination / np.abs(coefficients).max()
+    difference[np.abs(difference) < ROUNDING] = 0.0
+    direct = (coefficients != 0.0) & (weights != 0.0)
+    moved = np.diff(np.append(0, np.cumsum(difference != 0.0))[lists.offsets])
     return Diagnostics(
         epsilon=epsilon,
         spread=spread,
         epsilon_over_spread=epsilon / spread if spread else float("inf"),
-        pairs_flipped=mean(task.share_changed(ends[0].combination, ends[1].combination, lists)),
+        pairs_flipped=mean(task.share_changed(difference, lists)),
         task_loss=mean(solution.task_losses[:, 0]),
         task_loss_direct=mean(solution.task_losses[:, direct].mean(axis=1)),
         lower=mean((predicted - objective[:, 2]) / epsilon),
         upper=mean((objective[:, 1] - predicted) / epsilon),
-        zero_gradient_share=mean((moved == 0).astype(np.float64)),
+        zero_gradient_share=mean(moved == 0),
     )
+
+
+def is_perfect(task: Task, scores: Tensor, targets: Tensor, options: LayoutOptions) -> bool:
+    """Whether the prediction has the least Delta on every list that is defined, if any is."""
+    lists = _lists(task, scores, targets, options)
+    finite = np.abs(lists.scores[np.isfinite(lists.scores)], dtype=np.float64)
+    # Beside so large a weight F does not count. Not the ground truth at -infinity, whose solver may
+    # refuse a long list.
+    weight = -max(1.0, finite.max(initial=0.0)) / TOLERANCE
+    solution = task.solve(lists, np.array([0.0, weight]), np.zeros(2))
+    found, least = solution.task_losses[solution.defined].T
+    return found.size > 0 and bool((found <= least + TOLERANCE).all())
+
+
+def _lists(task: Task, scores: Tensor, targets: Tensor, options: LayoutOptions) -> Lists:
+    rows = read(scores, targets, target_per_list=task.target_per_list, **options)
+    lists, _ = read_lists(
+        *rows[1:], read_targets=task.read_targets, ignore_index=options.get("ignore_index")
+    )
+    return lists

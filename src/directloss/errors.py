@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class DirectLossError(ValueError):
     """Base of every error that the package raises on purpose."""
@@ -25,6 +27,32 @@ class NonFiniteScoreError(ArgumentError):
 
 class UndefinedMetricError(ArgumentError):
     """A list on which the metric is not defined came in with ``empty="error"``."""
+
+
+class ReplayError(DirectLossError):
+    """A second pass over the data did not give the rows and scores of the first one."""
+
+
+class RankError(DirectLossError):
+    """Something failed on one of several processes; raised on all of them.
+
+    Attributes:
+        ranks: where it failed, ascending; empty if that is unknown.
+        reason: what failed there.
+        agreed: whether every rank is known to raise it.
+    """
+
+    agreed = False
+
+    def __init__(self, ranks: Sequence[int], size: int, reason: str) -> None:
+        self.ranks = tuple(ranks)
+        self.reason = reason
+        self._size = size
+        named = ", ".join(map(str, self.ranks)) or "unknown"
+        super().__init__(f"rank {named} of {size} processes: {reason}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), (self.ranks, self._size, self.reason))
 
 
 def _restore(kind: type[ArgumentError], argument: str, message: str) -> ArgumentError:

@@ -25,6 +25,7 @@ from typing import NamedTuple, TypeVar, Unpack
 import torch
 from torch import Tensor
 
+from directloss._operators import traced
 from directloss._solve import LayoutOptions, Reduction, Solved, Step, auto_epsilon, solve
 from directloss.errors import ArgumentError
 from directloss.tasks.base import Direction, Task
@@ -144,8 +145,8 @@ def direct_loss(
 
     The stateless form of `directloss.DirectLoss`, which documents the arguments.
     """
-    require_positive("epsilon", epsilon)
-    terms = direct_terms(epsilon, direction or task.direction)
+    step = require_positive("epsilon", epsilon)
+    terms = direct_terms(step, direction or task.direction)
     return loss_of(solve(task, scores, targets, terms, reduction=reduction, **layout))
 
 
@@ -159,8 +160,7 @@ def hinge_loss(
     **layout: Unpack[LayoutOptions],
 ) -> Tensor:
     """The structured hinge; the stateless form of `directloss.HingeLoss`."""
-    require_positive("margin", margin)
-    terms = hinge_terms(margin)
+    terms = hinge_terms(require_positive("margin", margin))
     return loss_of(
         solve(task, scores, targets, terms, shown="objective", reduction=reduction, **layout)
     )
@@ -187,11 +187,20 @@ def loss_of(solved: Solved) -> Tensor:
     return loss_from_configurations(solved.score, [(1.0, solved.combination)], solved.value)
 
 
-def require_positive(name: str, value: Step) -> None:
-    """A step of the theorem is a positive, finite number; a tensor is trusted."""
-    if isinstance(value, Tensor) or (isinstance(value, (int, float)) and 0 < value < float("inf")):
-        return
-    raise ArgumentError(name, repr(value), "a positive finite number")
+def require_positive(name: str, value: Step) -> Step:
+    """A step: a positive finite number, or a tensor () that holds one, returned as a constant."""
+    wanted = "a positive finite number"
+    if isinstance(value, Tensor):
+        if value.ndim != 0 or value.is_complex():
+            came = f"a tensor of shape {tuple(value.shape)} and type {value.dtype}"
+            raise ArgumentError(name, came, f"{wanted}, or a real tensor of shape ()")
+        value = value.detach()
+        if traced():
+            return value  # a stand-in without data, at which Python cannot look
+        value = float(value)
+    if isinstance(value, (int, float)) and 0 < value < float("inf"):
+        return value
+    raise ArgumentError(name, repr(value), wanted)
 
 
 def _is_zero(coefficient: Step) -> bool:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from directloss.errors import ArgumentError, NonFiniteScoreError
 from directloss.inference._kernel import Array
-from directloss.inference.checks import count_nan
+from directloss.inference.checks import count_nan, count_positives
 
 __all__ = ["Dim", "Layout", "Lists", "class_counts", "host", "read_lists"]
 
@@ -187,6 +187,10 @@ def read_lists(
         keep = wanted if keep is None else keep & wanted
 
     per_list = target_rows.shape != score_rows.shape
+    if per_list and groups is not None:
+        raise ArgumentError(
+            "groups", f"shape {tuple(groups.shape)}", "None, as the task has one target a list"
+        )
     if keep is None and groups is None:
         rows, length = score_rows.shape
         offsets = np.arange(rows + 1, dtype=np.int64) * length
@@ -243,7 +247,6 @@ def _gather(
 
 def class_counts(lists: Lists) -> tuple[Array, Array]:
     """Numbers of positives and negatives of each list of binary targets, int64 (L,)."""
-    running = np.zeros(lists.targets.size + 1, np.int64)
-    np.cumsum(lists.targets, out=running[1:])
-    positives = np.diff(running[lists.offsets])
+    positives = np.empty(len(lists), np.int64)
+    count_positives(lists.targets, lists.offsets, positives)
     return positives, np.diff(lists.offsets) - positives

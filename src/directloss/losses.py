@@ -18,7 +18,7 @@ from directloss._solve import (
     solve,
 )
 from directloss._stepped import QUIET_BATCHES, Auto, SteppedModule
-from directloss.diagnostics import Diagnostics, diagnose
+from directloss.diagnostics import Diagnostics, diagnose, is_perfect
 from directloss.errors import ArgumentError
 from directloss.lists import Dim
 from directloss.tasks.base import Direction, Task
@@ -64,6 +64,9 @@ class _TaskLoss(SteppedModule):
         self, name: str, scores: Tensor, targets: Tensor, layout: LayoutOptions
     ) -> tuple[Tensor, Step]:
         """The step as measured, NaN where there is nothing to measure, and the step to take."""
+        if self._is_set(name):
+            stored: Tensor = getattr(self, name)
+            return stored, float(stored)
         measured = measured_step(getattr(self, name), self.task, scores, targets, layout)
         # Until a batch has a spread, a stand-in. Chosen without looking, for traced graphs.
         return measured, torch.where(torch.isnan(measured), self.task.epsilon_scale, measured)
@@ -85,14 +88,14 @@ class _TaskLoss(SteppedModule):
             reduction=self.reduction,
             **layout,
         )
-        self._watch(solved.combination)
+        self._watch(solved.combination, lambda: is_perfect(self.task, scores, targets, layout))
         return functional.loss_of(solved)
 
     def _advice(self) -> str:
         return (
             f"{type(self).__name__}({self.task!r}) gave no gradient for {QUIET_BATCHES} training "
-            "batches in a row: either every list is ranked without loss, or no list has both "
-            "classes (batches need positives: see BalancedBatchSampler)"
+            "batches in a row, though not all predictions in them are perfect. See that the lists "
+            "of a batch hold both classes (BalancedBatchSampler)"
         )
 
 
@@ -103,9 +106,11 @@ class DirectLoss(_TaskLoss):
               E[\nabla F(y_{direct}) - \nabla F(y_w)], \quad
               y_{direct} = \arg\max_y F(y) \pm \epsilon \Delta(y)
 
-    The value is the task loss of the prediction, exactly (1 - AP for `AveragePrecision`), in every
-    direction. It is not an integral of the gradient: gradient checks and line searches on it do
-    not apply. The size of the gradient goes with 1/epsilon.
+    The value is the task loss of the prediction, exactly, in every direction: for a ranking metric
+    ``1 - task.metric(...)`` where no positive ties with another item, positive or negative, and
+    more than that where one does, since tied items of lower relevance count as above. It is not an
+    integral of the gradient: gradient checks and line searches on it do not apply. The size of the
+    gradient goes with 1/epsilon.
 
     Args:
         task: the metric, such as ``AveragePrecision()``.

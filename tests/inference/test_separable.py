@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from directloss.inference import brute_force, programme
-from directloss.inference.separable import is_separable, separable
+from directloss.inference.separable import convex_up_to, separable
 from tests.inference.small_cases import STYLES, Case, Floats, cases, draw_scores
 
 
@@ -19,6 +19,11 @@ def solve(
     separable(positive, negative, everything, ranks, discounts, step, weight, above)
     assert (np.diff(above) >= 0).all() and above[0] >= 0 and above[-1] <= positive.size
     return np.searchsorted(above, np.arange(positive.size), side="right")
+
+
+def is_convex(discounts: Floats, first: int, last: int, weight: float) -> bool:
+    """Whether weight * D is convex on first .. last."""
+    return convex_up_to(discounts, first, last, float(np.sign(weight))) == last
 
 
 def objective(case: Case, gain: Floats, n: Floats, weight: float) -> float:
@@ -51,7 +56,7 @@ def test_a_convex_objective_is_solved_exactly(sign: int, by: str) -> None:
         gain = brute_force.ranking_gain(ranks, discount, negatives, by_position=bool(step))
         table = by_position(discount) if step else discount
         weight = sign * abs(case.weight)
-        assert is_separable(table, step, table.size - 1, weight)
+        assert is_convex(table, step, table.size - 1, weight)
         positive, negative = descending(case.positive), descending(case.negative)
         n = solve(positive, negative, ranks, table, step, weight)
         wanted, _ = brute_force.best_interleaving(positive, negative, gain, weight)
@@ -89,7 +94,7 @@ def test_placing_the_negatives_alone_is_wrong_in_the_negative_direction_of_ap() 
         positives, negatives = len(case.positive), len(case.negative)
         table = by_position(1.0 / np.arange(1, positives + negatives + 1))
         weight = -abs(case.weight)
-        allowed = is_separable(table, 1, table.size - 1, weight)
+        allowed = is_convex(table, 1, table.size - 1, weight)
         assert allowed == (positives + negatives == 2)
         ranks = np.arange(1, positives + 1) / positives
         positive, negative = descending(case.positive), descending(case.negative)
@@ -126,28 +131,28 @@ def test_the_check_reads_the_curvature_from_the_numbers(
     discount: Floats, positive: bool, negative: bool
 ) -> None:
     last = discount.size - 1
-    assert is_separable(discount, 0, last, 0.1) == positive
-    assert is_separable(discount, 0, last, -0.1) == negative
+    assert is_convex(discount, 0, last, 0.1) == positive
+    assert is_convex(discount, 0, last, -0.1) == negative
     # Scale does not matter, and neither does what lies outside of first .. last.
-    assert is_separable(1e-9 * discount, 0, last, 3.0) == positive
+    assert is_convex(1e-9 * discount, 0, last, 3.0) == positive
     framed = np.concatenate([[1e3], discount, [-1e3]])
-    assert is_separable(framed, 1, last + 1, 3.0) == positive
+    assert is_convex(framed, 1, last + 1, 3.0) == positive
 
 
 def test_a_bend_above_rounding_is_seen_wherever_it_is() -> None:
     for place in range(1, 40):
         discount = 1.0 - np.arange(41) / 41.0
         discount[place] += 1e-9
-        assert not is_separable(discount, 0, 40, 1.0)
-        assert not is_separable(discount, 0, 40, -1.0)
+        assert not is_convex(discount, 0, 40, 1.0)
+        assert not is_convex(discount, 0, 40, -1.0)
 
 
 def test_a_slow_bend_is_seen() -> None:
     """Each step bends by less than its rounding may, all together by far more."""
     share = np.arange(1_000_001) / 1e6
     concave = 1.0 - 1e-3 * np.square(share)
-    assert not is_separable(concave, 0, concave.size - 1, 1.0)
-    assert is_separable(concave, 0, concave.size - 1, -1.0)
+    assert not is_convex(concave, 0, concave.size - 1, 1.0)
+    assert is_convex(concave, 0, concave.size - 1, -1.0)
 
 
 def test_blocks_fence_the_counts_in() -> None:

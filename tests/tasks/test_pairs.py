@@ -12,7 +12,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 import directloss as dl
 from directloss.errors import ArgumentError
 from tests.cases import TASKS, both_classes
-from tests.harness import TaskCase, distinct_points
+from tests.harness import TaskCase, distinct_points, make_loss
 
 PAIRS = [case for case in TASKS if isinstance(case.make(), dl.RankingTask)]
 every_pair_task = pytest.mark.parametrize("case", PAIRS, ids=str)
@@ -216,4 +216,38 @@ def test_reductions_of_the_metric() -> None:
 def test_a_task_says_which_way_is_better_and_what_it_is() -> None:
     assert dl.AveragePrecision().higher_is_better
     assert repr(dl.AveragePrecision()) == "AveragePrecision()"
-    assert "0x" not in repr(dl.RankingTask(np.ones(3), np.ones(3)))
+    assert repr(dl.RankingTask([1.0, 0.5], 1 / np.arange(1.0, 90.0))) == (
+        "RankingTask(rank_weights=[1, 0.5], discount=[1, 0.5, 0.333, ... 89 in all], by='position')"
+    )
+    task = dl.RankingTask(Halves(), discount_of_dcg, by="negatives")
+    assert repr(task) == (
+        "RankingTask(rank_weights=Halves, discount=discount_of_dcg, by='negatives')"
+    )
+
+
+class Halves:
+    """A function that is an object."""
+
+    def __call__(self, i: np.ndarray, P: np.ndarray, N: np.ndarray) -> np.ndarray:
+        return np.full(i.size, 0.5)
+
+
+def discount_of_dcg(n: np.ndarray, P: np.ndarray, N: np.ndarray) -> np.ndarray:
+    return 1.0 / np.log2(n + 2.0)
+
+
+@pytest.mark.parametrize("by", ["position", "negatives"])
+@pytest.mark.parametrize("update", ["hinge", "perceptron"])
+def test_the_ground_truth_of_a_discount_that_grows_refuses_lists_too_long_for_its_table(
+    update: str, by: str
+) -> None:
+    scores, targets = torch.zeros(30_000), torch.arange(30_000) % 2
+    falls, grows = np.array([1.0, 0.5, 0.5, 0.2]), np.array([1.0, 0.5, 0.6, 0.2])
+    value = make_loss(update, dl.RankingTask([1.0], falls, by=by))(scores, targets)
+    assert value.isfinite()
+    with pytest.raises(ArgumentError, match=r"^scores: got a list of 15000 positives and 15000 "):
+        make_loss(update, dl.RankingTask([1.0], grows, by=by))(scores, targets)
+    small = slice(0, 100)
+    assert make_loss(update, dl.RankingTask([1.0], grows, by=by))(
+        scores[small], targets[small]
+    ).isfinite()

@@ -6,7 +6,7 @@ import numpy as np
 
 from directloss.inference._kernel import Array, kernel
 
-__all__ = ["binary_labels", "count_nan"]
+__all__ = ["binary_labels", "count_nan", "count_positives", "silence_infinite"]
 
 
 @kernel
@@ -37,3 +37,36 @@ def binary_labels(targets: Array, labels: Array) -> int:
         if targets[k] != 0 and targets[k] != 1:
             return k
     return -1
+
+
+@kernel
+def count_positives(labels: Array, offsets: Array, counts: Array) -> None:
+    """Number of labels 1 in each list.
+
+    Args:
+        labels: flat, uint8 0/1.
+        offsets: int64 (L + 1,).
+        counts: out, int64 (L,).
+    """
+    for number in range(counts.size):
+        count = 0
+        for k in range(offsets[number], offsets[number + 1]):
+            count += labels[k]
+        counts[number] = count
+
+
+@kernel
+def silence_infinite(scores: Array, combination: Array) -> None:
+    """Set `combination` to 0 where a score is infinite: no step can move it.
+
+    Args:
+        scores: flat, float.
+        combination: in and out, as `scores`.
+    """
+    count = 0
+    for k in range(scores.size):
+        count += abs(scores[k]) == np.inf
+    if count:
+        for k in range(scores.size):
+            if abs(scores[k]) == np.inf:
+                combination[k] = 0.0

@@ -33,44 +33,46 @@ _CELL_COST = 7
 def narrow(
     positives: Array,
     negatives: Array,
-    block: Array,
+    fence: Array,
     rank_weights: Array,
     discounts: Array,
-    step: int,
+    by_position: int,
     weight: float,
     low: Array,
     high: Array,
 ) -> None:
-    """Tighten low[i] <= n_i <= high[i] around an optimum that lies between, in one fenced block.
+    """Tighten low[i] <= n_i <= high[i] around an optimum that lies between, inside one fence.
 
     Args:
-        positives, negatives, rank_weights, discounts, step, weight: as in `corridor.bounds`.
-        block: int64 (4,): fewest and most negatives above, first and last (exclusive) positive.
+        positives, negatives, rank_weights, discounts, by_position, weight: as in `corridor.bounds`.
+        fence: int64 (4,): fewest and most negatives above, first and last (exclusive) positive.
         low, high: int32 (P,), in and out; neither ever falling.
     """
-    left, right, first, last = block
+    left, right, first, last = fence
     rows, columns = last - first, right - left
     if rows == 0 or columns == 0:
         return
     height = _power_of_two(rows / _BLOCKS)
     width = _power_of_two(columns / _BLOCKS)
-    spans = _worthwhile_spans(block, height, width, low, high)
+    spans = _worthwhile_spans(fence, height, width, low, high)
     if spans.shape[0] == 0:
         return
     center = positives[positives.size // 2]
     score_sums = _running_sums(positives, center)
     negative_sums = _running_sums(negatives, center)
-    falls = _never_grows(discounts, step, positives.size + negatives.size if step else right)
+    falls = _never_grows(
+        discounts, by_position, positives.size + negatives.size if by_position else right
+    )
     while spans.shape[0] > 0:
         _drop_blocks(
             positives,
             negatives,
             score_sums,
             negative_sums,
-            block,
+            fence,
             rank_weights,
             discounts,
-            step,
+            by_position,
             weight,
             falls,
             height,
@@ -80,13 +82,13 @@ def narrow(
             high,
         )
         height, width = max(height // 2, 1), max(width // 2, 1)
-        spans = _worthwhile_spans(block, height, width, low, high)
+        spans = _worthwhile_spans(fence, height, width, low, high)
 
 
 @kernel
-def _worthwhile_spans(block: Array, height: int, width: int, low: Array, high: Array) -> Array:
+def _worthwhile_spans(fence: Array, height: int, width: int, low: Array, high: Array) -> Array:
     """First and last block of each strip of rows, int64; none where a look would not pay."""
-    left, right, first, last = block
+    left, right, first, last = fence
     cells = 0
     for i in range(first, last):
         cells += high[i] - low[i] + 1
@@ -111,10 +113,10 @@ def _drop_blocks(
     negatives: Array,
     score_sums: Array,
     negative_sums: Array,
-    block: Array,
+    fence: Array,
     rank_weights: Array,
     discounts: Array,
-    step: int,
+    by_position: int,
     weight: float,
     falls: bool,
     height: int,
@@ -124,7 +126,7 @@ def _drop_blocks(
     high: Array,
 ) -> None:
     """One look with blocks of height x width; spans are the first and last block of each strip."""
-    left, right, first, last = block
+    left, right, first, last = fence
     strips = spans.shape[0]
     starts = np.zeros(strips + 1, np.int64)
     for strip in range(strips):
@@ -150,8 +152,8 @@ def _drop_blocks(
             begin = left + column * width
             end = min(begin + width, right)
             if column == spans[strip, 0]:
-                before = _weighted(rank_weights, discounts, top, bottom, begin, step)
-            after = _weighted(rank_weights, discounts, top, bottom, end, step)
+                before = _weighted(rank_weights, discounts, top, bottom, begin, by_position)
+            after = _weighted(rank_weights, discounts, top, bottom, end, by_position)
             size = (bottom - top) * (end - begin)
             total = scale * (
                 (end - begin) * score_sum
@@ -159,7 +161,7 @@ def _drop_blocks(
             ) - weight * (before - after)
             before = after
             # Drops D(q) - D(q + 1) that occur in the block, and with them the extremes of w.
-            q_first, q_last = step * (top + 1) + begin, step * bottom + end - 1
+            q_first, q_last = by_position * (top + 1) + begin, by_position * bottom + end - 1
             if falls:
                 most = discounts[q_first] - discounts[q_first + 1]
                 least = discounts[q_last] - discounts[q_last + 1]
@@ -186,7 +188,7 @@ def _drop_blocks(
             sums[at] = total
             crossed[at] = max(bound, 0.0, total)
             at += 1
-    _keep_promising(starts, spans, sums, crossed, weight, height, width, block, low, high)
+    _keep_promising(starts, spans, sums, crossed, weight, height, width, fence, low, high)
 
 
 @kernel
@@ -198,12 +200,12 @@ def _keep_promising(
     weight: float,
     height: int,
     width: int,
-    block: Array,
+    fence: Array,
     low: Array,
     high: Array,
 ) -> None:
     """Cut low and high to the blocks that a staircase as good as the best known may cross."""
-    left, _, first, last = block
+    left, _, first, last = fence
     strips = spans.shape[0]
     columns = spans[strips - 1, 1] + 2
     through = np.empty(sums.size, np.float64)
@@ -279,29 +281,30 @@ def _keep_promising(
         high[i] = min(high[i], high[i + 1])
     for i in range(first, last):
         if low[i] > high[i]:  # sums without digits again: the corridor as it was still holds
-            low[:], high[:] = kept_low, kept_high
+            for row in range(low.size):
+                low[row], high[row] = kept_low[row], kept_high[row]
             return
 
 
 @kernel
 def _weighted(
-    rank_weights: Array, discounts: Array, top: int, bottom: int, n: int, step: int
+    rank_weights: Array, discounts: Array, top: int, bottom: int, n: int, by_position: int
 ) -> float:
     """Sum over positives top .. bottom - 1 of G(i, n) = r_i D(...); four sums in flight."""
     a = b = c = d = 0.0
-    at = step * (top + 1) + n
+    at = by_position * (top + 1) + n
     i = top
     while i + 4 <= bottom:
         a += rank_weights[i] * discounts[at]
-        b += rank_weights[i + 1] * discounts[at + step]
-        c += rank_weights[i + 2] * discounts[at + 2 * step]
-        d += rank_weights[i + 3] * discounts[at + 3 * step]
+        b += rank_weights[i + 1] * discounts[at + by_position]
+        c += rank_weights[i + 2] * discounts[at + 2 * by_position]
+        d += rank_weights[i + 3] * discounts[at + 3 * by_position]
         i += 4
-        at += 4 * step
+        at += 4 * by_position
     while i < bottom:
         a += rank_weights[i] * discounts[at]
         i += 1
-        at += step
+        at += by_position
     return (a + b) + (c + d)
 
 

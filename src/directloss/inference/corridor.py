@@ -59,10 +59,10 @@ def _crossing(
 def bounds(
     positives: Array,
     negatives: Array,
-    blocks: Array,
+    fences: Array,
     rank_weights: Array,
     discounts: Array,
-    step: int,
+    by_position: int,
     weight: float,
     low: Array,
     high: Array,
@@ -70,9 +70,9 @@ def bounds(
     """Single-crossing bounds low[i] <= n_i <= high[i] between which an optimum lies.
 
     The gain is w(i, j) = a(j) + r_i b(q) with a(j) = 2 (phi_i - phi_j) / (P N), which never falls
-    with j, and b(q) = -weight (D(q) - D(q + 1)), q = step * i + j - 1. The first j at which a(j)
-    exceeds -r_i B, B the largest b from there on, is never right of the first crossing; taking the
-    B of the new place walks on towards it, and likewise from the right with the least b up to
+    with j, and b(q) = -weight (D(q) - D(q + 1)), q = by_position * i + j - 1. The first j at which
+    a(j) exceeds -r_i B, B the largest b from there on, is never right of the first crossing; taking
+    the B of the new place walks on towards it, and likewise from the right with the least b up to
     there. Every stop on the way is a valid bound.
 
     Pairs with w = 0, about which the objective does not care, go to the negatives' side for a
@@ -80,14 +80,18 @@ def bounds(
     configuration and towards the other, and should not unlearn what nobody asked for.
 
     Args:
-        positives, negatives, blocks, rank_weights, discounts, step, weight: as in `separable`, but
-            any D and any weight.
+        positives, negatives: scores by descending order, finite; sizes P and N.
+        fences: int64 (b, 4), rows (fewest, most, first positive, last): positives first .. last - 1
+            may have fewest .. most negatives above them.
+        rank_weights: r, (P,). discounts: D, with D at by_position * i + n_i, i from 1.
+        by_position: 1 where D is taken at the position, 0 where at the negatives above.
+        weight: any number but infinity.
         low, high: out, int32 (P,), neither ever falling.
     """
     size = positives.size
     scale = 2.0 / (size * negatives.size)
     strict = weight > 0.0
-    end = negatives.size + (size if step else 0)
+    end = negatives.size + (size if by_position else 0)
     largest = np.empty(end + 1, np.float64)
     least = np.empty(end + 1, np.float64)
     bound = -np.inf
@@ -95,12 +99,12 @@ def bounds(
         bound = max(bound, -weight * (discounts[q] - discounts[q + 1]))
         largest[q] = bound
     bound = np.inf
-    # A position before the list's first does not exist: `step` is the first q.
-    for q in range(step, end):
+    # A position before the list's first does not exist: `by_position` is the first q.
+    for q in range(by_position, end):
         bound = min(bound, -weight * (discounts[q] - discounts[q + 1]))
         least[q] = bound
-    for block in range(blocks.shape[0]):
-        fewest, most, first, last = blocks[block]
+    for fence in fences:
+        fewest, most, first, last = fence
         left_guess, right_guess = fewest, fewest
         for top in range(first, last, _STRIP):
             bottom = min(top + _STRIP, last)
@@ -110,7 +114,7 @@ def bounds(
                 r_most = max(r_most, rank_weights[i])
             # Bounds of a strip of rows, from the ends of all that varies in it, ...
             strip_start, strip_stop = fewest, most
-            row = step * (top + 1)
+            row = by_position * (top + 1)
             while strip_start < strip_stop:
                 b = largest[row + strip_start] / scale
                 at = -positives[top] - max(r_least * b, r_most * b)
@@ -118,7 +122,7 @@ def bounds(
                 if left_guess == strip_start:
                     break
                 strip_start = left_guess
-            row = step * bottom
+            row = by_position * bottom
             while strip_stop > strip_start:
                 b = least[row + strip_stop - 1] / scale
                 at = -positives[bottom - 1] - min(r_least * b, r_most * b)
@@ -129,7 +133,7 @@ def bounds(
             # ... from which each row has a few steps to go.
             row_left, row_right = strip_start, strip_start
             for i in range(top, bottom):
-                row = step * (i + 1)
+                row = by_position * (i + 1)
                 start, stop = strip_start, strip_stop
                 for _ in range(_ROUNDS):
                     at = -rank_weights[i] * largest[row + start] / scale - positives[i]
@@ -159,18 +163,18 @@ def corridor(
     negatives: Array,
     rank_weights: Array,
     discounts: Array,
-    step: int,
+    by_position: int,
     weight: float,
     low: Array,
     high: Array,
-    above: Array,
+    negatives_above: Array,
 ) -> None:
     """The programme inside the corridor: the optimal number of negatives above each positive.
 
     Args:
-        positives, negatives, rank_weights, discounts, step, weight: as in `bounds`.
+        positives, negatives, rank_weights, discounts, by_position, weight: as in `bounds`.
         low, high: int32 (P,), neither ever falling, low <= high.
-        above: out, int32 (P,).
+        negatives_above: out, int32 (P,).
     """
     size = positives.size
     scale = 2.0 / (size * negatives.size)
@@ -195,7 +199,7 @@ def corridor(
         lo, hi = low[i], high[i]
         slope = scale * (positives[i] - center)
         reward = weight * rank_weights[i]
-        row = step * (i + 1)
+        row = by_position * (i + 1)
         word = np.uint64(0)
         at = starts[i]
         running = -np.inf
@@ -233,4 +237,4 @@ def corridor(
             word <<= np.uint64(1)
             place -= 1
         n = low[i] + place
-        above[i] = n
+        negatives_above[i] = n

@@ -6,19 +6,23 @@ import numpy as np
 
 from directloss.inference._kernel import Array, kernel
 
-__all__ = ["least_loss"]
+__all__ = ["MOST_CELLS", "grows", "least_loss"]
+
+MOST_CELLS = 200_000_000
+"""P (N + 1) above which a list is too long for the ground truth of a D that grows: it takes as many
+bytes, and some seconds."""
 
 
 @kernel
 def least_loss(
     positives: Array,
     negatives: Array,
-    blocks: Array,
+    fences: Array,
     rank_weights: Array,
     discounts: Array,
-    step: int,
+    by_position: int,
     predicted: Array,
-    above: Array,
+    negatives_above: Array,
 ) -> None:
     """Negatives above each positive in the ranking of least Delta and, among those, of largest F.
 
@@ -26,41 +30,52 @@ def least_loss(
     and loses nothing up to the end of the plateau of D there. F falls on both sides of the
     predicted place (among ties, above the negatives), so that place, moved down to the least end of
     the plateaus after it, is best. Any other D takes the programme over the whole table, whose
-    entries are pairs (metric, F).
+    entries are pairs (metric, F); callers refuse lists of more than `MOST_CELLS`.
 
     Args:
-        positives, negatives, blocks, rank_weights, discounts, step: as in `corridor.bounds`.
+        positives, negatives, fences, rank_weights, discounts, by_position: as in `corridor.bounds`.
         predicted: int32 (P,): negatives of a higher score than each positive.
-        above: out, int32 (P,).
+        negatives_above: out, int32 (P,).
     """
     size, other = positives.size, negatives.size
-    end = other + (size if step else 0)
+    end = other + (size if by_position else 0)
     plateau = np.empty(end + 1, np.int64)
     plateau[end] = end
-    for q in range(end - 1, step - 1, -1):
+    for q in range(end - 1, by_position - 1, -1):
         if discounts[q + 1] > discounts[q]:
-            _programme(positives, negatives, blocks, rank_weights, discounts, step, above)
+            _programme(
+                positives, negatives, fences, rank_weights, discounts, by_position, negatives_above
+            )
             return
         plateau[q] = plateau[q + 1] if discounts[q + 1] == discounts[q] else q
     limit = other
-    for block in range(blocks.shape[0] - 1, -1, -1):
-        fewest, most, first, last = blocks[block]
+    for fence in fences[::-1]:
+        fewest, most, first, last = fence
         for i in range(last - 1, first - 1, -1):
-            row = step * (i + 1)
+            row = by_position * (i + 1)
             most_here = most if rank_weights[i] == 0.0 else plateau[row + fewest] - row
             limit = min(limit, most_here)
-            above[i] = max(fewest, min(predicted[i], limit))
+            negatives_above[i] = max(fewest, min(predicted[i], limit))
+
+
+@kernel
+def grows(discounts: Array, first: int, last: int) -> bool:
+    """Whether D(q + 1) > D(q) for a q in first .. last - 1."""
+    for q in range(first, last):
+        if discounts[q + 1] > discounts[q]:
+            return True
+    return False
 
 
 @kernel
 def _programme(
     positives: Array,
     negatives: Array,
-    blocks: Array,
+    fences: Array,
     rank_weights: Array,
     discounts: Array,
-    step: int,
-    above: Array,
+    by_position: int,
+    negatives_above: Array,
 ) -> None:
     """O(P N) steps and bytes; metrics within 1e-12 of each other count as equal."""
     size, other = positives.size, negatives.size
@@ -68,8 +83,8 @@ def _programme(
     value = np.zeros(other + 1, np.float64)
     chosen = np.zeros((size, other + 1), np.bool_)
     last_most = other
-    for block in range(blocks.shape[0]):
-        fewest, most, first, last = blocks[block]
+    for fence in fences:
+        fewest, most, first, last = fence
         for i in range(first, last):
             best_metric, best_value = -np.inf, -np.inf
             metric_beyond, value_beyond = metric[last_most], value[last_most]
@@ -78,7 +93,7 @@ def _programme(
                 if n > fewest:
                     total += negatives[n - 1] - positives[i]
                 inside = n <= last_most
-                here = rank_weights[i] * discounts[step * (i + 1) + n]
+                here = rank_weights[i] * discounts[by_position * (i + 1) + n]
                 here += metric[n] if inside else metric_beyond
                 score = total + (value[n] if inside else value_beyond)
                 if here > best_metric + 1e-12 or (
@@ -89,10 +104,10 @@ def _programme(
                 metric[n], value[n] = best_metric, best_value
             last_most = most
     n = other
-    for block in range(blocks.shape[0] - 1, -1, -1):
-        fewest, most, first, last = blocks[block]
+    for fence in fences[::-1]:
+        fewest, most, first, last = fence
         for i in range(last - 1, first - 1, -1):
             n = min(n, most)
             while not chosen[i, n]:
                 n -= 1
-            above[i] = n
+            negatives_above[i] = n

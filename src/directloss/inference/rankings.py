@@ -15,12 +15,12 @@ from directloss.inference._kernel import Array, kernel
 from directloss.inference.coarse_to_fine import narrow
 from directloss.inference.corridor import bounds, corridor
 from directloss.inference.ground_truth import least_loss
-from directloss.inference.separable import is_separable, separable
-from directloss.inference.sorting import INDEX, LABEL, ranked_classes
+from directloss.inference.separable import separable
+from directloss.inference.sorting import ranked_classes
 
 __all__ = ["SCRATCH", "configuration_losses", "solve_rankings"]
 
-SCRATCH = 4
+SCRATCH = 5
 """Words of scratch memory for each item of a list."""
 
 
@@ -36,7 +36,8 @@ def solve_rankings(
     rank_scales: Array,
     discounts: Array,
     discount_offsets: Array,
-    step: int,
+    by_position: int,
+    convex: Array | None,
     share_ties: bool,
     weights: Array,
     coefficients: Array,
@@ -56,7 +57,9 @@ def solve_rankings(
             rank_scales[l] * rank_weights[rank_offsets[l] + i].
         discounts, discount_offsets: D of list l at discounts[discount_offsets[l] + q], q the
             position (from 1) or the number of negatives above (from 0).
-        step: 1 for a discount by position, 0 for one by the negatives above.
+        by_position: 1 for a discount by position, 0 for one by the negatives above.
+        convex: bool (T,), whether weights[t] * D is convex in every list; None where it is for
+            every t, so that what is compiled has no corridor in it.
         share_ties: whether at weight 0 a tied pair counts y_ij = 0 in `combination`, not -1.
         weights: float64 (T,): y_t = argmax F + weight * Delta; 0 the prediction, -inf the ground
             truth.
@@ -74,181 +77,212 @@ def solve_rankings(
         for k in range(begin, end):
             positive_count += labels[k]
         negative_count = size - positive_count
-        if positive_count == 0 or negative_count == 0:
-            defined[number] = False
-            combination[begin:end] = 0.0
-            task_losses[number] = 0.0
-            values[number] = 0.0
+        defined[number] = positive_count > 0 and negative_count > 0
+        if not defined[number]:
+            for k in range(begin, end):
+                combination[k] = 0.0
+            for t in range(terms):
+                task_losses[number, t] = 0.0
+                values[number, t] = 0.0
             continue
-        defined[number] = True
-        # What is as long as the list lives in the scratch memory.
-        order = scratch[: size // 2 + 1].view(np.uint32)[:size]
-        ranks = scratch[size // 2 + 1 :]
-        both = ranks[: size + 2].view(np.float64)
-        positives, negatives = both[: positive_count + 1], both[positive_count + 1 :]
-        rest = ranks[size + 2 :]
-        ranked_classes(scores[begin:end], labels[begin:end], order, positives, negatives, rest)
+        # What is as long as the list lives in the scratch memory: the two ranked classes, ...
+        positives = scratch[: positive_count + 1].view(np.float64)
+        negatives = scratch[positive_count + 1 : size + 2].view(np.float64)
+        rest = scratch[size + 2 :]
+        items = rest[: size // 2 + 2].view(np.uint32)
+        positive_items, negative_items = items[: positive_count + 1], items[positive_count + 1 :]
+        rest = rest[size // 2 + 2 :]
+        predicted = rest[: size // 2 + 2].view(np.int32)
+        predicted_above, predicted_below = (
+            predicted[: positive_count + 1],
+            predicted[positive_count + 1 :],
+        )
+        rest = rest[size // 2 + 2 :]
+        any_tie = ranked_classes(
+            scores[begin:end],
+            labels[begin:end],
+            positives,
+            negatives,
+            positive_items,
+            negative_items,
+            predicted_above,
+            predicted_below,
+            rest,
+        )
         positives, negatives = positives[:positive_count], negatives[:negative_count]
-        counts = rest[: positive_count + 1].view(np.int32)
-        predicted, ties = counts[:positive_count], counts[positive_count : 2 * positive_count]
-        weight_of_rank = rest[positive_count + 1 :][:positive_count].view(np.float64)
-        rest = rest[2 * positive_count + 1 :]
-        any_tie = _predict(positives, negatives, predicted, ties)
+        predicted_above = predicted_above[:positive_count]
+        predicted_below = predicted_below[:negative_count]
         fences = _fence(positives, negatives)
-
+        # ... and where the sort has been: one configuration, and the sum of all.
+        counts = rest[: size // 2 + 1].view(np.int32)
+        rest = rest[size // 2 + 1 :]
+        own_above, own_below = counts[:positive_count], counts[positive_count:size]
+        margins = rest[:size].view(np.float64)
+        positive_margins, negative_margins = margins[:positive_count], margins[positive_count:]
+        weight_of_rank = rest[size : size + positive_count].view(np.float64)
+        for k in range(size):
+            margins[k] = 0.0
         for i in range(positive_count):
             weight_of_rank[i] = rank_scales[number] * rank_weights[rank_offsets[number] + i + 1]
         discount = discounts[discount_offsets[number] :]
-        above = np.empty((terms, positive_count), np.int32)
         for t in range(terms):
             weight = weights[t]
+            negatives_above, positives_above = own_above, own_below
             if weight == 0.0:
-                above[t] = predicted
+                negatives_above, positives_above = predicted_above, predicted_below
+                if any_tie and share_ties:
+                    _halve_ties(
+                        positives,
+                        negatives,
+                        fences[1],
+                        coefficients[t],
+                        positive_margins,
+                        negative_margins,
+                    )
             elif weight == -np.inf:
-                certain = predicted - ties
+                _certainly_above(positives, negatives, fences, negatives_above)
                 least_loss(
                     positives,
                     negatives,
                     fences,
                     weight_of_rank,
                     discount,
-                    step,
-                    certain,
-                    above[t],
+                    by_position,
+                    negatives_above,
+                    negatives_above,
                 )
-            else:
-                _augmented(
+                _turn(negatives_above, positives_above)
+            elif convex is None or convex[t]:
+                separable(
                     positives,
                     negatives,
                     fences,
                     weight_of_rank,
                     discount,
-                    step,
+                    by_position,
                     weight,
-                    above[t],
-                    rest,
+                    positives_above,
                 )
+                _turn(positives_above, negatives_above)
+            if convex is not None:
+                # A branch of its own, which the compiler leaves out where `convex` is None.
+                if weight != 0.0 and weight != -np.inf and not convex[t]:
+                    _in_corridor(
+                        positives,
+                        negatives,
+                        fences,
+                        weight_of_rank,
+                        discount,
+                        by_position,
+                        weight,
+                        negatives_above,
+                    )
+                    _turn(negatives_above, positives_above)
             metric = 0.0
             for i in range(positive_count):
-                metric += weight_of_rank[i] * discount[step * (i + 1) + above[t, i]]
+                metric += weight_of_rank[i] * discount[by_position * (i + 1) + negatives_above[i]]
             loss = 1.0 - metric
             # A sum of P rounded terms: what is within its rounding of 0 is 0.
             rounding = 2.3e-16 * positive_count
             task_losses[number, t] = 0.0 if abs(loss) <= rounding else loss
-        extra = np.zeros(size if any_tie and share_ties else 0, np.float64)
-        if extra.size:
-            for t in range(terms):
-                if weights[t] == 0.0:
-                    _halve_ties(
-                        predicted,
-                        ties,
-                        coefficients[t],
-                        extra[:positive_count],
-                        extra[positive_count:],
-                    )
-        _combine(
-            order,
-            positives,
-            negatives,
-            above,
-            coefficients,
-            extra,
-            combination[begin:end],
-            values[number],
-        )
+            value = _add(
+                positives, negatives_above, negative_count, coefficients[t], positive_margins
+            )
+            value += _add(
+                negatives, positives_above, positive_count, coefficients[t], negative_margins
+            )
+            values[number, t] = value / (positive_count * negative_count)
+        unit = 1.0 / (positive_count * negative_count)
+        _scatter(positive_margins, positive_items, unit, combination[begin:end])
+        _scatter(negative_margins, negative_items, unit, combination[begin:end])
 
 
 @kernel
-def _predict(positives: Array, negatives: Array, predicted: Array, ties: Array) -> bool:
-    """Negatives above each positive, tied ones included, and how many are tied; whether any is."""
-    j = first = 0
-    any_tie = False
-    for i in range(positives.size):
-        score = positives[i]
-        while j < negatives.size and negatives[j] >= score:
-            if j > first and negatives[j] < negatives[j - 1]:
-                first = j
-            j += 1
-        predicted[i] = j
-        # The last run of equal negatives begins at `first`.
-        while first < j and negatives[first] > score:
-            first += 1
-        ties[i] = j - first
-        any_tie |= first < j
-    return any_tie
-
-
-@kernel
-def _combine(
-    order: Array,
-    positives: Array,
-    negatives: Array,
-    above: Array,
-    coefficients: Array,
-    extra: Array,
-    combination: Array,
-    values: Array,
-) -> None:
-    """Write what the configurations of one list amount to.
+def _turn(counts: Array, turned: Array) -> None:
+    """A ranking said by one class, said by the other.
 
     Args:
-        above: int32 (T, P), the negatives above each positive.
-        extra: float64 (P + N,) or empty: what ties add to each margin, positives first.
-        combination: out, (n,). values: out, float64 (T,).
+        counts: int32, for each item of one class, how many of the other class are above it.
+        turned: out, int32, the same for the items of the other class.
     """
-    terms, size = above.shape
-    other = negatives.size
-    unit = 1.0 / (size * other)
-    margins = np.zeros(size, np.float64)
-    passed = np.zeros(terms, np.int64)
-    for t in range(terms):
-        value = 0.0
-        for i in range(size):
-            won = np.float64(other - 2 * np.int64(above[t, i]))
-            margins[i] += coefficients[t] * won
-            value += positives[i] * won
-        values[t] = value
-    p = n = 0
-    for rank in range(order.size):
-        item = order[rank]
-        if item & LABEL:
-            margin = margins[p]
-            if extra.size:
-                margin += extra[p]
-            p += 1
-        else:
-            margin = np.float64(extra[size + n] if extra.size else 0.0)
-            score = negatives[n]
-            for t in range(terms):
-                i = passed[t]
-                while i < size and above[t, i] <= n:
-                    i += 1
-                passed[t] = i
-                won = np.float64(size - 2 * i)
-                margin += coefficients[t] * won
-                values[t] += score * won
-            n += 1
-        combination[np.int64(item & INDEX)] = margin * unit
-    for t in range(terms):
-        values[t] *= unit
+    k = 0
+    for i in range(turned.size):
+        while k < counts.size and counts[k] <= i:
+            k += 1
+        turned[i] = k
+
+
+@kernel
+def _add(scores: Array, above: Array, other: int, coefficient: float, margins: Array) -> float:
+    """Add coefficient * (other - 2 above) to the margins of a class; returns its P N F."""
+    # Four sums in flight: one addition does not wait for the last.
+    a = b = c = d = 0.0
+    whole = scores.size - scores.size % 4
+    for i in range(0, whole, 4):
+        won = np.float64(other - 2 * np.int64(above[i]))
+        margins[i] += coefficient * won
+        a += scores[i] * won
+        won = np.float64(other - 2 * np.int64(above[i + 1]))
+        margins[i + 1] += coefficient * won
+        b += scores[i + 1] * won
+        won = np.float64(other - 2 * np.int64(above[i + 2]))
+        margins[i + 2] += coefficient * won
+        c += scores[i + 2] * won
+        won = np.float64(other - 2 * np.int64(above[i + 3]))
+        margins[i + 3] += coefficient * won
+        d += scores[i + 3] * won
+    for i in range(whole, scores.size):
+        won = np.float64(other - 2 * np.int64(above[i]))
+        margins[i] += coefficient * won
+        a += scores[i] * won
+    return (a + b) + (c + d)
+
+
+@kernel
+def _scatter(margins: Array, items: Array, unit: float, combination: Array) -> None:
+    """Write margins to the items' places in the list."""
+    for i in range(margins.size):
+        combination[items[i]] = margins[i] * unit
+
+
+@kernel
+def _certainly_above(
+    positives: Array, negatives: Array, fences: Array, negatives_above: Array
+) -> None:
+    """Negatives of a higher score than each positive; both descending inside each fence."""
+    for fence in range(fences.shape[0]):
+        j, stop = fences[fence, 0], fences[fence, 1]
+        for i in range(fences[fence, 2], fences[fence, 3]):
+            while j < stop and negatives[j] > positives[i]:
+                j += 1
+            negatives_above[i] = j
 
 
 @kernel
 def _halve_ties(
-    predicted: Array, ties: Array, factor: float, positive: Array, negative: Array
+    positives: Array,
+    negatives: Array,
+    fence: Array,
+    factor: float,
+    positive_margins: Array,
+    negative_margins: Array,
 ) -> None:
-    """Count tied pairs as y_ij = 0 in the gradient, which had counted them as y_ij = -1."""
-    first = 0
-    while first < predicted.size:
-        last = first + 1
-        if ties[first]:
-            # Positives of one tie follow each other; its negatives are the last ones above them.
-            while last < predicted.size and predicted[last] == predicted[first] and ties[last]:
-                last += 1
-            positive[first:last] += factor * ties[first]
-            stop = predicted[first]
-            negative[stop - ties[first] : stop] -= factor * (last - first)
-        first = last
+    """Count tied pairs as y_ij = 0 in the gradient, where they are counted as y_ij = -1 else."""
+    j, last_negative, i, last_positive = fence[0], fence[1], fence[2], fence[3]
+    while i < last_positive and j < last_negative:
+        score = positives[i]
+        if negatives[j] > score:
+            j += 1
+            continue
+        first_positive, first_negative = i, j
+        while i < last_positive and positives[i] == score:
+            i += 1
+        while j < last_negative and negatives[j] == score:
+            j += 1
+        for k in range(first_positive, i):
+            positive_margins[k] += factor * (j - first_negative)
+        for k in range(first_negative, j):
+            negative_margins[k] -= factor * (i - first_positive)
 
 
 @kernel
@@ -259,11 +293,8 @@ def _fence(positives: Array, negatives: Array) -> Array:
     configuration. What is left are at most three independent lists: +inf, finite, -inf.
 
     Returns:
-        int64 (3, 4): first and last (exclusive) negative, first and last positive of each block.
+        int64 (3, 4): first and last (exclusive) negative, first and last positive of each list.
     """
-    fences = np.zeros((3, 4), np.int64)
-    fences[:, 1] = negatives.size
-    fences[:, 3] = positives.size
     n = p = 0
     while n < negatives.size and negatives[n] == np.inf:
         negatives[n] = 0.0
@@ -271,7 +302,6 @@ def _fence(positives: Array, negatives: Array) -> Array:
     while p < positives.size and positives[p] == np.inf:
         positives[p] = 0.0
         p += 1
-    fences[0] = (0, n, 0, p)
     last_n, last_p = negatives.size, positives.size
     while last_n > n and negatives[last_n - 1] == -np.inf:
         last_n -= 1
@@ -279,53 +309,52 @@ def _fence(positives: Array, negatives: Array) -> Array:
     while last_p > p and positives[last_p - 1] == -np.inf:
         last_p -= 1
         positives[last_p] = 0.0
-    fences[1] = (n, last_n, p, last_p)
-    fences[2] = (last_n, negatives.size, last_p, positives.size)
+    fences = np.zeros((3, 4), np.int64)
+    fences[0, 1], fences[0, 3] = n, p
+    fences[1, 0], fences[1, 1], fences[1, 2], fences[1, 3] = n, last_n, p, last_p
+    fences[2, 0], fences[2, 1] = last_n, negatives.size
+    fences[2, 2], fences[2, 3] = last_p, positives.size
     return fences
 
 
 @kernel
-def _augmented(
+def _in_corridor(
     positives: Array,
     negatives: Array,
     fences: Array,
     rank_weights: Array,
     discounts: Array,
-    step: int,
+    by_position: int,
     weight: float,
-    above: Array,
-    scratch: Array,
+    negatives_above: Array,
 ) -> None:
-    """argmax F + weight * Delta as the number of negatives above each positive."""
-    size, other = positives.size, negatives.size
-    end = size + other if step else other
-    if is_separable(discounts, step, end, weight):
-        positives_above = scratch[: other // 2 + 1].view(np.int32)[:other]
-        separable(
-            positives, negatives, fences, rank_weights, discounts, step, weight, positives_above
-        )
-        j = 0
-        for i in range(size):
-            while j < other and positives_above[j] <= i:
-                j += 1
-            above[i] = j
-        return
-    low = np.empty(size, np.int32)
-    high = np.empty(size, np.int32)
-    bounds(positives, negatives, fences, rank_weights, discounts, step, weight, low, high)
-    for block in range(fences.shape[0]):
+    """argmax F + weight * Delta for any D, as the number of negatives above each positive."""
+    low = np.empty(positives.size, np.int32)
+    high = np.empty(positives.size, np.int32)
+    bounds(positives, negatives, fences, rank_weights, discounts, by_position, weight, low, high)
+    for fence in range(fences.shape[0]):
         narrow(
             positives,
             negatives,
-            fences[block],
+            fences[fence],
             rank_weights,
             discounts,
-            step,
+            by_position,
             weight,
             low,
             high,
         )
-    corridor(positives, negatives, rank_weights, discounts, step, weight, low, high, above)
+    corridor(
+        positives,
+        negatives,
+        rank_weights,
+        discounts,
+        by_position,
+        weight,
+        low,
+        high,
+        negatives_above,
+    )
 
 
 @kernel
@@ -340,7 +369,7 @@ def configuration_losses(
     rank_scales: Array,
     discounts: Array,
     discount_offsets: Array,
-    step: int,
+    by_position: int,
     losses: Array,
 ) -> None:
     """Delta of configurations given by their coefficients y_i = (N - 2 n_i) / (P N).
@@ -358,15 +387,15 @@ def configuration_losses(
         if count == 0 or others == 0:
             losses[number] = 0.0
             continue
-        above = np.empty(count, np.int64)
+        negatives_above = np.empty(count, np.int64)
         i = 0
         for k in range(begin, end):
             if labels[k]:
-                above[i] = round((others - coefficients[k] * count * others) / 2.0)
+                negatives_above[i] = round((others - coefficients[k] * count * others) / 2.0)
                 i += 1
-        above.sort()
+        negatives_above.sort()
         metric = 0.0
         for i in range(count):
-            at = discount_offsets[number] + step * (i + 1) + above[i]
+            at = discount_offsets[number] + by_position * (i + 1) + negatives_above[i]
             metric += rank_weights[rank_offsets[number] + i + 1] * discounts[at]
         losses[number] = 1.0 - rank_scales[number] * metric

@@ -17,32 +17,51 @@ import numpy as np
 
 from directloss.inference._kernel import Array, kernel
 
-__all__ = ["is_separable", "separable"]
+__all__ = ["all_convex", "convex_up_to", "separable"]
+
+_RUN = 16
+"""Negatives that are solved one by one."""
 
 
 @kernel
-def is_separable(discounts: Array, first: int, last: int, weight: float) -> bool:
-    """Whether weight * D is convex: weight * (D(q) - D(q+1)) never grows with q.
+def convex_up_to(discounts: Array, first: int, last: int, sign: float) -> int:
+    """The last q <= last such that sign * D is convex on first .. q.
 
-    A growth within the rounding of the table does not count: a linear D, as of ROC AUC, is convex,
-    and in float64 it is so only up to that. Each drop is held against the least one so far, so that
-    no bend hides in steps too small to see.
+    Convex: sign * (D(q) - D(q + 1)) never grows with q. A growth within the rounding of the table
+    does not count: a linear D, as of ROC AUC, is convex, and in float64 it is so only up to that.
+    Each drop is held against the least one so far, so that no bend hides in steps too small to see.
 
     Args:
-        discounts: D, float64; entries first .. last occur in the list.
-        weight: of either sign.
+        discounts: D, float64.
+        first, last: entries of the table.
+        sign: 1 or -1, that of the weight.
     """
-    sign = 1.0 if weight > 0 else -1.0
-    largest = 0.0
-    for q in range(first, last + 1):
-        largest = max(largest, abs(discounts[q]))
-    rounding = 4e-16 * largest
+    largest = abs(discounts[first])
     least = np.inf
     for q in range(first, last):
+        largest = max(largest, abs(discounts[q + 1]))
         drop = sign * (discounts[q] - discounts[q + 1])
-        if drop > least + rounding:
-            return False
+        if drop > least + 4e-16 * largest:
+            return q
         least = min(least, drop)
+    return last
+
+
+@kernel
+def all_convex(discounts: Array, offsets: Array, first: int, lasts: Array, sign: float) -> bool:
+    """Whether sign * D is convex on entries first .. lasts[l] of each list l's own table.
+
+    Args:
+        discounts, offsets: D of list l begins at discounts[offsets[l]].
+        first: entry of the shortest place, 0 or 1.
+        lasts: int64 (L,).
+        sign: as in `convex_up_to`.
+    """
+    for number in range(offsets.size):
+        start = offsets[number] + first
+        last = offsets[number] + lasts[number]
+        if start < last and convex_up_to(discounts, start, last, sign) < last:
+            return False
     return True
 
 
@@ -50,52 +69,66 @@ def is_separable(discounts: Array, first: int, last: int, weight: float) -> bool
 def separable(
     positives: Array,
     negatives: Array,
-    blocks: Array,
+    fences: Array,
     rank_weights: Array,
     discounts: Array,
-    step: int,
+    by_position: int,
     weight: float,
-    above: Array,
+    positives_above: Array,
 ) -> None:
     """Smallest optimal number of positives above each negative.
 
     Args:
         positives, negatives: float64 (P,) and (N,), descending, finite (infinite ones replaced by
-            0 and fenced in by `blocks`).
-        blocks: int64 (b, 4), rows (first negative, last, fewest positives, most): negatives
+            0 and fenced in by `fences`).
+        fences: int64 (b, 4), rows (first negative, last, fewest positives, most): negatives
             first .. last - 1 may have fewest .. most positives above them.
         rank_weights: r_i, float64 (P,), non-negative.
-        discounts: D, float64, with K(i, j) = r_i (D(q) - D(q + 1)) at q = step * i + j - 1 (i and j
-            from 1): step 1 for a discount by position, 0 for one by the negatives above.
-        weight: of Delta in the objective; weight * D must be convex (`is_separable`).
-        above: out, int32 (N,).
+        discounts: D, float64, with K(i, j) = r_i (D(q) - D(q + 1)) at
+            q = by_position * i + j - 1 (i and j from 1); by_position is 1 for a discount by
+            position, 0 for one by the negatives above.
+        weight: of Delta in the objective; weight * D must be convex (`convex_up_to`).
+        positives_above: out, int32 (N,).
     """
     scale = 2.0 / (positives.size * negatives.size)
-    stack = np.empty((64 + blocks.shape[0], 4), np.int64)
-    depth = blocks.shape[0]
-    stack[:depth] = blocks
+    one = np.uint64(1)  # unsigned numbers as indices spare a test for negative ones
+    stride = np.uint64(by_position)
+    stack = np.empty((64 + fences.shape[0], 4), np.int64)
+    depth = fences.shape[0]
+    for fence in range(depth):
+        for column in range(4):
+            stack[fence, column] = fences[fence, column]
     while depth > 0:
         depth -= 1
-        first, last, fewest, most = stack[depth]
+        first, last = stack[depth, 0], stack[depth, 1]
+        fewest, most = stack[depth, 2], stack[depth, 3]
         while first < last:
             if fewest == most:
-                above[first:last] = fewest
+                for j in range(np.uint64(first), np.uint64(last)):
+                    positives_above[j] = fewest
                 break
-            middle = (first + last) // 2
-            score = negatives[middle]
-            total, best_total, best = 0.0, 0.0, fewest
-            at = step * (fewest + 1) + middle
-            for i in range(fewest, most):
-                drop = discounts[at] - discounts[at + 1]
-                total += scale * (positives[i] - score) - weight * rank_weights[i] * drop
-                at += step
-                if total > best_total:
-                    best_total = total
-                    best = i + 1
-            above[middle] = best
-            stack[depth, 0] = middle + 1
+            # A short run one by one, each from where the last one stopped.
+            run = last - first <= _RUN
+            middle = np.uint64(first if run else (first + last) // 2)
+            stop = np.uint64(last) if run else middle + one
+            best = np.uint64(fewest)
+            for j in range(middle, stop):
+                score = negatives[j]
+                total, best_total = 0.0, 0.0
+                at = stride * (best + one) + j
+                for i in range(best, np.uint64(most)):
+                    drop = discounts[at] - discounts[at + one]
+                    total += scale * (positives[i] - score) - weight * rank_weights[i] * drop
+                    at += stride
+                    if total > best_total:
+                        best_total = total
+                        best = i + one
+                positives_above[j] = best
+            if run:
+                break
+            stack[depth, 0] = middle + one
             stack[depth, 1] = last
             stack[depth, 2] = best
             stack[depth, 3] = most
             depth += 1
-            last, most = middle, best
+            last, most = np.int64(middle), np.int64(best)

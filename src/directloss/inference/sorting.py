@@ -41,10 +41,11 @@ def ranked(scores: Array, labels: Array, sorted_scores: Array, order: Array) -> 
     first, second = np.empty(scores.size, np.uint64), np.empty(scores.size, np.uint64)
     # A key is read as a score by way of one word of memory, which the compiler keeps in a register.
     if scores.itemsize == 4:
-        keys = _sorted32(scores.view(np.uint32), labels, order, first, second)
+        keys = _sorted32(scores.view(np.uint32), labels, first, second)
         bits32 = np.empty(1, np.uint32)
         score32 = bits32.view(np.float32)
         for rank in range(keys.size):
+            order[rank] = np.uint32(keys[rank])
             bits32[0] = _key32(np.uint32(keys[rank] >> np.uint64(32)))  # its own inverse
             sorted_scores[rank] = score32[0]
     else:
@@ -58,40 +59,68 @@ def ranked(scores: Array, labels: Array, sorted_scores: Array, order: Array) -> 
 
 @kernel
 def ranked_classes(
-    scores: Array, labels: Array, order: Array, positives: Array, negatives: Array, spare: Array
-) -> None:
-    """Rank one list, and its two classes apart.
+    scores: Array,
+    labels: Array,
+    positives: Array,
+    negatives: Array,
+    positive_items: Array,
+    negative_items: Array,
+    above: Array,
+    below: Array,
+    spare: Array,
+) -> bool:
+    """Rank one list, and its two classes apart; whether a positive ties with a negative.
 
     Args:
-        scores, labels, order: as in `ranked`.
+        scores, labels: as in `ranked`.
         positives, negatives: out, float64 (P + 1,) and (N + 1,): the scores of each class in ranked
-            order; the last entry is scratch.
+            order. Here and below the last entry is scratch.
+        positive_items, negative_items: out, uint32 (P + 1,) and (N + 1,): their indices.
+        above, below: out, int32 (P + 1,) and (N + 1,): for each positive the negatives above it,
+            tied ones included; for each negative the positives above it, tied ones not.
         spare: scratch, uint64 (2 n,).
     """
     size = scores.size
     first, second = spare[:size], spare[size : 2 * size]
-    p = n = 0
+    p = n = np.uint64(0)
+    one = np.uint64(1)
+    any_tie = False
+    last_negative = np.nan
+    # Labels come in an order that no processor can guess: write twice, advance once.
     if scores.itemsize == 4:
-        keys = _sorted32(scores.view(np.uint32), labels, order, first, second)
+        keys = _sorted32(scores.view(np.uint32), labels, first, second)
         bits32 = np.empty(1, np.uint32)
         score32 = bits32.view(np.float32)
         for rank in range(keys.size):
-            bits32[0] = _key32(np.uint32(keys[rank] >> np.uint64(32)))
-            # Labels come in an order that no processor can guess: write twice, advance once.
-            positives[p] = negatives[n] = score32[0]
-            label = int(order[rank] >> np.uint32(31))
+            key = keys[rank]
+            bits32[0] = _key32(np.uint32(key >> np.uint64(32)))
+            score = np.float64(score32[0])
+            item = np.uint32(key) & INDEX
+            label = (key >> np.uint64(31)) & one
+            positives[p] = negatives[n] = score
+            positive_items[p] = negative_items[n] = item
+            above[p], below[n] = n, p
+            any_tie |= label == one and score == last_negative
+            last_negative = last_negative if label == one else score
             p += label
-            n += 1 - label
+            n += one - label
     else:
+        order = np.empty(size, np.uint32)
         keys = _sorted64(scores.view(np.uint64), labels, order, first, second)
         bits64 = np.empty(1, np.uint64)
         score64 = bits64.view(np.float64)
         for rank in range(keys.size):
             bits64[0] = _key64(keys[rank])
-            positives[p] = negatives[n] = score64[0]
-            label = int(order[rank] >> np.uint32(31))
+            score = score64[0]
+            label = np.uint64(order[rank] >> np.uint32(31))
+            positives[p] = negatives[n] = score
+            positive_items[p] = negative_items[n] = order[rank] & INDEX
+            above[p], below[n] = n, p
+            any_tie |= label == one and score == last_negative
+            last_negative = last_negative if label == one else score
             p += label
-            n += 1 - label
+            n += one - label
+    return any_tie
 
 
 @inlined
@@ -118,7 +147,7 @@ def _key64(bits: np.uint64) -> np.uint64:
 def _starts(counts: Array) -> None:
     """Numbers of items of each digit value, in place, to where the first of them goes."""
     for digit in range(counts.shape[0]):
-        start = np.int32(0)
+        start = np.uint32(0)
         for value in range(_VALUES):
             count = counts[digit, value]
             counts[digit, value] = start
@@ -126,24 +155,26 @@ def _starts(counts: Array) -> None:
 
 
 @kernel
-def _sorted32(bits: Array, labels: Array, order: Array, keys: Array, spare: Array) -> Array:
-    """Packed keys in ranked order, in one of the two scratch arrays; writes `order`."""
+def _sorted32(bits: Array, labels: Array, keys: Array, spare: Array) -> Array:
+    """Packed keys in ranked order, in one of the two scratch arrays.
+
+    A key: the score's 32 bits, the label's, the index's 31.
+    """
     n = bits.size
-    counts = np.zeros((3, _VALUES), np.int32)
+    counts = np.zeros((3, _VALUES), np.uint32)
     for i in range(n):
         key = np.uint64(_key32(bits[i])) << np.uint64(32)
         key |= (np.uint64(labels[i]) << np.uint64(31)) | np.uint64(i)
         keys[i] = key
         # Score and label are the 33 bits above the index: three digits.
-        counts[0, np.int64((key >> np.uint64(31)) & _DIGIT)] += 1
-        counts[1, np.int64((key >> np.uint64(42)) & _DIGIT)] += 1
-        counts[2, np.int64(key >> np.uint64(53))] += 1
+        # Unsigned numbers as indices spare a test for negative ones.
+        counts[0, (key >> np.uint64(31)) & _DIGIT] += 1
+        counts[1, (key >> np.uint64(42)) & _DIGIT] += 1
+        counts[2, key >> np.uint64(53)] += 1
     _starts(counts)
     _distribute(keys, spare, counts[0], np.uint64(31))
     _distribute(spare, keys, counts[1], np.uint64(42))
     _distribute(keys, spare, counts[2], np.uint64(53))
-    for rank in range(n):
-        order[rank] = np.uint32(spare[rank] & np.uint64(0xFFFFFFFF))
     return spare
 
 
@@ -152,9 +183,9 @@ def _distribute(source: Array, target: Array, place: Array, shift: np.uint64) ->
     """One pass: move each key to the next place of its digit."""
     for i in range(source.size):
         key = source[i]
-        value = np.int64((key >> shift) & _DIGIT)
+        value = (key >> shift) & _DIGIT
         at = place[value]
-        place[value] = at + 1
+        place[value] = at + np.uint32(1)
         target[at] = key
 
 
@@ -163,7 +194,7 @@ def _sorted64(bits: Array, labels: Array, order: Array, keys: Array, spare: Arra
     """Keys in ranked order, in one of the two scratch arrays; writes `order`."""
     n = bits.size
     spare_order = np.empty(n, np.uint32)
-    counts = np.zeros((6, _VALUES), np.int32)
+    counts = np.zeros((6, _VALUES), np.uint32)
     negatives = 0
     for i in range(n):
         negatives += labels[i] == 0
@@ -180,7 +211,7 @@ def _sorted64(bits: Array, labels: Array, order: Array, keys: Array, spare: Arra
         keys[at] = key
         order[at] = (np.uint32(labels[i]) << np.uint32(31)) | np.uint32(i)
         for digit in range(6):
-            counts[digit, np.int64((key >> np.uint64(_BITS * digit)) & _DIGIT)] += 1
+            counts[digit, (key >> np.uint64(_BITS * digit)) & _DIGIT] += 1
     _starts(counts)
     for pair in range(3):
         low = 2 * pair
@@ -197,8 +228,8 @@ def _distribute_pairs(
     """`_distribute` for a key and its item."""
     for i in range(keys.size):
         key = keys[i]
-        value = np.int64((key >> shift) & _DIGIT)
+        value = (key >> shift) & _DIGIT
         at = place[value]
-        place[value] = at + 1
+        place[value] = at + np.uint32(1)
         to_keys[at] = key
         to_items[at] = items[i]

@@ -10,6 +10,7 @@ import numpy as np
 
 from directloss.errors import ArgumentError
 from directloss.inference._kernel import Array
+from directloss.inference.separable import all_convex, convex_up_to
 
 __all__ = ["FixedTable", "ListTable", "Read", "Table", "as_table", "flat_offsets"]
 
@@ -32,6 +33,15 @@ class Table(ABC):
     def read(self, sizes: Array, positives: Array, negatives: Array) -> Read:
         """The first sizes[l] entries for each list l; none for a list without both classes."""
 
+    def convex(self, read: Read, first: int, lasts: Array, sign: float) -> bool:
+        """Whether sign * values is convex on the entries first .. lasts[l] of every list l.
+
+        Args:
+            read: what `read` gave.
+            sign: 1 or -1.
+        """
+        return all_convex(read.values, read.offsets, first, lasts, sign)
+
 
 class FixedTable(Table):
     """The same values in every list, but for a factor: made once, and lengthened on demand.
@@ -53,6 +63,7 @@ class FixedTable(Table):
         self._scale = scale
         self._name = name
         self._made = np.empty(0)
+        self._convex: dict[tuple[int, float], tuple[int, int]] = {}
 
     def read(self, sizes: Array, positives: Array, negatives: Array) -> Read:
         most = int(sizes.max(initial=0))
@@ -67,8 +78,21 @@ class FixedTable(Table):
             scales[both] = self._scale(positives[both], negatives[both])
         return Read(made, np.zeros(sizes.size, np.int64), scales)
 
+    def convex(self, read: Read, first: int, lasts: Array, sign: float) -> bool:
+        # One table for all lists: looked through once, not with every batch.
+        looked_at, reach = self._convex.get((first, sign), (0, 0))
+        last = int(lasts.max(initial=first))
+        if looked_at <= last:
+            looked_at = read.values.size
+            reach = convex_up_to(read.values, first, looked_at - 1, sign)
+            self._convex[first, sign] = looked_at, reach
+        return last <= reach
+
+    def __repr__(self) -> str:
+        return _shown(self._function)
+
     def __getstate__(self) -> dict[str, object]:
-        return {**vars(self), "_made": np.empty(0)}
+        return {**vars(self), "_made": np.empty(0), "_convex": {}}
 
 
 class ListTable(Table):
@@ -84,6 +108,9 @@ class ListTable(Table):
         self._function = values
         self._first = first
         self._name = name
+
+    def __repr__(self) -> str:
+        return _shown(self._function)
 
     def read(self, sizes: Array, positives: Array, negatives: Array) -> Read:
         both = (positives > 0) & (negatives > 0)
@@ -110,6 +137,22 @@ class _FromArray:
         inside = (at >= 0) & (at < self._values.size)
         found: Array = np.where(inside, self._values[np.where(inside, at, 0)], 0.0)
         return found
+
+    def __repr__(self) -> str:
+        head = ", ".join(f"{value:.3g}" for value in self._values[:_SHOWN])
+        more = f", ... {self._values.size} in all" if self._values.size > _SHOWN else ""
+        return f"[{head}{more}]"
+
+
+_SHOWN = 3
+"""Entries of an array that its `repr` names."""
+
+
+def _shown(function: object) -> str:
+    """A name without the address in memory, which would differ from run to run."""
+    has_repr = type(function).__repr__ is not object.__repr__
+    name = getattr(function, "__name__", type(function).__name__)
+    return repr(function) if has_repr and not hasattr(function, "__name__") else name
 
 
 def as_table(given: object, *, first: int, name: str) -> Table:

@@ -112,13 +112,14 @@ class Task(ABC):
     def loss_of(self, configurations: Lists) -> Array:
         """Delta, float64 (L,), of configurations given by their coefficients in place of scores."""
 
-    def share_changed(self, first: Array, second: Array, lists: Lists) -> Array:
+    def share_changed(self, difference: Array, lists: Lists) -> Array:
         """Share of what a configuration decides on which two differ, float64 (L,).
 
         Args:
-            first, second: coefficients of plain configurations, flat.
+            difference: the coefficients of the one less those of the other, flat; 0 where they
+                agree.
         """
-        changed = np.append(0, np.cumsum(first != second))[lists.offsets]
+        changed = np.append(0, np.cumsum(difference != 0.0))[lists.offsets]
         return np.diff(changed) / np.maximum(np.diff(lists.offsets), 1)
 
     def read_targets(self, targets: Array) -> Array:

@@ -17,6 +17,7 @@ from directloss.tasks.base import Direction, Solution, Task
 
 __all__ = [
     "BalancedError",
+    "Counting",
     "CountingTask",
     "Dice",
     "FBeta",
@@ -28,7 +29,7 @@ __all__ = [
 ]
 
 
-class _Counting(Task):
+class Counting(Task):
     r"""What the metrics of counts share.
 
     A configuration is a set of predicted items, y_i in {0, 1}, and F = 1/n sum_i y_i phi_i, so that
@@ -55,14 +56,19 @@ class _Counting(Task):
         found = shares * (configurations.targets == 1)
         tp = np.rint(np.bincount(owner, found, minlength=len(configurations)))
         fp = np.rint(np.bincount(owner, shares - found, minlength=len(configurations)))
-        return self._loss_of_counts(tp, fp, positives, negatives)
+        return self.loss_at(tp, fp, positives, negatives)
 
     @abstractmethod
-    def _loss_of_counts(self, tp: Array, fp: Array, positives: Array, negatives: Array) -> Array:
-        """Delta of each list, float64 (L,), 0 where undefined."""
+    def loss_at(self, tp: Array, fp: Array, positives: Array, negatives: Array) -> Array:
+        """Delta of each list, float64 (L,), 0 where undefined.
+
+        Args:
+            tp, fp: numbers of true and false positives, (L,).
+            positives, negatives: P and N of the lists, (L,).
+        """
 
 
-class _Counted(_Counting):
+class _Counted(Counting):
     """A metric whose solver is near-linear; `_kind` and `_parameters` name it to the kernel."""
 
     _kind: ClassVar[int]
@@ -91,7 +97,7 @@ class _Counted(_Counting):
         )
         return solution
 
-    def _loss_of_counts(self, tp: Array, fp: Array, positives: Array, negatives: Array) -> Array:
+    def loss_at(self, tp: Array, fp: Array, positives: Array, negatives: Array) -> Array:
         losses = np.zeros(tp.size)
         for index, (P, N) in enumerate(zip(positives, negatives, strict=True)):
             if counts.is_defined(self._kind, P, N):
@@ -237,7 +243,7 @@ class MatthewsCorrelation(_Counted):
         return 2.0 * values - 1.0, defined
 
 
-class CountingTask(_Counting):
+class CountingTask(Counting):
     r"""A user's own metric of counts.
 
     The solver tries every pair (tp, fp): O(P N) time and 8 P N bytes a list, exact for any
@@ -295,7 +301,7 @@ class CountingTask(_Counting):
         solution = self.solve(lists, np.zeros(1), np.zeros(1))
         return solution.task_losses[:, 0], solution.defined
 
-    def _loss_of_counts(self, tp: Array, fp: Array, positives: Array, negatives: Array) -> Array:
+    def loss_at(self, tp: Array, fp: Array, positives: Array, negatives: Array) -> Array:
         return np.nan_to_num(self.loss_of_counts(tp, fp, positives - tp, negatives - fp))
 
     def _tables(self, positives: Array, negatives: Array) -> tuple[Array, Array]:

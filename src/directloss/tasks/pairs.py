@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from torch import Tensor
 
 from directloss.errors import ArgumentError
 from directloss.inference._kernel import Array
+from directloss.inference.ground_truth import MOST_CELLS, grows
 from directloss.inference.rankings import SCRATCH, configuration_losses, solve_rankings
 from directloss.inference.threads import over_lists
 from directloss.inference.ties import average_precisions, roc_areas
@@ -34,7 +35,8 @@ class RankingTask(Task):
 
     The solver follows from the arrays: where weight * D is convex the problem splits over the
     negatives (`directloss.inference.separable`), else the programme runs in a corridor
-    (`directloss.inference.corridor`). Both are exact.
+    (`directloss.inference.corridor`). Both are exact. Where D grows somewhere, the ground truth of
+    the hinge and the perceptron takes a programme over all P (N + 1) cells.
 
     Args:
         rank_weights: r, non-negative: an array (0 past its end) or a function of arrays
@@ -45,7 +47,9 @@ class RankingTask(Task):
             an array is D(0)).
 
     Raises:
-        ArgumentError: for negative or non-finite r, non-finite D, an unknown ``by``.
+        ArgumentError: for negative or non-finite r, non-finite D, an unknown ``by``; in use, for
+            the hinge or the perceptron of a D that grows, on a list of more cells than
+            `directloss.inference.ground_truth.MOST_CELLS`.
 
     Source: extends Song et al. 2016, section 4, whose programme is the case r_i = i/P, D(p) = 1/p.
     """
@@ -62,35 +66,56 @@ class RankingTask(Task):
         if by not in ("position", "negatives"):
             raise ArgumentError("by", repr(by), "'position' or 'negatives'")
         self.by = by
-        self._step = 1 if by == "position" else 0
+        self._by_position = 1 if by == "position" else 0
         self._rank_weights = as_table(rank_weights, first=1, name="rank_weights")
-        self._discount = as_table(discount, first=self._step, name="discount")
+        self._discount = as_table(discount, first=self._by_position, name="discount")
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(by={self.by!r})"
+        return (
+            f"{type(self).__name__}(rank_weights={self._rank_weights!r}, "
+            f"discount={self._discount!r}, by={self.by!r})"
+        )
 
     def _tables(self, lists: Lists) -> tuple[Array, ...]:
         """r and D of every list, in the order of the kernels' arguments."""
+        tables: tuple[Array, ...] = self._read(lists)[0]
+        return tables
+
+    def _read(self, lists: Lists, weights: Array | None = None) -> tuple[Any, ...]:
+        """`_tables`, and whether each weight * D is convex: None where all are."""
         positives, negatives = class_counts(lists)
         ranks = self._rank_weights.read(positives + 1, positives, negatives)
-        # With `step` 1 the entries are D(0), which no list reads, to D(P + N).
-        sizes = negatives + 1 + (positives if self._step else 0)
+        # By position the entries are D(0), which no list reads, to D(P + N).
+        sizes = negatives + 1 + (positives if self._by_position else 0)
         discounts = self._discount.read(sizes, positives, negatives)
         scales = ranks.scales * discounts.scales
-        return ranks.values, ranks.offsets, scales, discounts.values, discounts.offsets
+        tables = ranks.values, ranks.offsets, scales, discounts.values, discounts.offsets
+        if weights is None:
+            return tables, None
+        # Lists that the kernel leaves alone count as convex.
+        lasts = np.where((positives > 0) & (negatives > 0), sizes - 1, 0)
+        convex = np.ones(weights.size, np.bool_)
+        for t in np.flatnonzero(np.isfinite(weights) & (weights != 0.0)):
+            sign = float(np.sign(weights[t]))
+            convex[t] = self._discount.convex(discounts, self._by_position, lasts, sign)
+        return tables, None if convex.all() else convex
 
     def solve(
         self, lists: Lists, weights: Array, coefficients: Array, *, share_ties: bool = True
     ) -> Solution:
         solution = Solution.empty(lists, weights.size)
+        tables, convex = self._read(lists, weights)
+        if -np.inf in weights:
+            self._refuse_long_ground_truths(lists, *tables[3:])
         over_lists(
             solve_rankings,
             lists.offsets,
             lists.scores,
             lists.targets,
             lists.offsets,
-            *self._tables(lists),
-            self._step,
+            *tables,
+            self._by_position,
+            convex,
             share_ties,
             weights,
             coefficients,
@@ -102,6 +127,19 @@ class RankingTask(Task):
         )
         return solution
 
+    def _refuse_long_ground_truths(self, lists: Lists, discounts: Array, starts: Array) -> None:
+        positives, negatives = class_counts(lists)
+        for number in np.flatnonzero((negatives + 1) * positives > MOST_CELLS):
+            P, N = int(positives[number]), int(negatives[number])
+            end = N + (P if self._by_position else 0)
+            if N > 0 and grows(discounts[starts[number] :], self._by_position, end):
+                raise ArgumentError(
+                    "scores",
+                    f"a list of {P} positives and {N} negatives",
+                    f"P (N + 1) <= {MOST_CELLS} for the ground truth (of the hinge and the "
+                    "perceptron) where the discount grows somewhere: a programme over all cells",
+                )
+
     def loss_of(self, configurations: Lists) -> Array:
         losses = np.zeros(len(configurations))
         over_lists(
@@ -111,15 +149,15 @@ class RankingTask(Task):
             configurations.targets,
             configurations.offsets,
             *self._tables(configurations),
-            self._step,
+            self._by_position,
             losses,
         )
         return losses
 
-    def share_changed(self, first: Array, second: Array, lists: Lists) -> Array:
-        """Share of the pairs (positive, negative) whose order differs."""
+    def share_changed(self, difference: Array, lists: Lists) -> Array:
+        """Share of the pairs (positive, negative) whose order differs; a tied pair counts half."""
         # Positive i has (N - 2 n_i) / (P N): half its change counts its flipped pairs / (P N).
-        flipped = np.where(lists.targets == 1, np.abs(first - second) / 2.0, 0.0)
+        flipped = np.where(lists.targets == 1, np.abs(difference) / 2.0, 0.0)
         return np.diff(np.append(0.0, np.cumsum(flipped))[lists.offsets])
 
     def evaluate(self, lists: Lists) -> tuple[Array, Array]:
