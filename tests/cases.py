@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from itertools import permutations, product
+from itertools import combinations, permutations, product
 
 import numpy as np
 from sklearn.metrics import average_precision_score, ndcg_score, roc_auc_score
 
 import directloss as dl
+from directloss.inference._kernel import Array
+from directloss.lists import Lists
+from directloss.tasks import Solution
 from tests.harness import Configurations, Floats, TaskCase
 
 CountLoss = Callable[[float, float, float, float], float]
@@ -31,6 +34,11 @@ def graded(rng: np.random.Generator, n: int) -> Floats:
     targets = rng.integers(0, 4, size=n).astype(np.float64)
     targets[rng.integers(n)] = rng.integers(1, 4)
     return targets
+
+
+def one_class(rng: np.random.Generator, n: int) -> Floats:
+    """The right class of n."""
+    return np.array(rng.integers(n), np.float64)
 
 
 # --- all configurations, by definition ------------------------------------------------------------
@@ -98,6 +106,23 @@ def subsets(task_loss: CountLoss) -> Callable[[Floats], Configurations]:
     return lambda targets: of(tuple(float(t) for t in targets))
 
 
+def choices(k: int, costs: Callable[[int], Floats]) -> Callable[[Floats, int], Configurations]:
+    """All sets of k of n classes (of all, if there are fewer), F = the sum of their scores.
+
+    Args:
+        costs: n -> (n, n), [target, class]: Delta is the least cost of a class in the set.
+    """
+
+    @cache
+    def of(target: int, n: int) -> Configurations:
+        chosen = list(combinations(range(n), min(k, n)))
+        sets = np.array([np.isin(np.arange(n), classes) for classes in chosen], np.float64)
+        losses = np.where(sets > 0, costs(n)[target], np.inf).min(axis=1)
+        return Configurations(lambda phi: sets @ phi, losses, n)
+
+    return lambda target, n: of(int(target), n)
+
+
 def loss_of_set(task_loss: CountLoss, y: Floats, relevance: Floats) -> float:
     tp, fp = float(y @ relevance), float(y @ (1 - relevance))
     return float(task_loss(tp, fp, relevance.sum() - tp, (1 - relevance).sum() - fp))
@@ -156,7 +181,7 @@ def pair_case(
         name,
         make,
         both_classes,
-        pair_rankings(metric),
+        _of_targets(pair_rankings(metric)),
         lambda scores, targets: 1.0 - by_hand(scores, targets),
         reference or by_hand,
         ONE_CLASS,
@@ -186,7 +211,7 @@ def position_case(
         name,
         make,
         draw,
-        position_rankings(gain, discount, floor),
+        _of_targets(position_rankings(gain, discount, floor)),
         lambda scores, targets: 1.0 - by_hand(scores, targets),
         reference or by_hand,
         {"no positives": (0.0, 0.0, 0.0)} if undefined is None else undefined,
@@ -215,11 +240,80 @@ def count_case(
         name,
         make,
         both_classes,
-        subsets(task_loss),
+        _of_targets(subsets(task_loss)),
         by_hand,
         lambda scores, targets: metric(by_hand(scores, targets)),
         undefined or {},
     )
+
+
+def class_case(
+    name: str,
+    make: Callable[[], dl.Task],
+    k: int,
+    costs: Callable[[int], Floats],
+    metric: Callable[[float], float] = lambda loss: 1.0 - loss,
+    *,
+    exchangeable: bool = True,
+) -> TaskCase:
+    """One class of many; the arguments are those of `choices` and `count_case`."""
+    everything = choices(k, costs)
+
+    def of_the_predicted(scores: Floats, target: Floats) -> Floats:
+        """Delta of all sets of largest F; infinite scores are beyond all others."""
+        listed = everything(target, scores.size)
+        values = listed.score(np.clip(scores, -1e6, 1e6))
+        return listed.losses[values > values.max() - 1e-9]
+
+    return TaskCase(
+        name,
+        make,
+        one_class,
+        everything,
+        lambda scores, target: float(of_the_predicted(scores, target).max()),
+        # Ties are broken by chance.
+        lambda scores, target: metric(float(of_the_predicted(scores, target).mean())),
+        target_per_list=True,
+        exchangeable=exchangeable,
+    )
+
+
+def _of_targets(
+    listed: Callable[[Floats], Configurations],
+) -> Callable[[Floats, int], Configurations]:
+    """Where targets have an entry an item, they say how many there are."""
+    return lambda targets, n: listed(targets)
+
+
+def _unequal(n: int) -> Floats:
+    return 1.0 - np.eye(n)
+
+
+def _distances(n: int) -> Floats:
+    """Costs that grow with the distance, more to the right."""
+    apart = np.subtract.outer(np.arange(n), np.arange(n)) / 2.0
+    return np.where(apart > 0, apart, -2.0 * apart)
+
+
+class Distances(dl.CostMatrix):
+    """The costs `_distances` of as many classes as the lists have."""
+
+    def __init__(self) -> None:
+        super().__init__(_distances(1))
+
+    def _of(self, lists: Lists) -> dl.CostMatrix:
+        return dl.CostMatrix(_distances(max(int(np.diff(lists.offsets).max(initial=1)), 1)))
+
+    def solve(
+        self, lists: Lists, weights: Array, coefficients: Array, *, share_ties: bool = True
+    ) -> Solution:
+        return self._of(lists).solve(lists, weights, coefficients, share_ties=share_ties)
+
+    def evaluate(self, lists: Lists) -> tuple[Array, Array]:
+        return self._of(lists).evaluate(lists)
+
+    def loss_of(self, configurations: Lists) -> Array:
+        return self._of(configurations).loss_of(configurations)
 
 
 def _ap_at_3() -> dl.RankingTask:
@@ -234,6 +328,18 @@ def _roc_auc() -> dl.RankingTask:
 
 def _bumpy() -> dl.RankingTask:
     return dl.RankingTask(lambda i, P, N: 1.0 / i, np.resize([0.0, 0.6, -0.3, 0.0, 0.9, 0.0], 400))
+
+
+def _partial_auc(ranked: Floats) -> float:
+    """ROC area over false positive rates up to 0.4, over 0.4; m = 0.4 N need not be whole."""
+    above = np.cumsum(ranked == 0)[ranked == 1]
+    return float(np.maximum(0.0, 1.0 - above / (0.4 * (ranked == 0).sum())).mean())
+
+
+def _partial_area(scores: Floats, targets: Floats) -> float:
+    """The same by scikit-learn, whose form has 1/2 for chance, 0.2."""
+    standardized = roc_auc_score(targets, scores, max_fpr=0.4)
+    return float((2.0 * standardized - 1.0) * (1.0 - 0.2) + 0.2)
 
 
 def _scikit_learn(scores: Floats, targets: Floats) -> float:
@@ -308,6 +414,7 @@ TASKS: tuple[TaskCase, ...] = (
         "ReciprocalRank", dl.ReciprocalRank, lambda ranked: 1.0 / (1 + float(ranked.argmax()))
     ),
     pair_case("ROCAUC", dl.ROCAUC, roc_auc, lambda s, t: float(roc_auc_score(t, s))),
+    pair_case("PartialAUC(0.4)", lambda: dl.PartialAUC(0.4), _partial_auc, _partial_area),
     pair_case("RankingTask(AP@3)", _ap_at_3, average_precision_at_3),
     pair_case("RankingTask(ROC AUC)", _roc_auc, roc_auc),
     pair_case("RankingTask(bumpy)", _bumpy, bumpy, learns=False),
@@ -322,11 +429,16 @@ TASKS: tuple[TaskCase, ...] = (
         "RecallAtK(2)", lambda: dl.RecallAtK(2), _itself, _first(2, lambda t: float(t.sum()))
     ),
     position_case(
+        "RPrecision", dl.RPrecision, _itself,
+        lambda t: _first(int(t.sum()), lambda t: float(t.sum()))(t),
+    ),
+    position_case(
         "BEDROC(2)", lambda: dl.BEDROC(2.0), _itself, _decay, floor=_least_decay,
         undefined=ONE_CLASS,
     ),
     count_case("ZeroOne", dl.ZeroOne, lambda tp, fp, fn, tn: (fp + fn) / (tp + fp + fn + tn)),
     count_case("Jaccard", dl.Jaccard, _tversky(1.0, 1.0)),
+    count_case("Dice", dl.Dice, _tversky(0.5, 0.5)),
     count_case("FBeta(2)", lambda: dl.FBeta(2.0), _tversky(0.2, 0.8)),
     count_case("Tversky(0.5, 3)", lambda: dl.Tversky(0.5, 3.0), _tversky(0.5, 3.0)),
     count_case(
@@ -342,4 +454,9 @@ TASKS: tuple[TaskCase, ...] = (
         undefined=ONE_CLASS,
     ),
     count_case("CountingTask", lambda: dl.CountingTask(_cost), _cost, lambda loss: loss),
+    class_case("MulticlassZeroOne", dl.MulticlassZeroOne, 1, _unequal),
+    class_case("TopKError(2)", lambda: dl.TopKError(2), 2, _unequal),
+    class_case(
+        "CostMatrix", Distances, 1, _distances, lambda loss: loss, exchangeable=False
+    ),
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 from pathlib import Path
 
 import hypothesis
@@ -19,6 +20,10 @@ torch.use_deterministic_algorithms(True)
 # A kernel is compiled at its first call, far beyond hypothesis' deadline.
 hypothesis.settings.register_profile("strict", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("strict")
+
+# Shells start background jobs with Ctrl-C ignored, and programs under test would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -78,32 +78,50 @@ class TaskCase:
     Attributes:
         name: as it is shown in test names.
         make: a new task.
-        draw: (generator, n) -> targets (n,) of a list on which the metric is defined.
-        configurations: targets -> all configurations.
+        draw: (generator, n) -> targets of a list of n on which the metric is defined, (n,), or ()
+            for a task with one target a list.
+        configurations: (targets, n) -> all configurations.
         predicted_loss: (scores, targets) -> Delta of the prediction of one list, by definition;
             where scores tie, items of lower relevance come first.
         reference: (scores, targets) -> the metric of one list, ties as its best known package
             counts them.
         undefined: targets of lists on which the metric is undefined, by name.
-        wrong: targets of a list of two that must be refused.
+        wrong: targets of a list of two, or of two lists of two, that must be refused.
         size: items of a list that is still quick to enumerate.
         learns: whether a ranking from equal scores must improve in every direction: a ranking task
             whose metric grows when a positive moves up.
+        target_per_list: whether a list has one target, the number of an item.
+        exchangeable: whether only scores and targets tell items apart, not their numbers.
     """
 
     name: str
     make: Callable[[], Task]
     draw: Callable[[np.random.Generator, int], Floats]
-    configurations: Callable[[Floats], Configurations]
+    configurations: Callable[[Floats, int], Configurations]
     predicted_loss: Callable[[Floats, Floats], float]
     reference: Callable[[Floats, Floats], float]
     undefined: dict[str, tuple[float, ...]] = field(default_factory=dict)
     wrong: tuple[float, ...] = (-1.0, 1.0)
     size: int = 6
     learns: bool = False
+    target_per_list: bool = False
+    exchangeable: bool = True
 
     def __str__(self) -> str:
         return self.name
+
+    def constant(self, label: float, *shape: int) -> Tensor:
+        """The same target everywhere, for scores of a shape."""
+        return torch.full(shape[:-1] if self.target_per_list else shape, label)
+
+    def reordered(self, targets: Tensor, order: Tensor) -> Tensor:
+        """Targets of ``scores[order]``, where `targets` are those of the scores, one list."""
+        return order.argsort()[targets.long()] if self.target_per_list else targets[order]
+
+    def perfect(self, targets: Tensor, n: int) -> Tensor:
+        """Scores (n,) without ties that tell the right items from the others, at 0."""
+        right = (torch.arange(n) == targets).double() if self.target_per_list else targets
+        return right - 0.5 + torch.linspace(-0.1, 0.1, n)
 
     def tensors(
         self, rng: np.random.Generator, n: int, dtype: torch.dtype = torch.float64
@@ -183,7 +201,7 @@ def solve_batch(
     offsets = np.cumsum([0, *(len(np.atleast_1d(s)) for s in scores)]).astype(np.int64)
     lists = Lists(
         np.concatenate([np.asarray(s, dtype) for s in scores]),
-        task.read_targets(np.concatenate([np.asarray(t) for t in targets])),
+        task.read_targets(np.concatenate([np.atleast_1d(t) for t in targets])),
         offsets,
     )
     shares = np.ones(len(weights)) if coefficients is None else np.asarray(coefficients, np.float64)
@@ -198,4 +216,4 @@ def distinct_points(
     for index in range(count):
         n = 2 + index % (case.size - 1)
         targets = case.draw(rng, n)
-        yield rng.normal(size=n), targets, case.configurations(targets)
+        yield rng.normal(size=n), targets, case.configurations(targets, n)

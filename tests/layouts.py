@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -40,6 +40,14 @@ class Layout:
         flat = self.owner.reshape(-1)
         return [np.flatnonzero(flat == number) for number in range(int(np.prod(self.values)))]
 
+    def of_whole_lists(self) -> Layout:
+        """The same where what is left out are whole lists: those of which most entries are."""
+        axes = (self.dim,) if isinstance(self.dim, int) else self.dim
+        kept = (self.owner >= 0).mean(axis=axes, keepdims=True) > 0.6
+        numbers = np.arange(kept.size).reshape(kept.shape)
+        owner = np.broadcast_to(np.where(kept, numbers, -1), self.owner.shape)
+        return replace(self, owner=owner)
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -56,6 +64,16 @@ class Batch:
         return {"dim": self.layout.dim, "ignore_index": self.ignore_index}
 
     @property
+    def lists(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Scores and targets of each list on its own."""
+        scores, targets = self.scores.reshape(-1), self.targets.reshape(-1)
+        for number, entries in enumerate(self.layout.lists):
+            if targets.numel() == scores.numel():
+                yield scores[entries], targets[entries]
+            else:  # where the list is left out, so is its target
+                yield scores[entries], targets[number] if entries.size else torch.zeros(())
+
+    @property
     def call_options(self) -> dict[str, Tensor]:
         given = {"mask": self.mask, "groups": self.layout.groups}
         return {name: value for name, value in given.items() if value is not None}
@@ -66,19 +84,24 @@ IGNORED = -100
 
 def fill(case: TaskCase, layout: Layout, rng: np.random.Generator) -> Batch:
     """Normal scores; every fourth list is drawn without care for whether its metric is defined."""
+    if case.target_per_list:
+        layout = layout.of_whole_lists()
     scores = torch.from_numpy(rng.normal(size=layout.owner.shape))
-    targets = np.zeros(layout.owner.size)
+    targets = torch.zeros(layout.values if case.target_per_list else layout.owner.shape).double()
     for number, entries in enumerate(layout.lists):
         if number % 4 != 3 and entries.size >= 2:
-            targets[entries] = case.draw(rng, entries.size)
-    targets = torch.from_numpy(targets.reshape(layout.owner.shape))
-    kept = torch.from_numpy(layout.owner >= 0)
-    if bool(kept.all()):
+            where = number if case.target_per_list else entries
+            targets.view(-1)[where] = torch.from_numpy(case.draw(rng, entries.size))
+    known = torch.from_numpy(layout.owner >= 0)
+    if bool(known.all()):
         return Batch(layout, scores, targets, None)
     # What is left out may be anything.
-    scores[~kept] = torch.tensor([float("nan"), float("inf"), 1e30]).double()[
-        torch.from_numpy(rng.integers(0, 3, size=int((~kept).sum())))
+    scores[~known] = torch.tensor([float("nan"), float("inf"), 1e30]).double()[
+        torch.from_numpy(rng.integers(0, 3, size=int((~known).sum())))
     ]
+    kept = known
+    if case.target_per_list:
+        kept = torch.tensor([bool(entries.size) for entries in layout.lists]).reshape(layout.values)
     if layout.left_out == "NaN targets":
         targets[~kept] = float("nan")
         return Batch(layout, scores, targets, None)

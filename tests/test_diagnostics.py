@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import directloss as dl
+from directloss.diagnostics import is_perfect
 from tests.cases import TASKS
 from tests.harness import DIRECTIONS, TaskCase, distinct_points, make_loss, value_and_gradient
 
@@ -132,3 +133,50 @@ def test_looking_changes_nothing() -> None:
     leaf = scores.clone().requires_grad_()
     loss_fn.diagnostics(leaf, targets)
     assert leaf.grad is None
+
+
+@every_direction
+def test_one_call_of_the_solver_says_it_all(
+    direction: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    solve = dl.AveragePrecision.solve
+
+    def counted(task: dl.AveragePrecision, *arguments: object, **options: object) -> object:
+        calls.append(arguments)
+        return solve(task, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(dl.AveragePrecision, "solve", counted)
+    scores, targets = AP.batch(np.random.default_rng(5), 3, 8)
+    make_loss(direction, dl.AveragePrecision()).diagnostics(scores, targets)
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("task", [dl.AveragePrecision(), dl.NDCG(), dl.Jaccard()], ids=repr)
+@every_direction
+def test_from_equal_scores_half_of_the_pairs_flip_and_no_list_is_dead(
+    direction: str, task: dl.Task
+) -> None:
+    """The prediction leaves tied pairs open; what both ends agree on would be a dead direction."""
+    loss_fn = make_loss(direction, task, 1.0)
+    scores, targets = torch.zeros(6), torch.tensor([1, 0, 0, 1, 0, 0])
+    found = loss_fn.diagnostics(scores, targets)
+    _, gradient = value_and_gradient(loss_fn, scores, targets)
+    assert found.zero_gradient_share == float(not gradient.any())
+    if isinstance(task, dl.AveragePrecision):
+        assert found.pairs_flipped == pytest.approx(1.0 if direction == "both" else 0.5)
+
+
+def test_perfect_is_the_least_loss_that_there_is() -> None:
+    """Of one positive, precision at 3 has at most 1/3; lists without positives do not count."""
+    scores, targets = torch.tensor([[3.0, 2.0, -1.0, 0.0]] * 2), torch.zeros(2, 4)
+    assert not is_perfect(dl.PrecisionAtK(3), scores, targets, {})
+    targets[0, 1] = 1
+    assert is_perfect(dl.PrecisionAtK(3), scores, targets, {})
+    assert not is_perfect(dl.AveragePrecision(), scores, targets, {})
+    targets[0, :2] = torch.tensor([1.0, 0.0])
+    assert is_perfect(dl.AveragePrecision(), scores, targets, {})
+    targets[1, 2] = 1
+    assert not is_perfect(dl.PrecisionAtK(2), scores, targets, {})
+    mask = torch.tensor([True, False])[:, None].expand(2, 4)
+    assert is_perfect(dl.PrecisionAtK(2), scores, targets, {"mask": mask})

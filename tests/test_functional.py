@@ -211,6 +211,50 @@ def test_a_step_that_is_no_positive_number_is_refused(step: object) -> None:
         functional.hinge_loss(scores, targets, dl.AveragePrecision(), margin=step)  # type: ignore[arg-type]
 
 
+@every_update
+def test_a_step_may_be_a_tensor(update: str) -> None:
+    scores, targets = torch.tensor([0.5, 0.2, 0.1]), torch.tensor([0, 1, 0])
+    task, step = dl.AveragePrecision(), torch.tensor(0.4, requires_grad=True)
+    wanted = value_and_gradient(make_loss(update, task, float(step.detach())), scores, targets)
+    found = value_and_gradient(make_loss(update, task, step), scores, targets)
+    assert torch.equal(found[0], wanted[0]) and torch.equal(found[1], wanted[1])
+    if update in DIRECTIONS:
+        value = functional.direct_loss(
+            scores,
+            targets,
+            task,
+            epsilon=step,
+            direction=update,  # type: ignore[arg-type]
+        )
+        assert torch.equal(value, wanted[0])
+
+
+@pytest.mark.parametrize(
+    ("step", "came"),
+    [
+        (torch.ones(3), "shape (3,)"),
+        (torch.ones(1), "shape (1,)"),
+        (torch.tensor(1j), "complex"),
+        (torch.tensor(-1.0), "-1.0"),
+        (torch.tensor(0), "0"),
+        (torch.tensor(inf), "inf"),
+        (torch.tensor(float("nan")), "nan"),
+    ],
+)
+def test_a_step_that_is_a_tensor_of_something_else_is_refused(step: Tensor, came: str) -> None:
+    scores, targets, task = torch.zeros(3), torch.tensor([0, 1, 0]), dl.AveragePrecision()
+    calls: list[tuple[str, Callable[[], object]]] = [
+        ("epsilon", lambda: functional.direct_loss(scores, targets, task, epsilon=step)),
+        ("margin", lambda: functional.hinge_loss(scores, targets, task, margin=step)),
+        ("epsilon", lambda: dl.DirectLoss(task, epsilon=step)),  # type: ignore[arg-type]
+        ("margin", lambda: dl.HingeLoss(task, margin=step)),  # type: ignore[arg-type]
+    ]
+    for name, call in calls:
+        with pytest.raises(ArgumentError, match=rf"^{name}: got ") as caught:
+            call()
+        assert came in str(caught.value)
+
+
 # --- any differentiable F -------------------------------------------------------------------------
 
 

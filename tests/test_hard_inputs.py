@@ -1,12 +1,15 @@
 """One answer to each hard input, for every task and every update.
 
 `HARD_INPUTS` is the table of the promises; a task of `tests/cases.py` takes part in all of them.
-`python -m tests.test_hard_inputs` prints the table task x hard input.
+The linear chain, whose scores are several tensors, has its own check for each of them in
+`tests/test_chain_losses.py`. `python -m tests.test_hard_inputs` prints the table task x hard input.
 """
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
+from functools import partial
 from math import inf, isnan, nan
 
 import numpy as np
@@ -28,14 +31,27 @@ from tests.harness import (
 
 Check = Callable[[TaskCase, str], None]
 HARD_INPUTS: dict[str, Check] = {}
+OCCURS: dict[str, Callable[[TaskCase], bool]] = {}
+"""Whether an input can occur for a task, where that is not so for all."""
 
 
-def hard_input(name: str) -> Callable[[Check], Check]:
+def hard_input(
+    name: str, occurs: Callable[[TaskCase], bool] = lambda case: True
+) -> Callable[[Check], Check]:
     def register(check: Check) -> Check:
         HARD_INPUTS[name] = check
+        OCCURS[name] = occurs
         return check
 
     return register
+
+
+def can_be_undefined(case: TaskCase) -> bool:
+    return bool(case.undefined)
+
+
+def one_class_is_defined(case: TaskCase) -> bool:
+    return len(case.undefined) < 2
 
 
 def rng() -> np.random.Generator:
@@ -54,7 +70,7 @@ def is_unset(loss_fn: nn.Module) -> bool:
 # --- the table ------------------------------------------------------------------------------------
 
 
-@hard_input("undefined list")
+@hard_input("undefined list", can_be_undefined)
 def undefined_list(case: TaskCase, update: str) -> None:
     for targets in case.undefined.values():
         scores, wanted = torch.linspace(-1, 1, len(targets)), torch.tensor(targets)
@@ -64,7 +80,7 @@ def undefined_list(case: TaskCase, update: str) -> None:
         assert metric.isnan()
 
 
-@hard_input("undefined list among others")
+@hard_input("undefined list among others", can_be_undefined)
 def undefined_among_others(case: TaskCase, update: str) -> None:
     for undefined in case.undefined.values():
         n = len(undefined)
@@ -82,13 +98,13 @@ def undefined_among_others(case: TaskCase, update: str) -> None:
         assert each.shape == (5,) and each[2] == 0
 
 
-@hard_input("one class, where that is defined")
+@hard_input("one class, where that is defined", one_class_is_defined)
 def one_class(case: TaskCase, update: str) -> None:
     """Such as an empty image for Jaccard: 0 if nothing is predicted, else 1, and its gradient."""
     refused = {targets[0] for targets in case.undefined.values()}
     for label in {0.0, 1.0} - refused:
-        targets = np.full(4, label)
-        everything = case.configurations(targets)
+        targets = case.constant(label, 4).double().numpy()
+        everything = case.configurations(targets, 4)
         loss_fn = make_loss(update, case.make(), empty="error")
         for scores in (rng().normal(size=4), np.array([-0.1, -0.4, -0.2, -0.3])):
             value, gradient = value_and_gradient(
@@ -129,7 +145,7 @@ def empty_error(case: TaskCase, update: str) -> None:
 def empty_tensor(case: TaskCase, update: str) -> None:
     for shape in ((0,), (3, 0), (0, 3)):
         value, gradient = value_and_gradient(
-            automatic(update, case), torch.zeros(shape), torch.zeros(shape)
+            automatic(update, case), torch.zeros(shape), case.constant(0.0, *shape)
         )
         assert value.shape == () and value == 0 and gradient.shape == shape
 
@@ -143,9 +159,11 @@ def ties(case: TaskCase, update: str) -> None:
             scores = torch.from_numpy(generator.integers(-2, 2, size=8) / 2).to(dtype)
             loss_fn = make_loss(update, case.make())
             value, gradient = value_and_gradient(loss_fn, scores, targets)
-            order = torch.from_numpy(generator.permutation(8))
-            again, _ = value_and_gradient(loss_fn, scores[order], targets[order])
-            assert torch.equal(value, again)
+            if case.exchangeable:
+                order = torch.from_numpy(generator.permutation(8))
+                moved = case.reordered(targets, order)
+                again, _ = value_and_gradient(loss_fn, scores[order], moved)
+                assert torch.equal(value, again)
             assert gradient.isfinite().all()
             if update in DIRECTIONS:
                 wanted = case.predicted_loss(scores.double().numpy(), targets.numpy())
@@ -184,10 +202,14 @@ def nan_score(case: TaskCase, update: str) -> None:
 
 @hard_input("NaN score under the mask")
 def masked_nan(case: TaskCase, update: str) -> None:
-    scores, targets = case.tensors(rng(), 9)
+    if case.target_per_list:
+        scores, targets = case.batch(rng(), 9, 5)
+    else:
+        scores, targets = case.tensors(rng(), 9)
     mask = torch.ones(9, dtype=torch.bool)
     mask[[0, 4]] = False
-    targets[mask] = torch.from_numpy(case.draw(rng(), 7))
+    if not case.target_per_list:
+        targets[mask] = torch.from_numpy(case.draw(rng(), 7))
     wanted = value_and_gradient(automatic(update, case), scores[mask], targets[mask])
     for anything in (nan, inf, -inf, 1e300):
         scores[~mask] = anything
@@ -227,19 +249,19 @@ def only_infinite(case: TaskCase, update: str) -> None:
 @hard_input("float16, bfloat16, float64")
 def half_precision(case: TaskCase, update: str) -> None:
     for dtype in (torch.float16, torch.bfloat16, torch.float64):
-        scores, targets = case.tensors(rng(), 5000, dtype)
+        scores, targets = case.tensors(rng(), 500 if case.target_per_list else 5000, dtype)
         value, gradient = value_and_gradient(automatic(update, case), scores, targets)
         wanted, _ = value_and_gradient(automatic(update, case), scores.double(), targets)
-        assert float(value) == pytest.approx(float(wanted), abs=1e-6)
+        assert float(value) == pytest.approx(float(wanted), rel=1e-6, abs=1e-6)
         assert gradient.dtype == dtype and gradient.isfinite().all()
 
 
 @hard_input("a single element")
 def single_element(case: TaskCase, update: str) -> None:
-    for target in (0.0, 1.0):
+    for target in (0.0,) if case.target_per_list else (0.0, 1.0):
         for shape in ((1,), (1, 1), (4, 1)):
             value, gradient = value_and_gradient(
-                automatic(update, case), torch.ones(shape), torch.full(shape, target)
+                automatic(update, case), torch.ones(shape), case.constant(target, *shape)
             )
             assert value.isfinite() and gradient.isfinite().all() and gradient.shape == shape
 
@@ -247,7 +269,7 @@ def single_element(case: TaskCase, update: str) -> None:
 @hard_input("wrong targets")
 def wrong_targets(case: TaskCase, update: str) -> None:
     loss_fn = automatic(update, case)
-    scores = torch.tensor([0.5, -0.5])
+    scores = torch.tensor([[0.5, -0.5]] * 2 if case.target_per_list else [0.5, -0.5])
     for dtype in (torch.float32, torch.float64, torch.int64, torch.int8):
         with pytest.raises(ArgumentError, match=r"^targets: got") as caught:
             loss_fn(scores, torch.tensor(case.wrong).to(dtype))
@@ -261,17 +283,17 @@ def wrong_targets(case: TaskCase, update: str) -> None:
 @hard_input("wrong shapes and types")
 def wrong_shapes(case: TaskCase, update: str) -> None:
     scores, targets = case.batch(rng(), 3, 6)
-    mask, groups = torch.ones(3, 6, dtype=torch.bool), torch.zeros(6, dtype=torch.long)
+    mask, groups = torch.ones_like(targets, dtype=torch.bool), torch.zeros(6, dtype=torch.long)
     calls: list[tuple[str, str, object, object, dict[str, object]]] = [
-        ("targets", "(3, 5)", scores, targets[:, :5], {}),
-        ("targets", "(6, 3)", scores, targets.T, {}),
-        ("targets", "(18,)", scores, targets.reshape(-1), {}),
+        ("targets", "(2,", scores, targets[:2], {}),
+        ("targets", "(1, 3", scores, targets[None], {}),
+        ("targets", "(4, 3", scores, targets.expand(4, *targets.shape), {}),
         ("targets", "list", scores, targets.tolist(), {}),
         ("scores", "torch.int64", scores.long(), targets, {}),
         ("scores", "torch.complex", scores + 0j, targets, {}),
         ("scores", "list", scores.tolist(), targets, {}),
-        ("scores", "()", scores[0, 0], targets[0, 0], {}),
-        ("mask", "(6,)", scores, targets, {"mask": mask[0]}),
+        ("scores", "()", scores[0, 0], targets, {}),
+        ("mask", "(2,", scores, targets, {"mask": mask[:2]}),
         ("mask", "float", scores, targets, {"mask": mask.float()}),
         ("mask", "int64", scores, targets, {"mask": mask.long()}),
         ("mask", "list", scores, targets, {"mask": mask.tolist()}),
@@ -301,10 +323,23 @@ def wrong_dim(case: TaskCase, update: str) -> None:
 
 
 @pytest.mark.parametrize("update", UPDATES)
-@pytest.mark.parametrize("case", TASKS, ids=str)
-@pytest.mark.parametrize("name", HARD_INPUTS)
+@pytest.mark.parametrize(
+    ("name", "case"),
+    [(name, case) for name in HARD_INPUTS for case in TASKS if OCCURS[name](case)],
+    ids=str,
+)
 def test_hard_input(name: str, case: TaskCase, update: str) -> None:
     HARD_INPUTS[name](case, update)
+
+
+def test_every_task_takes_part() -> None:
+    """`ListTask` is a user's own solver; tests/tasks/test_own.py shows that it gets the same."""
+    shown = {cls for case in TASKS for cls in type(case.make()).__mro__}
+    exported = {getattr(dl, name) for name in dl.__all__}
+    tasks = {cls for cls in exported if isinstance(cls, type) and issubclass(cls, dl.Task)}
+    assert tasks - shown == {dl.ListTask}
+    for name, occurs in OCCURS.items():
+        assert any(occurs(case) for case in TASKS), name
 
 
 def test_nan_errors_name_places_in_the_users_tensor() -> None:
@@ -343,21 +378,33 @@ def test_a_list_without_entries_trains_along_with_others() -> None:
 
 def print_table() -> None:
     """The table task x hard input: + where every update gives the promised answer."""
+    chain = importlib.import_module("tests.test_chain_losses").HARD_INPUTS
     for number, name in enumerate(HARD_INPUTS, start=1):
         print(f"{number:2}  {name}")
-    wide = max(len(case.name) for case in TASKS)
-    print("\n" + " " * wide, *(f"{number:2}" for number in range(1, len(HARD_INPUTS) + 1)))
-    for case in TASKS:
-        cells = []
-        for check in HARD_INPUTS.values():
-            try:
-                for update in UPDATES:
-                    check(case, update)
-            except Exception:
-                cells.append(" -")
-            else:
-                cells.append(" +")
-        print(case.name.ljust(wide), *cells)
+    rows: dict[str, list[Callable[[str], None] | None]] = {
+        case.name: [
+            partial(check, case) if OCCURS[name](case) else None
+            for name, check in HARD_INPUTS.items()
+        ]
+        for case in TASKS
+    }
+    rows["LinearChain"] = [chain[name] for name in HARD_INPUTS]
+    wide = max(map(len, rows))
+    print("\n+ as promised under every update   - not   . cannot occur\n")
+    print(" " * wide, *(f"{number:2}" for number in range(1, len(HARD_INPUTS) + 1)))
+    for name, checks in rows.items():
+        print(name.ljust(wide), *map(cell, checks))
+
+
+def cell(check: Callable[[str], None] | None) -> str:
+    if check is None:
+        return " ."
+    try:
+        for update in UPDATES:
+            check(update)
+    except Exception:
+        return " -"
+    return " +"
 
 
 if __name__ == "__main__":

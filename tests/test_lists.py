@@ -12,7 +12,7 @@ from directloss.errors import ArgumentError
 from directloss.lists import Layout as Axes
 from tests.cases import TASKS
 from tests.harness import UPDATES, TaskCase, make_loss, solve_batch, value_and_gradient
-from tests.layouts import LAYOUTS, Batch, fill
+from tests.layouts import LAYOUTS, Batch, Layout, fill
 
 every_task = pytest.mark.parametrize("case", TASKS, ids=str)
 every_layout = pytest.mark.parametrize("layout", LAYOUTS)
@@ -23,8 +23,7 @@ def one_by_one(case: TaskCase, update: str, batch: Batch) -> tuple[Tensor, Tenso
     loss_fn = make_loss(update, case.make(), reduction="none")
     gradient = torch.zeros(batch.scores.numel(), dtype=batch.scores.dtype)
     values, defined = [], []
-    for entries in batch.layout.lists:
-        scores, targets = (t.reshape(-1)[entries] for t in (batch.scores, batch.targets))
+    for entries, (scores, targets) in zip(batch.layout.lists, batch.lists, strict=True):
         value, slope = value_and_gradient(loss_fn, scores, targets)
         gradient[entries] = slope
         values.append(value)
@@ -44,6 +43,18 @@ def test_every_task_and_update_meets_every_layout() -> None:
     assert {case.name for case, _ in MEETINGS} == {case.name for case in TASKS}
 
 
+def refuse_groups(case: TaskCase, update: str, layout: Layout) -> None:
+    """Groups split a list, and with one target a list there is none for the parts."""
+    scores = torch.from_numpy(np.random.default_rng(1).normal(size=layout.owner.shape))
+    rest = Axes.of(scores, layout.dim).rest
+    with pytest.raises(ArgumentError, match=r"^groups: got .*wanted.*one target a list"):
+        make_loss(update, case.make(), dim=layout.dim)(
+            scores, torch.zeros(rest), groups=layout.groups
+        )
+    with pytest.raises(ArgumentError, match=r"^groups: got"):
+        case.make().metric(scores, torch.zeros(rest), dim=layout.dim, groups=layout.groups)
+
+
 MEETINGS = [(case, update) for case in TASKS for update in UPDATES if case is TASKS[0]] + [
     (case, update) for case in TASKS[1:] for update in ("both", "hinge")
 ]
@@ -52,7 +63,11 @@ MEETINGS = [(case, update) for case in TASKS for update in UPDATES if case is TA
 @pytest.mark.parametrize(("case", "update"), MEETINGS, ids=str)
 @every_layout
 def test_a_layout_is_its_lists(case: TaskCase, update: str, layout: str) -> None:
-    batch = fill(case, LAYOUTS[layout](), np.random.default_rng(1))
+    given = LAYOUTS[layout]()
+    if case.target_per_list and given.groups is not None:
+        refuse_groups(case, update, given)
+        return
+    batch = fill(case, given, np.random.default_rng(1))
     values, gradient, defined = one_by_one(case, update, batch)
     scale = float(gradient.abs().max()) + 1.0
 
@@ -76,15 +91,17 @@ def test_a_layout_is_its_lists(case: TaskCase, update: str, layout: str) -> None
 @every_task
 @every_layout
 def test_the_metric_takes_the_same_layouts(case: TaskCase, layout: str) -> None:
-    batch = fill(case, LAYOUTS[layout](), np.random.default_rng(2))
+    given = LAYOUTS[layout]()
+    if case.target_per_list and given.groups is not None:
+        return  # refused, as `refuse_groups` shows
+    batch = fill(case, given, np.random.default_rng(2))
     if batch.ignore_index is not None:
         batch = Batch(
             batch.layout, batch.scores, batch.targets, batch.targets != batch.ignore_index
         )
     task = case.make()
     wanted = []
-    for entries in batch.layout.lists:
-        scores, targets = (t.reshape(-1)[entries].numpy() for t in (batch.scores, batch.targets))
+    for scores, targets in ((s.numpy(), t.numpy()) for s, t in batch.lists):
         defined = bool(solve_batch(task, [scores], [targets], [0.0]).defined[0])
         wanted.append(case.reference(scores, targets) if defined else np.nan)
     values = np.array(wanted)

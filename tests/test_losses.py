@@ -78,8 +78,9 @@ def test_ties_between_the_classes_count_against_us_in_any_order_of_storage(case:
         value = float(loss_fn(torch.tensor(scores), torch.tensor(targets)))
         assert value == pytest.approx(case.predicted_loss(scores, targets), abs=1e-14)
         order = rng.permutation(8)
-        again = float(loss_fn(torch.tensor(scores[order]), torch.tensor(targets[order])))
-        assert again == value
+        if case.exchangeable:
+            moved = case.reordered(torch.tensor(targets), torch.tensor(order))
+            assert float(loss_fn(torch.tensor(scores[order]), moved)) == value
         metric = float(task.metric(torch.tensor(scores), torch.tensor(targets)))
         if case.learns:
             assert value >= 1 - metric - 1e-12
@@ -94,7 +95,7 @@ def test_a_perfect_prediction_costs_nothing(case: TaskCase) -> None:
     loss_fn = make_loss("positive", case.make()).eval()
     for n in range(2, 120):
         targets = torch.from_numpy(case.draw(rng, n))
-        perfect = targets - 0.5 + torch.linspace(-0.1, 0.1, n)
+        perfect = case.perfect(targets, n)
         if abs(case.predicted_loss(perfect.numpy(), targets.numpy())) < 1e-12:
             value = float(loss_fn(perfect, targets))
             assert 0.0 <= value < 1e-15
@@ -377,7 +378,8 @@ def test_a_linear_model_of_zeros_learns(case: TaskCase, update: str) -> None:
             assert weight.grad.any()
         optimiser.step()
         found = float(task.metric(x @ weight.detach(), targets))
-        if found > best - 1e-9:
+        # Further on a fixed epsilon may be small beside the scores that grew.
+        if found > 0.95 * best:
             break
     assert found > 0.9 * best
 
@@ -401,9 +403,9 @@ def test_many_batches_without_gradient_give_one_warning(update: str) -> None:
 
 
 def test_the_warning_names_the_step_and_how_to_look_at_it() -> None:
-    """Perfect scores far apart: the positive direction sees nothing within epsilon."""
+    """Scores far apart: the positive direction sees nothing within epsilon."""
     loss_fn = make_loss("positive", dl.AveragePrecision(), 1e-3)
-    scores, targets = torch.tensor([5.0, 0.0, -5.0]), torch.tensor([1, 0, 0])
+    scores, targets = torch.tensor([5.0, 0.0, -5.0]), torch.tensor([0, 1, 0])
     with pytest.warns(UserWarning, match=r"(?s)positive.*epsilon 0\.001.*diagnostics"):
         for _ in range(QUIET_BATCHES):
             loss_fn(scores, targets)
@@ -418,6 +420,22 @@ def test_no_warning_without_reason(quiet: str) -> None:
     for index in range(3 * QUIET_BATCHES):
         nothing = quiet == "eval" or index % 10
         loss_fn(scores, torch.zeros_like(targets) if nothing else targets)
+
+
+@every_update
+@pytest.mark.parametrize(
+    "task",
+    [dl.AveragePrecision(), dl.PrecisionAtK(2), dl.Jaccard(), dl.MulticlassZeroOne()],
+    ids=repr,
+)
+def test_no_warning_where_nothing_is_left_to_learn(update: str, task: dl.Task) -> None:
+    """Of one positive, precision at 2 cannot have more than a half."""
+    loss_fn = make_loss(update, task, 1e-3)
+    scores = torch.tensor([5.0, -4.0, -5.0])
+    targets = torch.tensor(0) if task.target_per_list else torch.tensor([1, 0, 0])
+    for _ in range(2 * QUIET_BATCHES):
+        _, gradient = value_and_gradient(loss_fn, scores, targets)
+    assert not gradient.any()
 
 
 # --- arguments ------------------------------------------------------------------------------------
