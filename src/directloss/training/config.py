@@ -9,6 +9,7 @@ from typing import Literal
 from directloss.errors import ArgumentError
 
 Optimiser = Literal["sgd", "adam"]
+Batch = Literal["mini", "all"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +22,12 @@ class FitConfig:
         momentum: of SGD; Adam keeps its own.
         l2: factor of the weights in the gradient (weight decay); biases have none.
         epochs: passes over the training part; with full batches the number of steps.
-        batch_size: samples a mini-batch; None for full batches.
+        batch: "mini", or "all": each step takes the exact gradient of the whole training part, at
+            the memory of `batch_size` samples, see `whole_dataset_step`.
+        batch_size: samples a mini-batch; None for full batches. With `batch` "all", samples a
+            forward pass, which changes no result.
         positives: positives a mini-batch, see `BalancedBatchSampler`.
+        score_memory: mini-batches whose scores stay in the ranking, see `ScoreMemory`; 0 for none.
         evaluations: about how many history entries to take after the first.
         patience: stop after that many history entries without a better validation metric, and go
             back to the best weights; None trains to the end and keeps the last weights.
@@ -35,8 +40,10 @@ class FitConfig:
     momentum: float = 0.9
     l2: float = 0.0
     epochs: int = 100
+    batch: Batch = "mini"
     batch_size: int | None = None
     positives: int | float | None = None
+    score_memory: int = 0
     evaluations: int = 25
     patience: int | None = None
     learning_rate_factors: Mapping[str, float] = field(default_factory=dict)
@@ -50,5 +57,16 @@ class FitConfig:
             raise ArgumentError("l2", self.l2, "0 or more")
         if self.optimiser not in ("sgd", "adam"):
             raise ArgumentError("optimiser", repr(self.optimiser), "'sgd' or 'adam'")
+        if self.batch not in ("mini", "all"):
+            raise ArgumentError("batch", repr(self.batch), "'mini' or 'all'")
+        if self.batch == "all" and self.batch_size is not None and self.batch_size < 1:
+            raise ArgumentError("batch_size", self.batch_size, "1 or more, or None")
+        if self.batch == "all" and self.positives is not None:
+            raise ArgumentError("positives", self.positives, "None, as batch='all' has them all")
+        if self.score_memory < 0:
+            raise ArgumentError("score_memory", self.score_memory, "0 or more")
+        if self.score_memory and (self.batch == "all" or self.batch_size is None):
+            wanted = "0, as every step sees all scores (batch='all', or batch_size=None)"
+            raise ArgumentError("score_memory", self.score_memory, wanted)
         if self.patience is not None and self.patience < 1:
             raise ArgumentError("patience", self.patience, "1 or more, or None")

@@ -37,6 +37,11 @@ class Part:
         groups = None if self.groups is None else self.groups.to(device)
         return Part(self.features.to(device), self.targets.to(device), groups)
 
+    def __getitem__(self, rows: Tensor | slice) -> Part:
+        """Some of the samples."""
+        groups = None if self.groups is None else self.groups[rows]
+        return Part(self.features[rows], self.targets[rows], groups)
+
     @property
     def lists(self) -> dict[str, Tensor]:
         """What tells a loss or a metric the lists, as keyword arguments."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
 
@@ -35,3 +37,19 @@ class EarlyStop:
             return last
         self._model.load_state_dict(self._best_weights)
         return self._best_entry
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {
+            "seen": self._seen,
+            "best": self._best,
+            "best_entry": self._best_entry,
+            "best_weights": self._best_weights,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes on from a checkpoint."""
+        self._seen = state["seen"]
+        self._best = state["best"]
+        self._best_entry = state["best_entry"]
+        self._best_weights = state["best_weights"]

@@ -13,17 +13,17 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from directloss.errors import ArgumentError
+from directloss.training._world import World
 from directloss.training.config import FitConfig
 from directloss.training.data import Part, Parts
 from directloss.training.early_stop import EarlyStop
+from directloss.training.fit_steps import CHUNK, DivergedError, backward_of, check_finite
 from directloss.training.history import History
 from directloss.training.optimiser import make_optimiser
 from directloss.training.sampler import BalancedBatchSampler
 
 COLLAPSED = 0.01
 """Share of its first value below which the spread of the scores counts as collapsed."""
-
-_CHUNK = 65_536  # rows of a forward pass without gradient: bounds memory, changes no result
 
 
 class Metric(Protocol):
@@ -74,6 +74,9 @@ def fit(
 
     Where the parts have groups, loss and metric also get `groups=`; batches are then full.
 
+    Started on several processes (`torchrun`, `accelerate launch`), each with the same arguments, it
+    takes the same steps as on one: each process computes its share of every batch.
+
     Args:
         model: features `(n, ...)` -> scores `(n,)`.
         loss_fn: a module of (scores, targets) that returns a scalar.
@@ -89,9 +92,13 @@ def fit(
     """
     began = time.perf_counter()
     accelerator = accelerator or Accelerator()
-    model, optimiser = accelerator.prepare(model, make_optimiser(model, config))
+    model, optimiser = accelerator.prepare_model(model), make_optimiser(model, config)
+    if accelerator.scaler is not None:
+        # Only a scaled precision needs Accelerate's wrapper, which searches the disk at each step.
+        optimiser = accelerator.prepare_optimizer(optimiser)
     data = data.to(accelerator.device)
     observer = _Observer(model, loss_fn.to(accelerator.device), data, metric, threshold)
+    backward = backward_of(model, loss_fn, config, accelerator)
     early_stop = EarlyStop(model, config.patience, higher_is_better=metric.higher_is_better)
     history = observer.history
     try:
@@ -99,27 +106,19 @@ def fit(
         early_stop.saw(history.validation[-1])
         looks = _look_steps(_count_steps(data.train, config), config.evaluations)
         for step, batch in enumerate(_batches(data.train, config), start=1):
-            scores = model(batch.features)
-            _check_finite(scores)
-            scores.retain_grad()
             optimiser.zero_grad()
-            accelerator.backward(loss_fn(scores, batch.targets, **batch.lists))
-            observer.count(scores.grad)
+            observer.count(backward(batch))
             optimiser.step()
             if step in looks:
                 observer.look(step)
                 if early_stop.saw(history.validation[-1]):
                     break
-    except _DivergedError:
+    except DivergedError:
         validation, test = (_constant_metric(metric, p) for p in (data.validation, data.test))
         return FitResult(history, validation, test, True, time.perf_counter() - began)
     kept = early_stop.restore(last=len(history) - 1)
     seconds = time.perf_counter() - began
     return FitResult(history, history.validation[kept], history.test[kept], False, seconds)
-
-
-class _DivergedError(Exception):
-    """Scores are NaN or infinite."""
 
 
 class _Observer:
@@ -139,13 +138,12 @@ class _Observer:
         self._data = data
         self._metric = metric
         self._threshold = threshold
-        self._zero_gradients: list[Tensor] = []
+        self._zero_gradients: list[bool] = []
         self._warned = False
 
-    def count(self, gradient: Tensor | None) -> None:
+    def count(self, gradient: Tensor) -> None:
         """Notes whether a step's gradient with respect to the scores was exactly zero."""
-        if gradient is not None:
-            self._zero_gradients.append(gradient.count_nonzero() == 0)
+        self._zero_gradients.append(not World().any(bool(gradient.any())))
 
     @torch.no_grad()
     def look(self, iteration: int) -> None:
@@ -155,11 +153,11 @@ class _Observer:
         self._loss_fn.eval()  # an evaluation must not set an automatic epsilon
         data = self._data
         train, validation, test = (
-            torch.cat([self._model(chunk) for chunk in torch.split(part.features, _CHUNK)])
+            torch.cat([self._model(chunk) for chunk in torch.split(part.features, CHUNK)])
             for part in (data.train, data.validation, data.test)
         )
         for scores in (train, validation, test):
-            _check_finite(scores)
+            check_finite(scores, World())
         steps = self._zero_gradients
         fitted = 0.0 if self._threshold is None else self._threshold(train, data.train.targets)
 
@@ -173,7 +171,7 @@ class _Observer:
             test=measured(test, data.test),
             loss=float(self._loss_fn(train, data.train.targets, **data.train.lists)),
             spread=float(train.double().std(correction=0)),
-            zero_gradient=float(torch.stack(steps).double().mean()) if steps else 0.0,
+            zero_gradient=sum(steps) / len(steps) if steps else 0.0,
         )
         self._zero_gradients = []
         self._model.train(modes[0])
@@ -194,19 +192,15 @@ class _Observer:
         )
 
 
-def _check_finite(scores: Tensor) -> None:
-    if not bool(scores.isfinite().all()):
-        raise _DivergedError
-
-
 def _constant_metric(metric: Metric, part: Part) -> float:
     constant = torch.zeros_like(part.targets, dtype=torch.float32)
     return float(metric.metric(constant, part.targets, **part.lists))
 
 
 def _count_steps(train: Part, config: FitConfig) -> int:
-    batches = 1 if config.batch_size is None else len(_sampler(train, config, config.batch_size))
-    return config.epochs * batches
+    if config.batch == "all" or config.batch_size is None:
+        return config.epochs
+    return config.epochs * len(_sampler(train, config, config.batch_size))
 
 
 def _look_steps(steps: int, evaluations: int) -> set[int]:
@@ -216,17 +210,19 @@ def _look_steps(steps: int, evaluations: int) -> set[int]:
 
 def _batches(train: Part, config: FitConfig) -> Iterator[Part]:
     """All batches of all epochs."""
-    if train.groups is not None and config.batch_size is not None:
+    whole = config.batch == "all" or config.batch_size is None
+    if train.groups is not None and not whole:
         raise ArgumentError("batch_size", config.batch_size, "None, full batches, with groups")
-    if config.batch_size is None:
+    if whole:
         for _ in range(config.epochs):
             yield train
         return
+    assert config.batch_size is not None, "batches are full without it"
     sampler = _sampler(train, config, config.batch_size)
     for _ in range(config.epochs):
         for batch in sampler:
             rows = torch.tensor(batch, device=train.targets.device)
-            yield Part(train.features[rows], train.targets[rows])
+            yield train[rows]
 
 
 def _sampler(train: Part, config: FitConfig, batch_size: int) -> BalancedBatchSampler:

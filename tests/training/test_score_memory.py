@@ -1,0 +1,145 @@
+"""The list of a batch, lengthened by the scores of those before it."""
+
+from __future__ import annotations
+
+import copy
+import io
+import pickle
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import directloss as dl
+from directloss.errors import ArgumentError, NonFiniteScoreError
+from directloss.training import ScoreMemory
+
+
+def loss_of(task: dl.Task | None = None, **options: object) -> dl.DirectLoss:
+    return dl.DirectLoss(task or dl.AveragePrecision(), epsilon=0.5, **options)
+
+
+def batches(count: int, *shape: int) -> list[tuple[Tensor, Tensor]]:
+    """Batches of 6, 7, 8 ... rows."""
+    sizes = range(6, 6 + count)
+    scores = [torch.randn(n, *shape, dtype=torch.float64) for n in sizes]
+    return [(s, torch.rand(s.shape) < 0.4) for s in scores]
+
+
+@pytest.mark.parametrize(("shape", "dim"), [((), -1), ((), 0), ((3,), 0), ((3,), (0, 1))], ids=str)
+def test_the_list_is_the_batch_and_the_last_ones(
+    shape: tuple[int, ...], dim: int | tuple[int, ...]
+) -> None:
+    loss_fn = ScoreMemory(loss_of(dim=dim), 2)
+    seen = batches(5, *shape)
+    for number, (scores, targets) in enumerate(seen):
+        scores.requires_grad_()
+        before = seen[max(number - 2, 0) : number]
+        loss = loss_fn(scores, targets)
+        loss.backward()
+        joined = torch.cat([s.detach() for s, _ in before] + [scores.detach()]).requires_grad_()
+        wanted = loss_of(dim=dim)(joined, torch.cat([t for _, t in before] + [targets]))
+        wanted.backward()
+        assert loss == wanted
+        # The rows of the batch stand for all rows.
+        factor = len(joined) / len(scores)
+        torch.testing.assert_close(scores.grad, factor * joined.grad[-len(scores) :])
+    assert loss_fn.sizes.tolist() == [9, 10]
+    assert torch.equal(loss_fn.scores, torch.cat([seen[3][0], seen[4][0]]))
+    assert not loss_fn.scores.requires_grad
+
+
+def test_groups_and_masks_are_remembered() -> None:
+    loss_fn = ScoreMemory(loss_of(dl.NDCG()), 1)
+    (old, old_targets), (new, new_targets) = batches(2)
+    old_groups, new_groups = torch.arange(6) % 2, torch.arange(7) % 2
+    masks = torch.arange(13) % 5 > 0
+    loss_fn(old, old_targets, groups=old_groups, mask=masks[:6])
+    loss = loss_fn(new, new_targets, groups=new_groups, mask=masks[6:])
+    wanted = loss_of(dl.NDCG())(
+        torch.cat([old, new]),
+        torch.cat([old_targets, new_targets]),
+        groups=torch.cat([old_groups, new_groups]),
+        mask=masks,
+    )
+    assert loss == wanted
+    with pytest.raises(ArgumentError, match="groups and mask: got some batches without"):
+        loss_fn(new, new_targets)
+
+
+def test_it_is_saved_and_loaded_at_any_length() -> None:
+    loss_fn, seen = ScoreMemory(loss_of(), 3), batches(6)
+    for batch in seen[:4]:
+        loss_fn(*batch)
+    file = io.BytesIO()
+    torch.save(loss_fn.state_dict(), file)
+    file.seek(0)
+    state = torch.load(file, weights_only=True)
+    for used in (0, 1, 5):
+        other = ScoreMemory(loss_of(), 3)
+        for batch in seen[:used]:
+            other(*batch)
+        other.load_state_dict(state)
+        assert other(*seen[4]) == copy.deepcopy(loss_fn)(*seen[4])
+    empty = ScoreMemory(loss_of(), 3)
+    loss_fn.load_state_dict(empty.state_dict())
+    assert loss_fn(*seen[5]) == empty(*seen[5]) == loss_of()(*seen[5])
+    assert pickle.loads(pickle.dumps(loss_fn))(*seen[0]) == loss_fn(*seen[0])
+
+
+def test_evaluation_neither_reads_nor_writes() -> None:
+    loss_fn, (first, second, *_) = ScoreMemory(loss_of(), 2), batches(2)
+    loss_fn(*first)
+    loss_fn.eval()
+    assert loss_fn(*second) == loss_of()(*second)
+    assert loss_fn.sizes.tolist() == [6]
+    loss_fn.forget()
+    assert not loss_fn.sizes.numel()
+    assert loss_fn.scores is None
+
+
+def test_a_batch_that_raises_is_not_remembered() -> None:
+    loss_fn, (first, (scores, targets)) = ScoreMemory(loss_of(), 2), batches(2)
+    loss_fn(*first)
+    with pytest.raises(NonFiniteScoreError):
+        loss_fn(scores * float("nan"), targets)
+    with pytest.raises(ArgumentError, match="targets: got shape"):
+        loss_fn(scores, targets[1:])
+    with pytest.raises(ArgumentError, match=r"scores: got torch\.float32"):
+        loss_fn(scores.float(), targets)
+    assert loss_fn.sizes.tolist() == [6]
+
+
+def test_an_empty_batch_is_one_batch() -> None:
+    loss_fn, (first, *_) = ScoreMemory(loss_of(), 2), batches(1)
+    loss_fn(*first)
+    nothing = torch.zeros(0, dtype=torch.float64, requires_grad=True)
+    loss_fn(nothing, torch.zeros(0, dtype=torch.bool)).backward()
+    assert loss_fn.sizes.tolist() == [6, 0]
+
+
+def test_bad_arguments() -> None:
+    for batches_ in (0, -1, 1.5, True):
+        with pytest.raises(ArgumentError, match="batches: got"):
+            ScoreMemory(loss_of(), batches_)
+    with pytest.raises(ArgumentError, match="dim: got -1, for scores of shape"):
+        ScoreMemory(loss_of(), 2)(torch.zeros(4, 3), torch.ones(4, 3))
+
+
+def test_it_steadies_the_gradient_of_small_batches() -> None:
+    """Batches of 8 at fixed scores: the mean gradient nears that of the whole list."""
+    scores, targets = torch.randn(256, dtype=torch.float64), torch.rand(256) < 0.1
+    scores += 0.7 * targets
+    whole = scores.clone().requires_grad_()
+    loss_of()(whole, targets).backward()
+
+    def error(loss_fn: nn.Module) -> float:
+        total = torch.zeros_like(scores)
+        for _ in range(6):
+            for rows in torch.randperm(256).split(8):
+                batch = scores[rows].clone().requires_grad_()
+                loss_fn(batch, targets[rows]).backward()
+                total[rows] += batch.grad / 6 / 32
+        return float((total - whole.grad).norm() / whole.grad.norm())
+
+    assert error(ScoreMemory(loss_of(), 16)) < 0.5 * error(loss_of())
