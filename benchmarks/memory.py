@@ -10,6 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import resource
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -20,7 +21,7 @@ import torch
 from benchmarks.case import Case
 from benchmarks.works import catalogue
 
-__all__ = ["Limits", "Probe", "probe"]
+__all__ = ["Limits", "Probe", "peak_growth", "probe"]
 
 SMALL = 1000
 LOADING_SECONDS = 300
@@ -75,6 +76,13 @@ def probe(name: str, case: Case, limits: Limits | None = None) -> Probe:
             child.kill()
         child.join()
         ours.close()
+
+
+def peak_growth(step: Callable[[], object]) -> int | None:
+    """Peak growth in bytes of this process during a step; None where the system does not tell."""
+    before = _start_peak()
+    step()
+    return None if before is None else _status("VmHWM") - before
 
 
 def _child(connection: Connection, name: str, case: Case, limit: int) -> None:

@@ -4,10 +4,10 @@ Each part is timed by itself, on the same scores, or as the difference of two ca
 that differ by that part alone:
 
     reading         layout, checks of scores and targets, copies to the solver's arrays
-    sort            the radix sort
-    prediction      the kernel with the prediction alone, less the sort and one term: splitting the
-                    classes, the metric, writing back to the order of the scores
-    coefficients    one term more of the prediction, times the number of terms
+    sort            the radix sort, whose last pass splits the classes and finds the prediction
+    rest            the kernel with the prediction alone, less the sort and one term: infinite
+                    scores, writing back to the order of the scores
+    coefficients    one term more of the prediction, times the number of terms: the metric, F, dF
     inference       one loss-augmented term less one term of the prediction
     autograd        what is left of the step: tensors, the loss, backward
 """
@@ -23,7 +23,7 @@ import directloss as dl
 from benchmarks.case import Case
 from benchmarks.timing import Effort, Step, interleave
 from directloss.functional import direct_terms
-from directloss.inference.sorting import ranked
+from directloss.inference.sorting import ranked_classes
 from directloss.lists import Lists, read_lists
 
 __all__ = ["PARTS", "measure"]
@@ -31,7 +31,7 @@ __all__ = ["PARTS", "measure"]
 EFFORT = Effort(seconds=0.3, fewest=7, most=50)
 """More repetitions than elsewhere: parts are small differences."""
 
-PARTS = ("reading", "sort", "prediction", "coefficients", "inference", "autograd")
+PARTS = ("reading", "sort", "coefficients", "inference", "rest", "autograd")
 
 
 def measure(
@@ -54,7 +54,7 @@ def _parts(case: Case, direction: Any, effort: Effort) -> dict[str, float]:
         return read_lists(*rows, None, None, read_targets=task.read_targets)[0]
 
     lists = reading()
-    sorted_scores, order = np.empty(case.n), np.empty(case.n, np.uint32)
+    outputs = _class_arrays(lists.targets)
     terms = direct_terms(case.epsilon, direction)
     augmented = float(terms[1].weight)
 
@@ -67,7 +67,7 @@ def _parts(case: Case, direction: Any, effort: Effort) -> dict[str, float]:
 
     steps: dict[str, Step] = {
         "reading": reading,
-        "sort": lambda: ranked(lists.scores, lists.targets, sorted_scores, order),
+        "sort": lambda: ranked_classes(lists.scores, lists.targets, *outputs),
         "one": kernel(0.0),
         "two": kernel(0.0, 0.0),
         "augmented": kernel(augmented),
@@ -80,9 +80,21 @@ def _parts(case: Case, direction: Any, effort: Effort) -> dict[str, float]:
     parts = {
         "reading": found["reading"],
         "sort": found["sort"],
-        "prediction": max(found["one"] - found["sort"] - term, 0.0),
         "coefficients": term * len(terms),
         "inference": inference,
+        "rest": max(found["one"] - found["sort"] - term, 0.0),
     }
-    rest = max(found["step"] - sum(parts.values()), 0.0)
-    return {**parts, "autograd": rest, "step": found["step"]}
+    autograd = max(found["step"] - sum(parts.values()), 0.0)
+    return {**parts, "autograd": autograd, "step": found["step"]}
+
+
+def _class_arrays(labels: np.ndarray) -> tuple[np.ndarray, ...]:
+    """What `ranked_classes` writes to."""
+    positives = int(labels.sum())
+    sizes = (positives + 1, labels.size - positives + 1)
+    return (
+        *(np.empty(size) for size in sizes),
+        *(np.empty(size, np.uint32) for size in sizes),
+        *(np.empty(size, np.int32) for size in sizes),
+        np.empty(2 * labels.size, np.uint64),
+    )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks import batches, profile, startup
+from benchmarks import batches, profile, startup, whole_dataset
 from benchmarks.case import Case
 from benchmarks.growth import exponent
 from benchmarks.memory import Limits, Probe, probe
@@ -158,5 +158,6 @@ SECTIONS: dict[str, Callable[[Options], Iterator[Row]]] = {
     "batches": lambda options: batches.ragged(options.effort, options.log),
     "retrieval": lambda options: batches.retrieval(options.effort, options.log),
     "startup": lambda options: startup.measure(options.log),
+    "whole": lambda options: whole_dataset.measure(options.effort, options.log),
     "profile": lambda options: profile.measure(options.sizes, options.log),
 }

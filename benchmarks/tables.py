@@ -33,6 +33,7 @@ def sections(results: dict[str, Any]) -> dict[str, str]:
         "batches": batches,
         "retrieval": retrieval,
         "startup": startup,
+        "whole": whole,
         "profile": profile,
     }
     return {name: make(results) for name, make in makers.items() if results.get(name)}
@@ -185,6 +186,35 @@ def startup(results: dict[str, Any]) -> str:
     return table(
         ["once a process", "time"],
         [[row["what"], seconds(row["seconds"])] for row in results["startup"]],
+    )
+
+
+def whole(results: dict[str, Any]) -> str:
+    """Three tables of the whole-data-set step."""
+    kinds: dict[str, list[Row]] = {"memory": [], "overhead": [], "rounding": []}
+    for row in results["whole"]:
+        kinds[row["kind"]].append(row)
+    # A small part of the growth does not depend on the rows: the slope starts at the second size.
+    known = [row for row in kinds["memory"] if row["growth_bytes"] is not None][1:]
+    memory = [[count(row["n"]), size(row["growth_bytes"])] for row in kinds["memory"]]
+    if len(known) > 1:
+        first, last = known[0], known[-1]
+        slope = (last["growth_bytes"] - first["growth_bytes"]) / (last["n"] - first["n"])
+        memory.append([f"a row, from {count(first['n'])} rows", f"{slope:.0f} bytes"])
+    overhead = [
+        [r["network"], count(r["n"]), count(r["chunk"]), seconds(r["seconds"]), times(r["ratio"])]
+        for r in kinds["overhead"]
+    ]
+    rounding = [
+        [row["network"], count(row["n"]), f"{row['same_scores']:.0e}", f"{row['end_to_end']:.0e}"]
+        for row in kinds["rounding"]
+    ]
+    return "\n\n".join(
+        [
+            table(["rows", "peak memory growth"], memory),
+            table(["network", "rows", "a chunk", "step", "plain training"], overhead),
+            table(["network", "rows", "same scores", "one forward pass"], rounding),
+        ]
     )
 
 

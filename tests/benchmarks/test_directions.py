@@ -86,6 +86,27 @@ def test_the_page_shows_every_task_as_it_is() -> None:
         assert float(columns[bold]) == task.epsilon_scale
 
 
+def test_the_page_shows_the_shares_of_today(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawn again for the shortest lists and the fewest classes, whose columns come first."""
+    monkeypatch.setattr(directions, "SIZES", (20,))
+    monkeypatch.setattr(directions, "CLASSES", (10,))
+    page = PAGE.read_text().split("## Which factor")[0]
+    rows = directions.document(
+        [
+            *directions.measure_binary(directions.RANKINGS + directions.COUNTS),
+            *directions.measure_multiclass(directions.MULTICLASS),
+        ]
+    ).split("## Which factor")[0]
+    compared = 0
+    for today, written in zip(rows.splitlines(), page.splitlines(), strict=True):
+        # A line of the table of factors, which pools all columns, has none of its own.
+        if today.startswith("| ") and " / " in today and "(" not in today.split("|")[2]:
+            cells = today.rstrip(" |").split(" | ")
+            assert written.startswith(" | ".join(cells) + " | ")
+            compared += len(cells) - 1
+    assert compared == 3 * (4 * 19 + 2 * 2)
+
+
 def test_it_writes_both_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(directions, "SIZES", (20,))
     monkeypatch.setattr(directions, "CLASSES", (4,))

@@ -5,9 +5,14 @@ import pandas as pd
 import pytest
 
 from directloss.datasets import DataError, FeatureRules
-from directloss.datasets.preprocess import numeric_and_categorical, transform
+from directloss.datasets.preprocess import numeric_and_categorical
+from directloss.datasets.recipe import Recipe
 
 NO_RULES = FeatureRules()
+
+
+def transform(features: pd.DataFrame, train_rows: np.ndarray, rules: FeatureRules) -> np.ndarray:
+    return Recipe.fit_transform(features, train_rows, rules)[1]
 
 
 def test_numbers_are_scaled_by_the_training_rows_only() -> None:

@@ -39,7 +39,7 @@ def test_warnings_are_counted(results: Results) -> None:
 
 
 def test_glossary_explains_what_occurs_and_no_more() -> None:
-    assert [part for part, _ in glossary(["logistic", "pos-ap", "smooth-ndcg"])] == [
+    assert [part for part, _ in glossary(["logistic", "pos-ap", "magic-ndcg"])] == [
         "logistic",
         "pos-",
         "-ap",

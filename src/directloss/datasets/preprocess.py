@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
@@ -55,21 +54,25 @@ def make_transformer(numeric: list[str], categorical: list[str]) -> ColumnTransf
     )
 
 
-def transform(
-    features: pd.DataFrame, train_rows: npt.NDArray[np.int64], rules: FeatureRules
-) -> npt.NDArray[np.float32]:
-    """All rows as numbers `(n, d)`, by what the training rows say."""
-    numeric, categorical = numeric_and_categorical(features, rules)
-    clean = features.copy(deep=False)
-    for name in numeric:
-        clean[name] = pd.to_numeric(features[name]).astype(np.float64)
-    for name in categorical:
-        texts = features[name].astype("object")
-        clean[name] = texts.where(texts.isna(), texts.astype(str)).where(texts.notna(), None)
-    transformer = make_transformer(numeric, categorical)
-    transformer.fit(clean.iloc[train_rows])
-    result: npt.NDArray[np.float32] = transformer.transform(clean).astype(np.float32)
-    return result
+def as_numbers(column: pd.Series) -> pd.Series:
+    """A numeric column as float64, missing values as NaN."""
+    return pd.to_numeric(column).astype(np.float64)
+
+
+def as_texts(column: pd.Series) -> pd.Series:
+    """A categorical column as texts, missing values as None.
+
+    A whole number is written without a point: the same column is one of floats where it has missing
+    values, and one of integers where it has none.
+    """
+    missing = column.isna()
+    if pd.api.types.is_float_dtype(column):
+        whole = column.where(~missing, 0) % 1 == 0
+        texts = column.astype("object").astype(str).str.removesuffix(".0")
+        texts = texts.where(~whole, column.where(whole & ~missing, 0).map("{:.0f}".format))
+    else:
+        texts = column.astype("object").astype(str)
+    return texts.astype("object").where(~missing, None)
 
 
 def _kind(column: pd.Series) -> str:

@@ -11,7 +11,7 @@ import torch
 
 from directloss.datasets.errors import DataError
 from directloss.datasets.labels import Labels, read_labels
-from directloss.datasets.preprocess import transform
+from directloss.datasets.recipe import Recipe
 from directloss.datasets.source import FeatureRules, Source
 from directloss.datasets.splits import from_column, stratified
 from directloss.training.data import Part, Parts
@@ -26,12 +26,14 @@ class Problems:
         rows: row numbers of each part in the source.
         labels: the target of all rows.
         names: column name -> value of the target that is positive there.
+        recipe: how features are made from columns.
     """
 
     features: Mapping[str, torch.Tensor]
     rows: Mapping[str, npt.NDArray[np.int64]]
     labels: Labels
     names: Mapping[str, str]
+    recipe: Recipe
 
     @property
     def columns(self) -> list[str]:
@@ -84,6 +86,6 @@ def prepare(
                     f"--target: the {part} part has {found} positives among {len(indices)} rows "
                     f"(positive: {source.target_name} = {value}); both kinds are needed"
                 )
-    array = torch.from_numpy(transform(source.features, rows["train"], rules or FeatureRules()))
-    features = {part: array[torch.from_numpy(indices)] for part, indices in rows.items()}
-    return Problems(features, rows, labels, names)
+    recipe, array = Recipe.fit_transform(source.features, rows["train"], rules or FeatureRules())
+    features = {part: torch.from_numpy(array[indices]) for part, indices in rows.items()}
+    return Problems(features, rows, labels, names, recipe)

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from directloss.datasets.errors import DataError
-from directloss.datasets.preprocess import transform
+from directloss.datasets.recipe import Recipe
 from directloss.datasets.source import FeatureRules, Source
 from directloss.datasets.splits import by_group
 from directloss.training.data import Part, Parts
@@ -24,10 +24,14 @@ class RankingProblem:
     Attributes:
         name: of the target.
         by_part: the arrays of "train", "validation" and "test".
+        recipe: how features are made from columns.
+        rows: row numbers of each part in the source.
     """
 
     name: str
     by_part: Mapping[str, Part]
+    recipe: Recipe
+    rows: Mapping[str, npt.NDArray[np.int64]]
 
     @property
     def columns(self) -> list[str]:
@@ -72,7 +76,7 @@ def prepare_ranking(
         raise DataError(f"--group: {str(source.groups.name)!r} has missing values")
     groups = pd.factorize(source.groups)[0].astype(np.int64)
     rows = by_group(groups, source.split, seed)
-    array = transform(source.features, rows["train"], rules or FeatureRules())
+    recipe, array = Recipe.fit_transform(source.features, rows["train"], rules or FeatureRules())
     targets = relevance if graded else relevance > 0
     for name, indices in rows.items():
         if not targets[indices].any():
@@ -83,6 +87,8 @@ def prepare_ranking(
             name: Part(*(torch.from_numpy(each[indices]) for each in (array, targets, groups)))
             for name, indices in sorted(rows.items(), key=lambda part: _ORDER.index(part[0]))
         },
+        recipe,
+        rows,
     )
 
 

@@ -70,8 +70,17 @@ def load(
         if group_column is not None:
             raise DataError(f"--group: {EMBEDDED} has no column {group_column!r}")
         return _digits()
+    table, found_target = read_table(data, rules or FeatureRules())
+    return _take_apart(table, target or found_target, split_column, group_column, Path(data).name)
+
+
+def read_table(data: str, rules: FeatureRules) -> tuple[pd.DataFrame, str | None]:
+    """All columns of a file, and the name of its target where the format fixes it.
+
+    Raises:
+        DataError: no such file, unknown format, unreadable content.
+    """
     path = _existing(data)
-    rules = rules or FeatureRules()
     name = path.name.lower().removesuffix(".gz")
     reader = next((read for ending, read in _READERS.items() if name.endswith(ending)), None)
     if reader is None:
@@ -80,13 +89,12 @@ def load(
             f"{', '.join(_READERS)} (text formats also with .gz)"
         )
     try:
-        table, found_target = reader(path, rules)
+        return reader(path, rules)
     except DataError:
         raise
     except Exception as error:  # readers raise whatever their parsers do
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"--data: cannot read {data}: {reason}") from error
-    return _take_apart(table, target or found_target, split_column, group_column, path.name)
 
 
 def fingerprint(data: str) -> str:

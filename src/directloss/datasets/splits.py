@@ -19,7 +19,7 @@ Rows = npt.NDArray[np.int64]
 Split = Mapping[str, Rows]
 """Row numbers of "train", "validation" and "test"."""
 
-_PART_NAMES = MappingProxyType(
+PART_NAMES = MappingProxyType(
     {
         "train": "train",
         "training": "train",
@@ -95,7 +95,7 @@ def _cut(groups: Rows, order: Rows, *, validation: float, test: float) -> dict[s
 
 def _named_parts(column: pd.Series) -> dict[str, Rows]:
     """Rows by the part that a column names; validation may be empty."""
-    parts = column.astype("string").str.strip().str.lower().map(_PART_NAMES)
+    parts = column.astype("string").str.strip().str.lower().map(PART_NAMES)
     if parts.isna().any():
         raise DataError(
             f"--split-column: {str(column.name)!r} holds {str(column[parts.isna()].iloc[0])!r}; "

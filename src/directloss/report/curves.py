@@ -25,13 +25,17 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Quantity:
-    """Something that is drawn against the iteration."""
+    """Something that is drawn against the iteration.
 
-    key: Literal["test", "spread", "zero_gradient"]
+    `key` is its name on the page, `series` the list of the history that holds it.
+    """
+
+    key: str
     title: str
     axis: str
     explanation: str
     log: bool
+    series: Literal["test", "spread", "zero_gradient"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ def quantities(results: Results) -> list[Quantity]:
             f"The {name} on the test part as training goes on: {better} is better, and a line that "
             "comes back from its peak has lost what it had learned.",
             log=False,
+            series="test",
         ),
         Quantity(
             "spread",
@@ -69,6 +74,7 @@ def quantities(results: Results) -> list[Quantity]:
             "How far apart the network puts its scores: epsilon acts relative to this spread, so a "
             "growing line anneals it, and a line falling by orders of magnitude is a collapse.",
             log=True,
+            series="spread",
         ),
         Quantity(
             "zero_gradient",
@@ -77,6 +83,7 @@ def quantities(results: Results) -> list[Quantity]:
             "The share of steps since the point before whose gradient was exactly zero, where both "
             "configurations agree and nothing is learned; at 100 % a method stands still.",
             log=False,
+            series="zero_gradient",
         ),
     ]
 
@@ -109,7 +116,7 @@ def curve(results: Results, quantity: Quantity, method: str, column: str | None)
     values = values.reshape(len(complete), len(columns), grid.size)
     if quantity.log:
         return _band(grid, np.log(np.maximum(values, SMALLEST_SPREAD)), np.exp)
-    scale = results.metric.scale if quantity.key == "test" else 100.0
+    scale = results.metric.scale if quantity.series == "test" else 100.0
     return _band(grid, scale * values, np.positive)
 
 
@@ -121,15 +128,15 @@ def _band(grid: Array, values: Array, back: np.ufunc) -> Curve:
 
 def _on_grid(run: Run, quantity: Quantity, grid: Array) -> Array:
     iteration = np.asarray(run.history.iteration, dtype=np.float64)
-    values = np.asarray(getattr(run.history, quantity.key), dtype=np.float64)
+    values = np.asarray(getattr(run.history, quantity.series), dtype=np.float64)
     if iteration.size == 0:
-        return np.full(grid.shape, run.test if quantity.key == "test" else np.nan)
+        return np.full(grid.shape, run.test if quantity.series == "test" else np.nan)
     # The last entry at or before each grid point: a step function, never a value of the future.
     latest = np.searchsorted(iteration, grid, side="right") - 1
-    if quantity.key == "zero_gradient":
+    if quantity.series == "zero_gradient":
         return _share_between(iteration, values, latest)
     drawn = np.where(latest >= 0, values[np.maximum(latest, 0)], np.nan)
-    if quantity.key == "test":
+    if quantity.series == "test":
         drawn = np.where(grid > iteration[-1], run.test, drawn)
     return drawn
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from directloss.errors import ArgumentError
@@ -18,7 +19,7 @@ from directloss.report.style import DARK_BACKGROUND, LIGHT_BACKGROUND, LineStyle
 
 Scheme = Literal["light", "dark"]
 
-_INKS = {
+INKS = {
     "light": (LIGHT_BACKGROUND, "#24262b", "#d9dce2"),
     "dark": (DARK_BACKGROUND, "#e3e5ea", "#343842"),
 }
@@ -48,53 +49,72 @@ def write_figure(
         raise ArgumentError("column", repr(column), f"None or one of {results.columns}")
     chosen = next(each for each in quantities(results) if each.key == quantity)
     figure = draw(results, chosen, column=column, scheme=scheme)
+    write_atomically(path, encoded(figure, path.suffix))
+
+
+def encoded(figure: Figure, suffix: str) -> bytes:
+    """The content of a file with this suffix; the same figure gives the same bytes."""
     content = BytesIO()
     # No date: a picture in a repository changes with its data only.
-    metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix)
-    with _style():
-        figure.savefig(content, format=path.suffix[1:], dpi=160, metadata=metadata)
-    write_atomically(path, content.getvalue())
+    metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix)
+    with drawing_style():
+        figure.savefig(content, format=suffix[1:], dpi=160, metadata=metadata)
+    return content.getvalue()
 
 
 def draw(results: Results, quantity: Quantity, *, column: str | None, scheme: Scheme) -> Figure:
     """The figure as a matplotlib object, independent of pyplot's global state."""
-    background, text, grid = _INKS[scheme]
-    # Many bands on top of each other would hide the lines.
-    opacity = 0.07 if len(results.methods) > 5 else 0.16
-    with _style():
+    background, text, _ = INKS[scheme]
+    with drawing_style():
         figure = Figure(figsize=(8.6, 4.4), facecolor=background, layout="constrained")
         axes = figure.add_subplot(facecolor=background)
-        for method, style in line_styles(results.methods).items():
-            line = curve(results, quantity, method, column)
-            if line is None:
-                continue
-            colour = style.light if scheme == "light" else style.dark
-            axes.plot(
-                line.iteration,
-                line.centre,
-                color=colour,
-                linewidth=1.8,
-                linestyle=_linestyle(style),
-                label=method,
-            )
-            if line.seeds > 1:
-                axes.fill_between(
-                    line.iteration, line.low, line.high, color=colour, alpha=opacity, linewidth=0
-                )
-        axes.set_xlabel("iteration", color=text)
-        axes.set_ylabel(quantity.axis, color=text)
-        if quantity.log:
-            axes.set_yscale("log")
-        axes.margins(x=0.01)
-        axes.grid(color=grid, linewidth=0.7)
-        axes.tick_params(colors=text)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.spines[["left", "bottom"]].set_color(text)
+        draw_lines(axes, results, quantity, column=column, scheme=scheme)
         figure.legend(loc="outside right center", frameon=False, labelcolor=text, handlelength=3.2)
     return figure
 
 
-def _style() -> AbstractContextManager[None]:
+def draw_lines(
+    axes: Axes, results: Results, quantity: Quantity, *, column: str | None, scheme: Scheme
+) -> None:
+    """The lines and bands of all methods that were run, with the axes in the scheme's inks."""
+    # Many bands on top of each other would hide the lines.
+    opacity = 0.16 if len(results.methods) <= 5 else 0.07 if len(results.methods) <= 10 else 0.03
+    for method, style in line_styles(results.methods).items():
+        line = curve(results, quantity, method, column)
+        if line is None:
+            continue
+        colour = style.light if scheme == "light" else style.dark
+        axes.plot(
+            line.iteration,
+            line.centre,
+            color=colour,
+            linewidth=1.8,
+            linestyle=dash_pattern(style),
+            label=method,
+        )
+        if line.seeds > 1:
+            axes.fill_between(
+                line.iteration, line.low, line.high, color=colour, alpha=opacity, linewidth=0
+            )
+    if quantity.log:
+        axes.set_yscale("log")
+    ink_axes(axes, "iteration", quantity.axis, scheme)
+
+
+def ink_axes(axes: Axes, x: str, y: str, scheme: Scheme) -> None:
+    """Labels, grid and frame in the scheme's inks."""
+    _, text, grid = INKS[scheme]
+    axes.set_xlabel(x, color=text)
+    axes.set_ylabel(y, color=text)
+    axes.margins(x=0.01)
+    axes.grid(color=grid, linewidth=0.7)
+    axes.tick_params(colors=text, which="both")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(text)
+
+
+def drawing_style() -> AbstractContextManager[None]:
+    """Settings of matplotlib under which a figure is drawn and saved."""
     return mpl.rc_context(
         {
             "font.size": 10,
@@ -106,5 +126,6 @@ def _style() -> AbstractContextManager[None]:
     )
 
 
-def _linestyle(style: LineStyle) -> str | tuple[int, tuple[float, ...]]:
+def dash_pattern(style: LineStyle) -> str | tuple[int, tuple[float, ...]]:
+    """The dashes of a style, as matplotlib writes them."""
     return (0, style.pattern) if style.pattern else "solid"

@@ -18,10 +18,18 @@ _UPDATES = {
     "hinge": "margin rescaling: the ground truth against its worst margin violator",
     "per": "perceptron: the ground truth against the prediction",
     "mix": "cross-entropy plus a weighted direct loss",
+    "smooth": "Smooth-AP: each comparison of two scores is a sigmoid",
+    "blackbox": "blackbox differentiation: a second ranking at perturbed scores is the gradient",
+    "soft": "soft ranks: the projection onto all rankings",
     "regression": "squared difference of score and target",
+    "softmax": "cross-entropy of a softmax over all classes, trained jointly",
     "listnet": "cross-entropy of softmax distributions over a list",
 }
-_METRICS = {"ap": "average precision", "01": "0-1 loss (share of wrong labels)"}
+_METRICS = {
+    "ap": "average precision",
+    "01": "0-1 loss (share of wrong labels)",
+    "regularised": "a control: small initial scores and strong L2",
+}
 
 
 def glossary(methods: Sequence[str]) -> list[tuple[str, str]]:

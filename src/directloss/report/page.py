@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shlex
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,10 +32,10 @@ def write_report(results_path: Path | str, html_path: Path | str) -> None:
     write_atomically(Path(html_path), render(results).encode())
 
 
-def render(results: Results) -> str:
-    """The text of the page."""
+def render(results: Results, template: str = "comparison.html.j2", **more: Any) -> str:
+    """The text of the page; a template that extends the usual one may want `more`."""
     return render_page(
-        "comparison.html.j2",
+        template,
         results=results,
         tables=tables,
         summary=summary,
@@ -44,9 +45,10 @@ def render(results: Results) -> str:
         quantities=curves.quantities(results),
         plot_data=plot_data(results),
         unit=curves.unit(results),
-        created=_moment(results.created),
+        created=moment(results.created),
         command=shlex.join(results.command),
         configuration=json.dumps(results.configuration, indent=2, ensure_ascii=False),
+        **more,
     )
 
 
@@ -70,20 +72,27 @@ def plot_data(results: Results) -> dict[str, Any]:
 
     The first entry of `columns` is the mean over columns, the others follow `results.columns`.
     """
-    kinds = curves.quantities(results)
     several = len(results.columns) > 1
     columns: list[str | None] = [None, *results.columns] if several else [results.columns[0]]
+    return plot_data_of([(kind, results) for kind in curves.quantities(results)], columns)
+
+
+def plot_data_of(
+    kinds: Sequence[tuple[curves.Quantity, Results]], columns: Sequence[str | None]
+) -> dict[str, Any]:
+    """The same for quantities that come each from its own results, with the same methods."""
+    results = kinds[0][1]
     return {
         "higher_is_better": results.metric.higher_is_better,
         "methods": results.methods,
         "columns": [curves.AVERAGE if column is None else column for column in columns],
-        "quantities": [{"key": kind.key, "axis": kind.axis, "log": kind.log} for kind in kinds],
+        "quantities": [{"key": kind.key, "axis": kind.axis, "log": kind.log} for kind, _ in kinds],
         "curves": {
             kind.key: [
-                [_packed(curves.curve(results, kind, method, column)) for method in results.methods]
+                [_packed(curves.curve(source, kind, method, column)) for method in results.methods]
                 for column in columns
             ]
-            for kind in kinds
+            for kind, source in kinds
         },
     }
 
@@ -102,7 +111,7 @@ def _short(value: float) -> float | None:
     return float(f"{value:.{_PLOTTED_DIGITS}g}") if math.isfinite(value) else None
 
 
-def _moment(iso: str) -> str:
+def moment(iso: str) -> str:
     """A date and time for the eye, in UTC."""
     return f"{datetime.fromisoformat(iso).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 

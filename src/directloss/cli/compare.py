@@ -1,38 +1,21 @@
-"""The command line.
-
-Heavy imports stay inside the commands, so that help and shell completion answer at once.
-"""
+"""`directloss compare`: methods side by side on the user's data."""
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from directloss.cli._common import cores, items, one_line_errors, widths
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from directloss.experiments.config import Comparison
 
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="Direct loss minimization: train networks on the metric that you report.",
-)
 
-INTERRUPTED = 130
-
-
-@app.callback()
-def _directloss() -> None:
-    """Makes `compare` a command of its own even while it is the only one."""
-
-
-@app.command()
 def compare(
     data: Annotated[
         str, typer.Option(help="'digits', or a .csv, .tsv, .parquet, .npz or .svmlight file.")
@@ -109,9 +92,7 @@ def compare(
     """
     from rich.console import Console
 
-    from directloss.errors import DirectLossError
-
-    try:
+    with one_line_errors("stopped; finished trials are kept: the same command resumes"):
         comparison = _comparison(
             data=data,
             target=target,
@@ -120,9 +101,9 @@ def compare(
             positive=positive,
             categorical=tuple(categorical or ()),
             missing=tuple(missing or ()),
-            methods=_items(methods),
+            methods=items(methods),
             metric=metric,
-            hidden=_widths(hidden),
+            hidden=widths(hidden),
             trials=trials,
             seeds=seeds,
             epochs=epochs,
@@ -133,18 +114,7 @@ def compare(
             patience=patience,
         )
         folder = out or Path("runs") / f"compare-{Path(data).name.split('.')[0]}"
-        _compare(comparison, folder, _cores() if workers is None else workers, Console())
-    except (DirectLossError, OSError) as error:
-        typer.echo(f"directloss: {' '.join(str(error).split())}", err=True)
-        raise typer.Exit(2) from error
-    except KeyboardInterrupt:
-        typer.echo("stopped; finished trials are kept: the same command resumes", err=True)
-        raise typer.Exit(INTERRUPTED) from None
-
-
-def main() -> None:
-    """Entry of the `directloss` script."""
-    app()
+        _compare(comparison, folder, cores() if workers is None else workers, Console())
 
 
 def _comparison(
@@ -204,26 +174,3 @@ def _compare(comparison: Comparison, folder: Path, workers: int, console: Consol
     write_report(folder / RESULTS, page)
     console.print(console_table(results, console.width))
     console.print(f"report: {page.resolve()}", soft_wrap=True)
-
-
-def _items(text: str) -> tuple[str, ...]:
-    return tuple(item.strip() for item in text.split(",") if item.strip())
-
-
-def _widths(text: str) -> tuple[int, ...]:
-    from directloss.errors import ArgumentError
-
-    if text.strip().lower() == "none":
-        return ()
-    try:
-        return tuple(int(width) for width in _items(text))
-    except ValueError:
-        raise ArgumentError("--hidden", repr(text), "widths such as 64,32, or none") from None
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-if __name__ == "__main__":
-    main()

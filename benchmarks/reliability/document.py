@@ -1,0 +1,99 @@
+"""`docs/reliability.md`, of the figures that the parts have left."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+_HEAD = """# Reliability
+
+What happens to `directloss train` when things go wrong, and how it was tried. The page is made by \
+`python -m benchmarks.reliability`, figures included; the same is done on a small scale by the \
+tests.
+
+What is promised:
+
+- A checkpoint that has a name is whole: it is written beside, flushed to the disk, and renamed. \
+The last three are kept. Each carries a checksum and the identity of its run; one that is torn, \
+damaged or foreign is refused with the reason, and the one before it is taken.
+- A run that was killed, stopped, or out of disk goes on with the same command, and ends with the \
+same weights, metrics and log, byte for byte, as if nothing had happened.
+- Ctrl-C and SIGTERM finish the step and save it. A second one ends at once.
+- Room for the next checkpoint is set aside when the run begins. A disk or folder that cannot take \
+it is reported before the first step; a disk that fills up later stops neither the training nor \
+its checkpoints.
+- A loss, score or weight that becomes NaN or infinite stops the run with the step, the epoch, \
+the batch and its rows; nothing of that step is saved.
+- Reading a checkpoint, a model or a data file runs no code from it, and gives the data or an \
+error that says what is wrong.
+"""
+
+_PARTS = {
+    "kills": (
+        "kill -9",
+        "A training run (mini-batches of a direct loss, a checkpoint after every step) is killed "
+        "at moments drawn evenly over the length of a whole run, and started again.",
+    ),
+    "pairs": (
+        "kill -9 of one process of two",
+        "Two gloo processes train one model; one of them, drawn at random, is killed.",
+    ),
+    "damage": (
+        "Damaged checkpoints",
+        "One bit flipped, the end cut off, a block of the disk zeroed, or a few bytes put in, at "
+        "random places; read alone, and as the newest (or newest two of three) checkpoints of a "
+        "run that is resumed.",
+    ),
+    "disk": (
+        "A full disk",
+        "A file system of a few megabytes is filled to the last byte by somebody else: before the "
+        "run in every fourth case, otherwise at a random moment of it. Once there is room again, "
+        "the same command goes on.",
+    ),
+    "crowd": ("Two runs in one folder", "Started at the same time, many times."),
+    "fuzz": (
+        "Fuzzing",
+        "Mutated files for every reader. A file is *read* (most mutations of a table leave a valid "
+        "table), or *refused* with an error made for the user. Anything else is a defect.",
+    ),
+    "stream": (
+        "Millions of rows",
+        "Parquet files that are read in blocks of 65,536 rows, 2 % positive, one thread.",
+    ),
+}
+
+
+def write_page(figures: Path, page: Path) -> None:
+    """Writes the page."""
+    sections = [_HEAD]
+    for name, (title, text) in _PARTS.items():
+        file = figures / f"{name}.json"
+        if not file.exists():
+            continue
+        record = json.loads(file.read_text())
+        table = _table(record["figures"])
+        made = f"{record['date']}, {record['seconds']} s on {record['machine']}."
+        sections.append(f"## {title}\n\n{text}\n\n{table}\n{made}\n")
+    page.write_text("\n".join(sections))
+
+
+def _table(figures: dict[str, Any]) -> str:
+    if all(isinstance(value, dict) for value in figures.values()):
+        columns = list(next(iter(figures.values())))
+        total = {name: sum(each[name] for each in figures.values()) for name in columns}
+        rows = [[name, *values.values()] for name, values in figures.items()]
+        rows.append(["all", *total.values()])
+        return _lines(["file", *columns], rows)
+    return _lines(["", "figure"], [[name, value] for name, value in figures.items()])
+
+
+def _lines(head: list[str], rows: list[list[Any]]) -> str:
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "".join(f"| {' | '.join(map(_shown, line))} |\n" for line in lines)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return " to ".join(map(_shown, value))
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,57 @@
+"""What all commands share: how they end, and how they read lists."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+REFUSED = 2
+INTERRUPTED = 130
+
+
+@contextmanager
+def one_line_errors(stopped: str) -> Iterator[None]:
+    """Ends with one line and exit code 2 for what the user can mend, 130 for Ctrl-C.
+
+    Args:
+        stopped: what to say after Ctrl-C.
+    """
+    from directloss.errors import DirectLossError
+
+    try:
+        yield
+    except (DirectLossError, OSError) as error:
+        typer.echo(f"directloss: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(REFUSED) from error
+    except KeyboardInterrupt:
+        typer.echo(stopped, err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def items(text: str) -> tuple[str, ...]:
+    """The parts of a text that is separated by commas."""
+    return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+def widths(text: str) -> tuple[int, ...]:
+    """Widths of hidden layers: "64,32", or "none".
+
+    Raises:
+        ArgumentError: something is not a number.
+    """
+    from directloss.errors import ArgumentError
+
+    if text.strip().lower() == "none":
+        return ()
+    try:
+        return tuple(int(width) for width in items(text))
+    except ValueError:
+        raise ArgumentError("--hidden", repr(text), "widths such as 64,32, or none") from None
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

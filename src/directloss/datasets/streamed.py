@@ -1,0 +1,286 @@
+"""A binary problem on a table that stays on the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from directloss.datasets.errors import DataError
+from directloss.datasets.labels import read_labels
+from directloss.datasets.recipe import Recipe
+from directloss.datasets.source import FeatureRules
+from directloss.datasets.splits import PART_NAMES, TEST_SHARE, VALIDATION_SHARE
+from directloss.datasets.stream import Block, TableStream
+from directloss.training.batches import Batch, Rows, take
+from directloss.training.data import Part
+from directloss.training.sampler import BalancedBatchSampler
+
+PARTS = ("train", "validation", "test")
+
+_ROWS_TO_FIT = 200_000  # training rows that the recipe is made from, where there are more
+_BLOCKS_TO_FIT = 64
+_POOL = 131_072  # rows that are in memory, and mixed, at a time
+
+
+@dataclass(frozen=True)
+class StreamedProblem:
+    """One split of a stream. In memory are two bytes a row: its target and its part.
+
+    Attributes:
+        stream: the rows.
+        recipe: how features are made from columns.
+        target_name: of the target column.
+        positive: its positive value.
+        targets: which rows are positive, bool (n,).
+        part_of: index into `PARTS` of each row, uint8 (n,).
+    """
+
+    stream: TableStream
+    recipe: Recipe
+    target_name: str
+    positive: str
+    targets: npt.NDArray[np.bool_]
+    part_of: npt.NDArray[np.uint8]
+
+    def describe(self) -> str:
+        """Numbers of rows, blocks, features and positives in one line."""
+        sizes = np.bincount(self.part_of, minlength=len(PARTS))
+        return (
+            f"{len(self.targets)} rows in {len(self.stream.blocks)} blocks ({sizes[0]} training, "
+            f"{sizes[1]} validation, {sizes[2]} test), {self.recipe.width} features, "
+            f"{100 * self.targets.mean():.1f} % positive"
+        )
+
+    def size(self, part: str, block: Block) -> int:
+        """How many rows of a part a block has."""
+        return int(np.count_nonzero(self.part_of[block.slice] == PARTS.index(part)))
+
+    def blocks(self, part: str) -> list[Block]:
+        """The blocks that have rows of a part."""
+        return [block for block in self.stream.blocks if self.size(part, block)]
+
+    def read(self, part: str, blocks: list[Block]) -> tuple[Part, Rows]:
+        """The samples of a part in some blocks, and their row numbers in the stream."""
+        columns = self.recipe.columns
+        pieces, numbers = [], []
+        for block in blocks:
+            chosen = np.flatnonzero(self.part_of[block.slice] == PARTS.index(part))
+            frame = self.stream.read(block, columns)
+            pieces.append(self.recipe.apply(frame.iloc[chosen]))
+            numbers.append(chosen + block.first)
+        rows = np.concatenate(numbers)
+        features = torch.from_numpy(np.concatenate(pieces))
+        return Part(features, torch.from_numpy(self.targets[rows])), rows
+
+    def chunks(self, part: str, process: int = 0, processes: int = 1) -> Iterator[Part]:
+        """The samples of a part in the order of the stream, every so many blocks of them."""
+        for block in self.blocks(part)[process::processes]:
+            yield self.read(part, [block])[0]
+
+
+class StreamedBatches:
+    """Batches of a stream: blocks in random order, a pool of them mixed at a time.
+
+    An epoch goes once through all training rows. Each pool is cut into batches like a small data
+    set of its own, with positives in every batch. Of several processes, each reads its own blocks.
+
+    Args:
+        problem: where the rows come from.
+        batch_size: samples a batch.
+        positives: positives a batch, see `BalancedBatchSampler`.
+        seed: together with the epoch decides the order.
+        process, processes: which share of the blocks to take.
+        pool: rows that are in memory, and mixed, at a time.
+
+    Raises:
+        DataError: there are fewer blocks than processes.
+    """
+
+    def __init__(
+        self,
+        problem: StreamedProblem,
+        *,
+        batch_size: int,
+        positives: int | float | None = None,
+        seed: int = 0,
+        process: int = 0,
+        processes: int = 1,
+        pool: int = _POOL,
+    ) -> None:
+        self._problem = problem
+        self._blocks = problem.blocks("train")
+        if len(self._blocks) < processes:
+            raise DataError(
+                f"--data: {problem.stream.path} has {len(self._blocks)} blocks of training rows, "
+                f"too few for {processes} processes; write it with smaller row groups"
+            )
+        self._size = batch_size
+        self._positives = positives
+        self._seed = seed
+        self._process, self._processes = process, processes
+        self._pool = max(pool, 4 * batch_size)
+        self._sizes = {block: problem.size("train", block) for block in self._blocks}
+        # The same for every epoch and process, or they would wait for each other for ever.
+        self._length = max(1, sum(self._sizes.values()) // (batch_size * processes))
+
+    def __len__(self) -> int:
+        return self._length
+
+    def epoch(self, number: int, *, start: int = 0) -> Iterator[Batch]:
+        """See `Batches`."""
+        before = start
+        left = self._length - start
+        for turn, pool in enumerate(self._pools(number)):
+            batches = -(-sum(self._sizes[block] for block in pool) // self._size)
+            if before >= batches:
+                before -= batches
+                continue
+            for batch in islice(self._cut(pool, (self._seed, number, turn)), before, before + left):
+                yield batch
+                left -= 1
+            before = 0
+            if not left:
+                return
+
+    def _pools(self, number: int) -> Iterator[list[Block]]:
+        """Pools of whole blocks; begins again where this process' blocks give too few batches."""
+        order = np.random.default_rng((self._seed, number)).permutation(len(self._blocks))
+        mine = [self._blocks[k] for k in order[self._process :: self._processes]]
+        while True:
+            pool: list[Block] = []
+            for block in mine:
+                pool.append(block)
+                if sum(self._sizes[each] for each in pool) >= self._pool:
+                    yield pool
+                    pool = []
+            if pool:
+                yield pool
+
+    def _cut(self, pool: list[Block], seeds: tuple[int, ...]) -> Iterator[Batch]:
+        part, rows = self._problem.read("train", pool)
+        seed = int(np.random.SeedSequence(seeds).generate_state(1)[0])
+        for chosen in self._orders(part.targets, seed):
+            yield Batch(take(part, chosen), rows[chosen])
+
+    def _orders(self, targets: torch.Tensor, seed: int) -> Iterator[Rows]:
+        if self._size > 1 and 0 < int(targets.sum()) < len(targets):
+            sampler = BalancedBatchSampler(
+                targets, self._size, positives=self._positives, seed=seed
+            )
+            yield from map(np.asarray, sampler)
+            return
+        # A pool of one class, such as the middle of a file that is sorted by it.
+        order = np.random.default_rng(seed).permutation(len(targets))
+        yield from np.split(order, range(self._size, len(order), self._size))
+
+
+def prepare_stream(
+    data: Path,
+    *,
+    target: str | None,
+    split_column: str | None,
+    positive: str | None,
+    rules: FeatureRules,
+    seed: int,
+) -> StreamedProblem:
+    """Splits the rows, reads the target, and makes the recipe from (a sample of) training rows.
+
+    Parts come from `split_column`; without it from folders named train, validation and test; and
+    without these each row is drawn, 60 % training, 20 % validation, 20 % test.
+
+    Raises:
+        DataError: files, columns or values do not fit; a part has no positives or no negatives.
+    """
+    stream = TableStream(data)
+    if target is None:
+        raise DataError(
+            f"--target: say which column is the target: {', '.join(stream.columns[:12])}"
+        )
+    for option, name in (("--target", target), ("--split-column", split_column)):
+        if name is not None and name not in stream.columns:
+            raise DataError(
+                f"{option}: {data.name} has no column {name!r}; it has "
+                f"{', '.join(stream.columns[:12])}"
+            )
+    labels = read_labels(stream.column(target), positive)
+    if len(labels.positives) > 1:
+        raise DataError(
+            f"--target: {target!r} has {len(labels.classes)} values; say which one is positive: "
+            f"--positive {labels.positives[0]}"
+        )
+    targets = labels.binary(labels.positives[0])
+    part_of = _parts(stream, split_column, seed)
+    for index, part in enumerate(PARTS):
+        found, size = int(targets[part_of == index].sum()), int((part_of == index).sum())
+        if not 0 < found < size:
+            raise DataError(
+                f"--target: the {part} part has {found} positives among {size} rows (positive: "
+                f"{target} = {labels.positives[0]}); both kinds are needed"
+            )
+    names = [name for name in stream.columns if name not in (target, split_column)]
+    if not names:
+        raise DataError(f"--data: {data.name} has no feature column to use")
+    sample = _sample(stream, names, part_of, seed)
+    for text in rules.missing:
+        sample = sample.replace(text, np.nan)
+    recipe = Recipe.fit(sample, rules)
+    return StreamedProblem(stream, recipe, target, labels.positives[0], targets, part_of)
+
+
+def _parts(stream: TableStream, split_column: str | None, seed: int) -> npt.NDArray[np.uint8]:
+    if split_column is not None:
+        return _codes(stream.column(split_column), split_column)
+    folders = [
+        block.file.relative_to(stream.path).parts[0].lower() if stream.path.is_dir() else ""
+        for block in stream.blocks
+    ]
+    if all(folder in PART_NAMES for folder in folders):
+        found = [PARTS.index(PART_NAMES[folder]) for folder in folders]
+        sizes = [block.rows for block in stream.blocks]
+        part_of: npt.NDArray[np.uint8] = np.repeat(np.array(found, np.uint8), sizes)
+        if len(set(found)) < len(PARTS):
+            raise DataError(f"--data: {stream.path} needs folders train, validation and test")
+        return part_of
+    # Two numbers, since data that somebody drew with the seed alone must not meet their own draws.
+    draws = np.random.default_rng((seed, 2)).random(len(stream))
+    bounds = np.array([1 - VALIDATION_SHARE - TEST_SHARE, 1 - TEST_SHARE])
+    return np.searchsorted(bounds, draws, side="right").astype(np.uint8)
+
+
+def _codes(column: pd.Series, name: str) -> npt.NDArray[np.uint8]:
+    codes, values = pd.factorize(column.astype("string").str.strip().str.lower())
+    parts = [PART_NAMES.get(value) for value in values]
+    if (codes < 0).any() or None in parts:
+        wrong = "a missing value" if (codes < 0).any() else repr(values[parts.index(None)])
+        raise DataError(
+            f"--split-column: {name!r} holds {wrong}; every row must be train, validation or test"
+        )
+    of_value = np.array([PARTS.index(part) for part in parts if part is not None], np.uint8)
+    part_of: npt.NDArray[np.uint8] = of_value[codes]
+    return part_of
+
+
+def _sample(
+    stream: TableStream, names: list[str], part_of: npt.NDArray[np.uint8], seed: int
+) -> pd.DataFrame:
+    """Training rows, evenly from blocks all over the stream."""
+    generator = np.random.default_rng((seed, 1))
+    blocks = [b for b in stream.blocks if (part_of[b.slice] == 0).any()]
+    if len(blocks) > _BLOCKS_TO_FIT:
+        chosen = np.sort(generator.choice(len(blocks), _BLOCKS_TO_FIT, replace=False))
+        blocks = [blocks[k] for k in chosen]
+    rows = [np.flatnonzero(part_of[block.slice] == 0) for block in blocks]
+    share = min(1.0, _ROWS_TO_FIT / sum(map(len, rows)))
+    pieces = []
+    for block, available in zip(blocks, rows, strict=True):
+        count = max(1, round(share * len(available)))
+        kept = np.sort(generator.choice(available, count, replace=False))
+        pieces.append(stream.read(block, names).iloc[kept])
+    return pd.concat(pieces)

@@ -1,0 +1,1 @@
+"""One method on the user's data: train, evaluate, predict."""

@@ -1,0 +1,188 @@
+"""`directloss evaluate`: every metric of a trained model, on its test part or on other data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from directloss.datasets import DataError
+from directloss.datasets.images import ImageRecipe, find_images
+from directloss.datasets.preprocess import as_texts
+from directloss.datasets.rows import read_rows
+from directloss.experiments.metrics import metric_named
+from directloss.jobs.bootstrap import LEVEL, estimate, resamples_for
+from directloss.jobs.data import content_digest, open_data
+from directloss.jobs.model import Model
+from directloss.jobs.scoring import DECISIONS, Scored, score
+from directloss.report.evaluation import Evaluation, Line, precision_recall, roc
+from directloss.training.data import Part
+from directloss.training.model_folder import installed_versions
+
+RANKING = (
+    "average-precision",
+    "roc-auc",
+    "partial-auc",
+    "ndcg",
+    "reciprocal-rank",
+    "r-precision",
+    "precision-at-k:10",
+    "recall-at-k:10",
+    "bedroc",
+)
+
+_IMAGES = 64  # that are in memory at a time
+
+
+def evaluate(
+    model: Model,
+    *,
+    data: str | None = None,
+    part: str = "test",
+    resamples: int | None = None,
+    seed: int = 0,
+    command: list[str],
+    on_start: Callable[[int], None] = lambda _: None,
+    on_resample: Callable[[int], None] = lambda _: None,
+) -> Evaluation:
+    """Scores the data and measures everything.
+
+    Args:
+        model: see `open_model`.
+        data: a table with the model's columns and its target, or an image folder: all of it is
+            used. None: `part` of the data that it was trained with.
+        part: "train", "validation" or "test".
+        resamples: of the bootstrap; by default 1000, fewer of more than 20,000 rows.
+        seed: of the bootstrap.
+        command: the command line, for the record.
+        on_start: called with the number of resamples to come, of all metrics together.
+        on_resample: called with the number of resamples that were added.
+
+    Raises:
+        DataError: the data do not fit, or are not those of the training any more.
+    """
+    if data is None:
+        scored, words = _own_part(model, part), f"the {part} part of {_trained_on(model)}"
+    else:
+        found, words = score(model.network, _labelled(model, data)), data
+        if found is None:
+            raise DataError(f"--data: {data} has no rows")
+        scored = found
+    count = resamples_for(len(scored.scores)) if resamples is None else resamples
+    own = model.configuration.training.metric
+    names = list(dict.fromkeys((own, *RANKING, *(DECISIONS if scored.groups is None else ()))))
+    on_start(count * len(names))
+    lines = [_line(model, name, scored, count, seed, on_resample) for name in names]
+    positive = (scored.targets > 0).numpy()
+    one_list = scored.groups is None
+    drawable = one_list and 0 < positive.sum() < len(positive)
+    scores = scored.scores.numpy()
+    return Evaluation(
+        title=f"Evaluation of {model.folder.resolve().name}",
+        command=command,
+        created=datetime.now().astimezone().isoformat(timespec="seconds"),
+        versions=installed_versions(),
+        model=str(model.folder),
+        data=words,
+        rows=len(positive),
+        positives=int(positive.sum()),
+        lists=None if scored.groups is None else len(torch.unique(scored.groups)),
+        resamples=count,
+        level=LEVEL,
+        seed=seed,
+        lines=lines,
+        precision_recall=precision_recall(scores, positive) if drawable else None,
+        roc=roc(scores, positive) if drawable else None,
+    )
+
+
+def _line(
+    model: Model,
+    name: str,
+    scored: Scored,
+    resamples: int,
+    seed: int,
+    on_resample: Callable[[int], None],
+) -> Line:
+    metric = metric_named(name)
+    threshold = model.about.thresholds.get(name) if metric.decides else None
+    found = estimate(
+        metric, scored, threshold, resamples=resamples, seed=seed, on_resample=on_resample
+    )
+    return Line(
+        name=name,
+        words=metric.words,
+        value=_number(found.value),
+        low=_number(found.low),
+        high=_number(found.high),
+        undefined=found.undefined,
+        threshold=threshold,
+    )
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _trained_on(model: Model) -> str:
+    return Path(model.configuration.data.path).name
+
+
+def _own_part(model: Model, part: str) -> Scored:
+    section = model.configuration.data
+    if section.sha256 != content_digest(section.path):
+        raise DataError(
+            f"--data: {section.path} has changed since the training; name data to evaluate on"
+        )
+    return Scored.join([score(model.network, open_data(model.configuration).chunks(part))])
+
+
+def _labelled(model: Model, data: str) -> Iterator[Part]:
+    if isinstance(model.recipe, ImageRecipe):
+        yield from _labelled_images(model, model.recipe, Path(data))
+        return
+    section, target = model.configuration.data, model.about.target
+    rows = read_rows(data)
+    wanted = [target] + ([section.group] if section.group else [])
+    for name in wanted:
+        if name not in rows.columns:
+            raise DataError(f"--data: {data} has no column {name!r}, which the evaluation needs")
+    seen: dict[object, int] = {}
+    for piece in rows.pieces:
+        features = torch.from_numpy(model.recipe.apply(piece.values))
+        groups = None
+        if section.group:
+            column = piece.values[section.group]
+            if column.isna().any():
+                raise DataError(f"--group: {section.group!r} has missing values")
+            groups = torch.tensor([seen.setdefault(str(name), len(seen)) for name in column])
+        yield Part(features, _targets(model, piece.values[target]), groups)
+
+
+def _targets(model: Model, column: pd.Series) -> torch.Tensor:
+    missing = int(column.isna().sum())
+    if missing:
+        raise DataError(f"--target: {str(column.name)!r} is missing in {missing} rows")
+    if model.about.positive is None:
+        numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float32, copy=True)
+        if not (np.isfinite(numbers) & (numbers >= 0)).all():
+            raise DataError(f"--target: {str(column.name)!r} must hold relevances, 0 or more")
+        graded = model.metric.graded
+        return torch.from_numpy(numbers if graded else (numbers > 0))
+    positive = model.about.positive
+    return torch.from_numpy((as_texts(column) == positive).to_numpy(bool, copy=True))
+
+
+def _labelled_images(model: Model, recipe: ImageRecipe, path: Path) -> Iterator[Part]:
+    folder = find_images(path)
+    if folder.target is None:
+        raise DataError(f"--data: {path} has no folders that name the classes of its images")
+    positive = (folder.target == model.about.positive).to_numpy(bool, copy=True)
+    for first in range(0, len(folder.files), _IMAGES):
+        some = slice(first, first + _IMAGES)
+        yield Part(recipe.load(folder.files[some]), torch.from_numpy(positive[some]))

@@ -1,0 +1,80 @@
+"""The folder of a training run: what it belongs to, and whether this run may have it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+
+from directloss.datasets import DataError
+from directloss.experiments.folder import FolderError
+from directloss.jobs.config import Configuration, ConfigurationError, validate
+from directloss.jobs.data import content_digest
+from directloss.training.checkpoints import Checkpoints, write_durably
+from directloss.training.model_folder import CONFIGURATION, MODEL
+
+CHECKPOINTS = "checkpoints"
+EVENTS = "events"
+
+
+def with_digest(configuration: Configuration) -> Configuration:
+    """The configuration with the digest of its data.
+
+    Raises:
+        DataError: it names another digest: the data have changed.
+    """
+    section = configuration.data
+    found = content_digest(section.path)
+    if section.sha256 not in (None, found):
+        raise DataError(
+            f"--data: {section.path} is not what the configuration was made for (data.sha256 is "
+            f"{section.sha256}, now {found})"
+        )
+    return configuration.model_copy(update={"data": section.model_copy(update={"sha256": found})})
+
+
+def identity(configuration: Configuration) -> str:
+    """What tells the checkpoints of a run from those of others."""
+    text = json.dumps(configuration.identity(), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def claim(out: Path, configuration: Configuration) -> None:
+    """Makes the folder that of this configuration, unless another one was trained in it.
+
+    Raises:
+        FolderError: it holds another run.
+    """
+    file = out / CONFIGURATION
+    try:
+        before = Checkpoints(out / CHECKPOINTS, identity(configuration))
+        if any(before.steps()) or (out / MODEL).exists():
+            _compare(out, file, configuration)
+            return
+        if not file.exists() or file.read_bytes() != configuration.to_toml().encode():
+            before.forget()  # of a run that never took a step
+            write_durably(file, configuration.to_toml().encode())
+    except OSError as error:
+        raise FolderError(f"--out: cannot write to {out}: {error.strerror}") from error
+
+
+def _compare(out: Path, file: Path, configuration: Configuration) -> None:
+    try:
+        found = validate(tomllib.loads(file.read_text(encoding="utf-8")), str(file))
+    except ConfigurationError:
+        raise
+    except (ValueError, OSError) as error:
+        raise FolderError(f"--out: {file} is not a configuration: {error}") from error
+    old, new = found.identity(), configuration.identity()
+    changed = [
+        f"{section}.{name} was {old[section].get(name)!r}, now {new[section].get(name)!r}"
+        for section in new
+        for name in new[section]
+        if old[section].get(name) != new[section].get(name)
+    ]
+    if changed:
+        shown = "; ".join(changed[:3]) + ("; ..." if len(changed) > 3 else "")
+        raise FolderError(
+            f"--out: {out} holds another run ({shown}); choose another folder or delete this one"
+        )

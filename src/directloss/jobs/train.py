@@ -1,0 +1,195 @@
+"""`directloss train`: from a configuration to a model folder, through interruptions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from directloss.errors import ArgumentError
+from directloss.experiments.folder import locked_folder
+from directloss.experiments.metrics import metric_named
+from directloss.jobs.config import Configuration, TrainingSection
+from directloss.jobs.data import Data, open_data
+from directloss.jobs.folder import CHECKPOINTS, claim, identity, with_digest
+from directloss.jobs.network import make_network
+from directloss.jobs.scoring import (
+    DECISIONS,
+    Scored,
+    fit_threshold,
+    fit_thresholds,
+    measure,
+    score,
+)
+from directloss.jobs.watch import Watcher, Watchers
+from directloss.models import MLP, scale_to_unit_spread
+from directloss.training.batches import Batches, WholeBatches
+from directloss.training.checkpoints import Checkpoints
+from directloss.training.log import Look
+from directloss.training.methods import METHODS
+from directloss.training.model_folder import MODEL, read_model, write_model
+from directloss.training.run import Run
+from directloss.training.signals import StopRequest, stop_on_signals
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished run.
+
+    Attributes:
+        metrics: as in the model folder: the metric on each part, and the log.
+        was_there: whether it had been finished before.
+        speaks: whether this process, of several, is the one to tell the user.
+    """
+
+    metrics: dict[str, Any]
+    was_there: bool
+    speaks: bool
+
+
+def train(
+    configuration: Configuration,
+    out: Path,
+    *,
+    watchers: Callable[[int], list[Watcher]] = lambda _: [],
+) -> Trained:
+    """Trains, or goes on with what `out` holds, and writes the model folder.
+
+    Args:
+        configuration: what to train on what.
+        out: the folder; one process at a time may work in it.
+        watchers: (step from which training goes on) -> whom to tell.
+
+    Raises:
+        DirectLossError: configuration, data, folder or numbers do not fit.
+        InterruptedRunError: a signal asked to stop; the same call goes on.
+    """
+    # Told of no GPU, it lets the processes of `torchrun` find each other on CPUs too.
+    accelerator = Accelerator(
+        cpu=not (torch.cuda.is_available() or torch.backends.mps.is_available())
+    )
+    configuration = with_digest(configuration)
+    # One lock for all processes of one run.
+    with locked_folder(out) if accelerator.is_main_process else nullcontext():
+        if accelerator.is_main_process:
+            claim(out, configuration)
+        accelerator.wait_for_everyone()
+        if (out / MODEL).exists():
+            return Trained(dict(read_model(out).metrics), True, accelerator.is_main_process)
+        with stop_on_signals() as stop:
+            return _train(configuration, out, accelerator, stop, watchers)
+
+
+def _train(
+    configuration: Configuration,
+    out: Path,
+    accelerator: Accelerator,
+    stop: StopRequest,
+    watchers: Callable[[int], list[Watcher]],
+) -> Trained:
+    data = open_data(configuration)
+    how = configuration.training
+    metric = metric_named(how.metric)
+    task = metric.make_task()
+    model, spread = _initial(configuration, data)
+    batches = _batches(data, how, model, accelerator)
+    loss_fn = METHODS[how.method].loss(how.settings, spread, metric.make_task)
+    checkpoints = Checkpoints(
+        out / CHECKPOINTS, identity(configuration), keep=configuration.checkpoints.keep
+    )
+    torch.manual_seed(how.seed + accelerator.process_index)  # of dropout
+
+    def scored(model: nn.Module, part: str) -> Scored:
+        mine = score(model, data.chunks(part, *_share(accelerator)))
+        return Scored.join(gather_object([mine]))
+
+    def look(model: nn.Module) -> Look:
+        threshold = fit_threshold(metric, scored(model, "train")) if metric.decides else None
+        found = scored(model, "validation")
+        return Look(
+            measure(metric, found, threshold), float(found.scores.std(correction=0)), threshold
+        )
+
+    listening = Watchers()
+    run = Run(
+        model,
+        loss_fn,
+        batches,
+        look,
+        how.fit_config(),
+        checkpoints,
+        higher_is_better=task.higher_is_better,
+        every=configuration.checkpoints.seconds,
+        on_step=listening.stepped,
+        on_look=listening.looked,
+        accelerator=accelerator,
+    )
+    refused = run.resume()
+    if accelerator.is_main_process:
+        listening.each = watchers(run.step)
+    listening.started(data.describe(), run.step, run.steps, refused)
+    kept = run.train(stop)
+    threshold = run.log.threshold[kept]
+    model = accelerator.unwrap_model(run.model)
+    model.eval()
+    final = {part: scored(model, part) for part in ("train", "validation", "test")}
+    metrics = {
+        "metric": how.metric,
+        "higher_is_better": task.higher_is_better,
+        "step": run.log.step[kept],
+        **{part: measure(metric, found, threshold) for part, found in final.items()},
+        "log": asdict(run.log),
+    }
+    if accelerator.is_main_process:
+        checkpoints.release()
+        write_model(
+            out,
+            weights=model.state_dict(),
+            preprocessing=data.recipe.model_dump_json(indent=2) + "\n",
+            configuration=configuration.to_toml(),
+            metrics=metrics,
+            target=data.target,
+            positive=data.positive,
+            threshold=threshold,
+            thresholds=fit_thresholds((*DECISIONS, how.metric), final["train"]),
+        )
+    accelerator.wait_for_everyone()
+    return Trained(metrics, False, accelerator.is_main_process)
+
+
+def _share(accelerator: Accelerator) -> tuple[int, int]:
+    """Number of this process, and of all."""
+    return accelerator.process_index, accelerator.num_processes
+
+
+def _batches(
+    data: Data, how: TrainingSection, model: nn.Module, accelerator: Accelerator
+) -> Batches:
+    share = _share(accelerator)
+    if how.batch_size is None:
+        if any(isinstance(module, _BatchNorm) for module in model.modules()):
+            raise ArgumentError("--batch", "all", "a number: the network normalises by batches")
+        return WholeBatches(lambda: data.chunks("train", *share))
+    return data.batches(how, how.batch_size, *share)
+
+
+def _initial(configuration: Configuration, data: Data) -> tuple[nn.Module, float]:
+    """The untrained network and the spread of its scores, in whose units epsilon is given."""
+    model = make_network(configuration.model, data.recipe, seed=configuration.training.seed)
+    features = next(iter(data.chunks("train"))).features
+    if isinstance(model, MLP):
+        scale_to_unit_spread(model, features)
+        return model, 1.0
+    model.eval()
+    with torch.no_grad():
+        spread = float(model(features).std(correction=0))
+    model.train()
+    return model, spread if spread > 0 else 1.0

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from directloss.datasets import DataError, rows
+from directloss.datasets.rows import Piece, read_rows
+
+TABLE = pd.DataFrame({"a": [1, 20, 3], "b": [0.5, np.nan, 2.0], "k": ["x, y", None, "7"]})
+
+
+def given(pieces: list[Piece]) -> pd.DataFrame:
+    return pd.concat([piece.given.to_pandas() for piece in pieces], ignore_index=True)
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.csv.gz"])
+def test_texts_stay_as_they_stand(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "_PIECE", 2)
+    TABLE.to_csv(tmp_path / name, index=False, sep="\t" if "tsv" in name else ",")
+    found = read_rows(str(tmp_path / name))
+    pieces = list(found.pieces)
+    assert found.columns == ["a", "b", "k"]
+    assert [piece.given.num_rows for piece in pieces] == [2, 1]
+    assert given(pieces).to_numpy().tolist() == [
+        ["1", "0.5", "x, y"],
+        ["20", "", ""],
+        ["3", "2.0", "7"],
+    ]
+    values = pd.concat([piece.values for piece in pieces])
+    assert values.index.tolist() == [0, 1, 2]
+    assert values.isna().to_numpy().tolist() == [[False] * 3, [False, True, True], [False] * 3]
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.arrow"])
+def test_types_stay_as_they_are(name: str, tmp_path: Path) -> None:
+    if name.endswith(".arrow"):
+        TABLE.to_feather(tmp_path / name)
+    else:
+        TABLE.to_parquet(tmp_path / name, row_group_size=2)
+    found = read_rows(str(tmp_path / name))
+    pd.testing.assert_frame_equal(given(list(found.pieces)), TABLE, check_dtype=False)
+    assert found.count == 3
+
+
+def test_formats_that_are_read_whole(tmp_path: Path) -> None:
+    np.savez(tmp_path / "t.npz", x=np.arange(6.0).reshape(3, 2), y=np.arange(3))
+    found = read_rows(str(tmp_path / "t.npz"))
+    assert (found.columns, found.count) == (["x_0", "x_1", "y"], 3)
+    assert given(list(found.pieces))["x_1"].tolist() == [1, 3, 5]
+    digits = read_rows("digits")
+    assert "digit" in digits.columns
+    assert digits.count == sum(len(piece.values) for piece in digits.pieces)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("t.csv", b"", "cannot read .*t.csv: No columns"),
+        ("t.csv", b"a,b\n1,2\n1,2,3\n", "cannot read .*t.csv: .*Expected 2 fields in line 3"),
+        ("t.csv", b"a,\xff\n1,2\n", "cannot read .*t.csv: .*codec can't decode"),
+        ("t.csv.gz", b"a,b\n1,2\n", "cannot read .*t.csv.gz: "),
+        ("t.xyz", b"", "is of no known format"),
+        ("t.parquet", b"PAR1", "cannot read .*t.parquet: "),
+        ("t.arrow", b"ARROW1", "cannot read .*t.arrow: "),
+    ],
+)
+def test_what_cannot_be_read(name: str, content: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        list(read_rows(str(tmp_path / name)).pieces)
+
+
+def test_no_file() -> None:
+    with pytest.raises(DataError, match=r"no file 'nothing\.csv'"):
+        read_rows("nothing.csv")
