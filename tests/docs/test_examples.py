@@ -1,4 +1,8 @@
-"""What the pages show runs as it stands."""
+"""What the pages show runs as it stands.
+
+Every block that opens with ```python is run on its own. One that needs what no page can have, such
+as the folder of a finished run or several processes, opens with ```python no-run instead.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ import pytest
 import torch
 
 ROOT = Path(__file__).parents[2]
-PAGES = [*sorted((ROOT / "docs/tasks").glob("*.md")), ROOT / "docs/write-your-own-task.md"]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(((?!https?:)[^)#]+)")
 
@@ -18,7 +22,7 @@ def examples() -> list[object]:
     found = []
     for page in PAGES:
         for number, match in enumerate(BLOCK.finditer(page.read_text()), start=1):
-            name = f"{page.stem} {number}"
+            name = f"{page.relative_to(ROOT)} {number}"
             line = page.read_text()[: match.start(1)].count("\n")
             # Line numbers of a failure are those of the page.
             found.append(pytest.param(page, "\n" * line + match[1], id=name))
@@ -32,7 +36,7 @@ def test_example(page: Path, code: str) -> None:
     exec(compile(code, str(page), "exec"), {"__name__": "example"})
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     for target in LINK.findall(page.read_text()):
         assert (page.parent / target).exists(), f"{page}: {target}"
@@ -41,4 +45,4 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_every_family_has_an_example() -> None:
     pages = {page.stem for page in PAGES if BLOCK.search(page.read_text())}
     families = ("pairs", "positions", "counting", "multiclass", "structured")
-    assert pages >= {*families, "index", "write-your-own-task"}
+    assert pages >= {*families, "index", "write-your-own-task", "README"}

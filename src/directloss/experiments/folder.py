@@ -1,4 +1,4 @@
-"""The output folder of an experiment: one configuration, one process, whole files only."""
+"""The output folder of an experiment: one configuration, whole files only."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from directloss.errors import DirectLossError
 
 CONFIGURATION = "configuration.json"
 TRIALS = "trials.sqlite3"
+_LOCK = ".lock"
+_PATIENCE = 30.0  # seconds that setting up a folder may take another process
 
 
 class FolderError(DirectLossError):
@@ -23,18 +25,53 @@ class FolderError(DirectLossError):
 
 
 @contextmanager
-def output_folder(path: Path, configuration: dict[str, Any]) -> Iterator[Path]:
+def locked_folder(path: Path) -> Iterator[Path]:
     """Makes or reopens the folder and keeps other processes out of it.
+
+    Raises:
+        FolderError: it cannot be written, or is in use.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path / _LOCK, timeout=0)
+        lock.acquire()
+    except Timeout as error:
+        raise FolderError(f"--out: another process is working in {path}") from error
+    except OSError as error:
+        raise FolderError(f"--out: cannot write to {path}: {error.strerror}") from error
+    try:
+        yield path
+    finally:
+        lock.release()
+
+
+@contextmanager
+def output_folder(path: Path, configuration: dict[str, Any]) -> Iterator[Path]:
+    """A locked folder of one comparison.
 
     Raises:
         FolderError: it cannot be written, is in use, or holds another configuration.
     """
+    with locked_folder(path):
+        _check_configuration(path, configuration)
+        yield path
+
+
+@contextmanager
+def shared_folder(path: Path, configuration: dict[str, Any]) -> Iterator[Path]:
+    """Makes or reopens a folder in which several processes work on one configuration.
+
+    Inside the context no other process sets the folder up: what all of them need is made there.
+
+    Raises:
+        FolderError: it cannot be written, or holds another configuration.
+    """
     try:
         path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path / ".lock", timeout=0)
+        lock = FileLock(path / _LOCK, timeout=_PATIENCE)
         lock.acquire()
     except Timeout as error:
-        raise FolderError(f"--out: another process is working in {path}") from error
+        raise FolderError(f"--out: another process keeps {path} for itself") from error
     except OSError as error:
         raise FolderError(f"--out: cannot write to {path}: {error.strerror}") from error
     try:

@@ -33,12 +33,18 @@ def make_table(
         values = by_cell[method, column]
         mean = fmean(values)
         return schema.Cell(
-            column=column, mean=mean, std=_std(values), n=len(values), best=mean == best_of[column]
+            column=column,
+            mean=mean,
+            std=spread_over_seeds(values),
+            n=len(values),
+            best=mean == best_of[column],
         )
 
     def average(method: str) -> schema.Average:
         mean = fmean(averages[method])
-        return schema.Average(mean=mean, std=_std(averages[method]), best=mean == best_average)
+        return schema.Average(
+            mean=mean, std=spread_over_seeds(averages[method]), best=mean == best_average
+        )
 
     rows = [
         schema.Row(
@@ -51,5 +57,6 @@ def make_table(
     return schema.Table(rows=rows)
 
 
-def _std(values: _Values) -> float | None:
+def spread_over_seeds(values: _Values) -> float | None:
+    """The standard deviation (n - 1), which a single seed does not have."""
     return stdev(values) if len(values) > 1 else None

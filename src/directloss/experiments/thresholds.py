@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from directloss.tasks.counting import _Counting
+from directloss.tasks.counting import Counting
 
 
-def best_threshold(task: _Counting, scores: Tensor, targets: Tensor) -> float:
+def best_threshold(task: Counting, scores: Tensor, targets: Tensor) -> float:
     """The threshold t for which the decisions score > t have the best metric.
 
     Exact: where it is better than calling nothing positive, a metric of counts never gets worse by
@@ -28,7 +28,7 @@ def best_threshold(task: _Counting, scores: Tensor, targets: Tensor) -> float:
     cuts = np.append(0, np.flatnonzero(found) + 1)  # how many distinct scores lie above the cut
     tp, fp = (np.append(0.0, np.cumsum(counts))[cuts] for counts in (found, others))
     totals = (np.full(cuts.size, int(counts.sum())) for counts in (found, others))
-    cut = cuts[np.argmin(task._loss_of_counts(tp, fp, *totals))]
+    cut = cuts[np.argmin(task.loss_at(tp, fp, *totals))]
     above = -values[cut - 1] if cut else -values[0] + 2.0
     below = -values[cut] if cut < values.size else -values[-1] - 2.0
     return float(above + below) / 2.0

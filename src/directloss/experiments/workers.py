@@ -7,11 +7,11 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from directloss.errors import DirectLossError
 
@@ -39,14 +39,37 @@ def run_all(items: Sequence[T], work: Callable[[T], R], workers: int) -> Iterato
             for item in items:
                 yield item, work(item)
         return
-    context = multiprocessing.get_context("spawn")
-    lifeline, held_here = context.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(min(workers, len(items)), context, _start_worker, (lifeline,))
-    try:
-        with _interrupts_ignored():  # inherited: Ctrl-C is for this process to handle
-            futures = {pool.submit(work, item): item for item in items}
+    with worker_pool(min(workers, len(items))) as submit:
+        futures = {submit(work, item): item for item in items}
         for future in as_completed(futures):
             yield futures[future], future.result()
+
+
+Submit = Callable[[Callable[[T], R], T], Future[R]]
+"""(work, item) -> the future of work(item)."""
+
+
+@contextmanager
+def worker_pool(workers: int) -> Iterator[Submit[Any, Any]]:
+    """Processes to give work to, one item at a time; one worker is this process, at once.
+
+    Raises:
+        WorkerError: from a future's result, a process was killed.
+    """
+    if workers <= 1:
+        with _one_torch_thread():
+            yield _work_here
+        return
+    context = multiprocessing.get_context("spawn")
+    lifeline, held_here = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(workers, context, _start_worker, (lifeline,))
+
+    def submit(work: Callable[[Any], Any], item: Any) -> Future[Any]:
+        with _interrupts_ignored():  # inherited: Ctrl-C is for this process to handle
+            return pool.submit(work, item)
+
+    try:
+        yield submit
     except BrokenProcessPool as error:
         raise WorkerError(
             "a worker process was killed (out of memory?); finished trials are kept, and fewer "
@@ -55,6 +78,12 @@ def run_all(items: Sequence[T], work: Callable[[T], R], workers: int) -> Iterato
     finally:
         held_here.close()
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _work_here(work: Callable[[Any], Any], item: Any) -> Future[Any]:
+    future: Future[Any] = Future()
+    future.set_result(work(item))
+    return future
 
 
 def _start_worker(lifeline: Connection) -> None:

@@ -1,0 +1,241 @@
+"""Writes `docs/paper.md` from the results of the two studies.
+
+    python docs/results/paper.py [RUNS]
+
+RUNS holds the folders experiment-synthetic and experiment-linear as `directloss experiment` wrote
+them; what the page needs of them is copied to docs/results/synthetic. Without RUNS the page is
+written anew from what lies there.
+The words are in paper.md.jinja; no number of the page comes from anywhere else.
+"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from statistics import fmean, stdev
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from directloss.experiments.synthetic import profiles
+from directloss.experiments.synthetic.claims import paired_bootstrap
+from directloss.experiments.synthetic.output import FIGURES, NOISE, file_name
+from directloss.experiments.synthetic.page import points
+from directloss.experiments.synthetic.results import ColumnRecord, Rule, StudyResults, StudyRun
+from directloss.experiments.synthetic.stills import noise_columns
+from directloss.experiments.synthetic.summary import Behind, behind
+
+DOCS = Path(__file__).resolve().parents[1]
+FOLDER = DOCS / "results" / "synthetic"
+RUNS = {"network": "experiment-synthetic", "linear": "experiment-linear"}
+
+
+def load(name: str) -> StudyResults:
+    """The results of a study."""
+    return StudyResults.model_validate_json((FOLDER / name / "results.json").read_bytes())
+
+
+def final(run: StudyRun) -> float:
+    """Test AP at the end, in points of 100."""
+    return 100 * run.test
+
+
+def flipped(run: StudyRun) -> float:
+    """The same on flipped test labels."""
+    return 100 * run.validation
+
+
+def accurate(run: StudyRun) -> float:
+    """Test accuracy at the end, in points of 100."""
+    return 100 * run.accuracy[-1] if run.accuracy and not run.diverged else 0.0
+
+
+class Study:
+    """Numbers of a study by (method, column)."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.results = load(name)
+        self._behind = {(each.method, each.column): each for each in behind(self.results)}
+
+    def values(
+        self, method: str, column: str, rule: Rule = "training", measure=final
+    ) -> list[float]:
+        """One value a seed, in the order of the seeds."""
+        runs = [
+            run for run in self.results.chosen(rule) if (run.method, run.column) == (method, column)
+        ]
+        return [measure(run) for run in sorted(runs, key=lambda run: run.seed)]
+
+    def mean(self, method: str, column: str, **how) -> float:
+        """Mean over seeds."""
+        return fmean(self.values(method, column, **how))
+
+    def behind(self, method: str, column: str) -> Behind:
+        """Peaks, growth of the spread, dead steps."""
+        return self._behind[method, column]
+
+    def column(self, name: str) -> ColumnRecord:
+        """The record of a column."""
+        return next(column for column in self.results.columns if column.name == name)
+
+    def difference(self, left: str, right: str, column: str, **how) -> str:
+        """Mean difference with its interval, in points of 100."""
+        pairs = zip(
+            self.values(left, column, **how), self.values(right, column, **how), strict=True
+        )
+        differences = [one - other for one, other in pairs]
+        low, high = paired_bootstrap(differences)
+        text = f"{fmean(differences):+.1f} [{low:+.1f}, {high:+.1f}]"
+        return text.replace("-", "\N{MINUS SIGN}")
+
+    def table(self, columns: list[str], *, methods: list[str] | None = None, **how) -> str:
+        """A row a method; mean and deviation over seeds, the best mean of a column in bold."""
+        known = {name: self.column(name).methods for name in columns}
+        rows = [
+            method
+            for method in methods or self.results.methods
+            if any(method in each for each in known.values())
+        ]
+        best = {
+            name: max(round(self.mean(m, name, **how), 1) for m in rows if m in known[name])
+            for name in columns
+        }
+
+        def cell(method: str, name: str) -> str:
+            if method not in known[name]:
+                return "–"
+            values = self.values(method, name, **how)
+            mean = f"{fmean(values):.1f}"
+            bold = f"**{mean}**" if float(mean) == best[name] else mean
+            return f"{bold} ± {stdev(values):.1f}" if len(values) > 1 else bold
+
+        return markdown(
+            ["method", *columns], [[m, *(cell(m, name) for name in columns)] for m in rows]
+        )
+
+    def claims(self) -> str:
+        """Claim, what was measured, verdict."""
+        return markdown(
+            ["claim, in our words", "measured, in points of 100", "verdict"],
+            [
+                [
+                    claim.words,
+                    "<br>".join(
+                        f"{each.column}: {each.left} \N{MINUS SIGN} {each.right} {points(each)}"
+                        for each in claim.differences
+                    ),
+                    claim.verdict,
+                ]
+                for claim in self.results.claims
+            ],
+            numbers=False,
+        )
+
+    def chosen(self, method: str, column: str, rule: Rule = "training") -> str:
+        """The chosen settings in words."""
+        run = next(
+            run for run in self.results.chosen(rule) if (run.method, run.column) == (method, column)
+        )
+        epsilon = run.settings.epsilon
+        words = f"rate {run.settings.learning_rate:g}"
+        words += "" if epsilon is None else f", epsilon {epsilon:g}"
+        return words + (f", L2 {run.settings.l2:g}" if run.settings.l2 else "")
+
+    def figure(self, name: str, words: str) -> str:
+        """A figure of the study."""
+        return f"![{words}](results/synthetic/{self.name}/{FIGURES}/{name}.svg)\n"
+
+    def command(self) -> str:
+        """What made the results."""
+        return shlex.join(self.results.command)
+
+
+def markdown(heads: list[str], rows: list[list[str]], *, numbers: bool = True) -> str:
+    """A table in GitHub's Markdown."""
+    rule = "---:" if numbers else "---"
+    lines = [heads, ["---", *[rule] * (len(heads) - 1)], *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def behind_table(study: Study, column: str, methods: list[str]) -> str:
+    """Final and peak AP, growth of the spread, share of dead steps."""
+    rows = []
+    for method in methods:
+        each = study.behind(method, column)
+        rows.append(
+            [
+                method,
+                f"{100 * each.final:.1f}",
+                f"{100 * each.peak:.1f}",
+                f"{each.growth:.3g}",
+                f"{100 * each.dead:.1f}",
+                study.chosen(method, column),
+            ]
+        )
+    heads = ["method", "final AP", "peak AP", "spread grows by", "dead steps (%)", "chosen"]
+    return markdown(heads, rows)
+
+
+def over_training(run: StudyRun) -> float:
+    """Mean of the test AP over the history, in points of 100."""
+    return 100 * fmean(run.history.test or [run.test])
+
+
+def lost(study: Study, below: float = 30.0) -> list[StudyRun]:
+    """Runs of methods that learn well on the tuning seed and did not learn at all on theirs."""
+    good = {
+        (trial.method, trial.column) for trial in study.results.trials if 100 * trial.train > 60
+    }
+    return [
+        run
+        for run in study.results.chosen("training")
+        if (run.method, run.column) in good and final(run) < below
+    ]
+
+
+def page(network: Study, linear: Study) -> str:
+    """The whole of `docs/paper.md`."""
+    environment = Environment(
+        loader=FileSystemLoader(DOCS / "results"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("paper.md.jinja").render(
+        network=network,
+        linear=linear,
+        settings=[column.name for column in network.results.columns if not column.flips],
+        noise=[column.name for column in noise_columns(network.results)],
+        lost=lost(network),
+        unrun=[
+            f"{100 * share:g}"
+            for share in profiles.default("synthetic").flips
+            if share not in network.results.configuration["flips"]
+        ],
+        accurate=accurate,
+        flipped=flipped,
+        over_training=over_training,
+        behind_table=behind_table,
+        file_name=file_name,
+        noise_figure=NOISE,
+    )
+
+
+def take_over(runs: Path) -> None:
+    """Copies what the two runs wrote and the page needs."""
+    for name, run in RUNS.items():
+        (FOLDER / name / FIGURES).mkdir(parents=True, exist_ok=True)
+        files = [Path("results.json")]
+        # SVG only: a repository has no use for the same picture as pixels.
+        files += [Path(FIGURES, picture.name) for picture in (runs / run / FIGURES).glob("*.svg")]
+        for file in files:
+            shutil.copyfile(runs / run / file, FOLDER / name / file)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        take_over(Path(sys.argv[1]))
+    (DOCS / "paper.md").write_text(page(Study("network"), Study("linear")), encoding="utf-8")

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "docs" / "results"
+
+
+@pytest.fixture
+def action(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script that writes the page of the action experiment."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    return importlib.import_module("action")
+
+
+def test_the_interval_counts_that_splits_share_photographs(action: ModuleType) -> None:
+    mean, width = action.interval([1.0, 2.0, 3.0])
+    assert mean == 2.0
+    assert width == pytest.approx(4.302653 * (1 / 3 + 1) ** 0.5, rel=1e-6)
+
+
+def test_the_page_is_what_the_kept_results_say(action: ModuleType) -> None:
+    assert (FOLDER / "action.md").read_text(encoding="utf-8") == action.page(FOLDER / "action")
+
+
+def test_methods_are_listed_as_a_sentence_wants_it(action: ModuleType) -> None:
+    assert action.listed([]) == "no method is"
+    assert action.listed(["pos-ap"]) == "`pos-ap` is"
+    assert action.listed(["a", "b"]) == "`a`, `b` are"
