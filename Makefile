@@ -7,7 +7,7 @@ PYTHON ?= $(shell for candidate in python3.11 python3; do \
 
 # Options of `directloss compare`, of pytest and of the benchmarks, to be changed on the
 # command line: make demo DEMO="--data my.csv --target label --out runs/mine"
-DEMO = --data digits --out runs/demo
+DEMO = --data digits --trials 3 --out runs/demo
 TEST =
 BENCH =
 

@@ -1,0 +1,250 @@
+"""Writes `action.md` and keeps the results that its numbers come from.
+
+    python docs/results/action.py RUNS
+
+RUNS holds the folders `action-squeezenet`, `action-efficientnet` and `action-squeezenet-all` that
+`directloss experiment action` wrote, with the commands that the page shows. Of each, `results.json`
+and `costs.json` are kept in the folder `action`, and no number of the page comes from elsewhere but
+those of the paper.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from statistics import fmean, stdev
+
+from jinja2 import StrictUndefined, Template
+from scipy.stats import t as student_t
+
+from directloss.experiments.action.thirds import PARTS
+from directloss.report.schema import Results
+from directloss.report.tables import markdown_table
+
+HERE = Path(__file__).parent
+KEPT = HERE / "action"
+HEADS = {"action-squeezenet": "SqueezeNet 1.1", "action-efficientnet": "EfficientNet-lite0"}
+ALL_LAYERS = "action-squeezenet-all"
+REFERENCE, DIRECT = "logistic", "pos-ap"
+
+PAPER = {"logistic": 64.8, "hinge-ap": 63.6, "pos-ap": 66.7}
+"""Table 1 of Song et al. (ICML 2016): mean over the ten actions of VOC2012, fine-tuned AlexNet."""
+
+PERSONS = 1607
+"""Of the data set of this page."""
+
+VOC2012_PERSONS, VOC2012_ACTIONS = 6300, 10
+"""About as many persons as the trainval part of VOC2012's actions has, and its actions."""
+
+
+def averages(results: Results, method: str) -> list[float]:
+    """Mean test AP over the classes, times 100, of each split."""
+    splits = sorted({run.seed for run in results.runs})
+    return [
+        100 * fmean(run.test for run in results.runs if (run.method, run.seed) == (method, split))
+        for split in splits
+    ]
+
+
+def interval(differences: list[float]) -> tuple[float, float]:
+    """Mean and half width of the corrected 95 % interval over splits of the same data.
+
+    Splits share photographs, so the variance of their mean is not s^2 / k but
+    s^2 (1 / k + test / train), here with parts of one size. Source: Nadeau, Bengio, Inference for
+    the generalization error, Machine Learning 52, 2003.
+    """
+    count = len(differences)
+    width = stdev(differences) * (1 / count + 1) ** 0.5 * student_t.ppf(0.975, count - 1)
+    return fmean(differences), float(width)
+
+
+def differences(found: dict[str, Results]) -> str:
+    """A row a method: how its mean differs from the reference's on each backbone."""
+    methods = [name for name in next(iter(found.values())).methods if name != REFERENCE]
+    lines = [["method", *(HEADS[name] for name in found)], ["---", *["---:"] * len(found)]]
+    for method in methods:
+        cells = []
+        for results in found.values():
+            reference = averages(results, REFERENCE)
+            pairs = zip(averages(results, method), reference, strict=True)
+            mean, width = interval([a - b for a, b in pairs])
+            cells.append(f"{mean:+.1f} ± {width:.1f}")
+        lines.append([method, *cells])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def all_layers(results: Results) -> str:
+    """A row a run: before and after training all layers."""
+    heads = ["method", "class", "validation, top layer", "validation, all", "test, top layer"]
+    lines = [[*heads, "test, all", "kept step"], ["---", "---", *["---:"] * 5]]
+    for run in results.runs:
+        history = run.history
+        kept = history.iteration[history.validation.index(max(history.validation))]
+        values = (history.validation[0], run.validation, history.test[0], run.test)
+        shown = [f"{100 * value:.1f}" for value in values]
+        lines.append([run.method, run.column, *shown, str(kept)])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def costs(runs: Path, names: list[str]) -> str:
+    """A row a stage."""
+    lines = [["run", "stage", "items", "seconds", "seconds an item", "MB at most"]]
+    lines.append(["---", "---", *["---:"] * 4])
+    for name in names:
+        for stage, cost in json.loads((runs / name / "costs.json").read_text()).items():
+            each = cost["seconds"] / cost["items"]
+            numbers = [cost["items"], f"{cost['seconds']:.0f}", f"{each:.2f}"]
+            lines.append([name, stage, *map(str, numbers), f"{cost['peak_megabytes']:.0f}"])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def growth(runs: Path, found: dict[str, Results]) -> str:
+    """A row a network: minutes of features and hours of heads for VOC2012's actions."""
+    lines = [["network", "features (minutes)", "heads (hours)"], ["---", "---:", "---:"]]
+    for name, results in found.items():
+        cost = json.loads((runs / name / "costs.json").read_text())
+        ratio = VOC2012_PERSONS / PERSONS
+        features = ratio * cost["features"]["seconds"] / 60
+        heads = VOC2012_ACTIONS / len(results.columns) * ratio * cost["heads"]["seconds"] / 3600
+        lines.append([HEADS[name], f"{features:.0f}", f"{heads:.1f}"])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def reading(found: dict[str, Results]) -> str:
+    """Which differences to cross-entropy are more than chance."""
+    sentences = []
+    for name, results in found.items():
+        reference = averages(results, REFERENCE)
+        told = {}
+        for method in results.methods:
+            pairs = zip(averages(results, method), reference, strict=True)
+            told[method] = interval([a - b for a, b in pairs])
+        above = [method for method, (mean, width) in told.items() if mean > width]
+        below = [method for method, (mean, width) in told.items() if -mean > width]
+        sentences.append(
+            f"On {HEADS[name]}, {listed(above)} above cross-entropy by more than the interval, and "
+            f"{listed(below)} below."
+        )
+        chosen = [run.settings.epsilon for run in results.runs if run.method == DIRECT]
+        largest = max(trial.settings.epsilon or 0.0 for trial in results.trials)
+        sentences.append(
+            f"Of its {len(chosen)} searches, {chosen.count(largest)} chose the largest epsilon of "
+            f"the grid ({largest:g} times the initial spread) for `{DIRECT}`."
+        )
+    return " ".join(sentences)
+
+
+def listed(methods: list[str]) -> str:
+    """The subject of a sentence."""
+    names = [f"`{method}`" for method in methods]
+    if not names:
+        return "no method is"
+    return f"{', '.join(names)} {'is' if len(names) == 1 else 'are'}"
+
+
+def reading_all(results: Results) -> str:
+    """Whether training all layers improved on the head."""
+    sentences = []
+    for run in results.runs:
+        gain = 100 * (run.test - run.history.test[0])
+        (before, after), (first, last) = (
+            (100 * values[0], 100 * values[-1])
+            for values in (run.history.train, run.history.validation)
+        )
+        parts = (
+            f"training AP went from {before:.1f} to {after:.1f}, validation AP from {first:.1f} to "
+            f"{last:.1f}"
+        )
+        if gain == 0:
+            sentences.append(
+                f"`{run.method}` keeps its head, since no later look was better on validation: "
+                f"{parts}. So few steps, on so few photographs, move the network toward the "
+                "training part only; this run shows that the path works, not what it can give."
+            )
+        else:
+            verb = "gains" if gain > 0 else "loses"
+            sentences.append(f"`{run.method}` {verb} {abs(gain):.1f} points on test; {parts}.")
+    return " ".join(sentences)
+
+
+def order(found: dict[str, Results]) -> str:
+    """The paper's order and ours."""
+    theirs = sorted(PAPER, key=lambda name: -PAPER[name])
+    told = [f"In the paper it is {' > '.join(theirs)}"]
+    for name, results in found.items():
+        ours = sorted(PAPER, key=lambda method: -fmean(averages(results, method)))
+        told.append(f"on {HEADS[name]} {' > '.join(ours)}")
+    return "; ".join(told) + "."
+
+
+def beside_the_paper(found: dict[str, Results]) -> str:
+    """The paper's means and ours."""
+    lines = [["method", "paper", *(HEADS[name] for name in found)]]
+    lines.append(["---", *["---:"] * (1 + len(found))])
+    for method, value in PAPER.items():
+        ours = [f"{fmean(averages(results, method)):.1f}" for results in found.values()]
+        lines.append([method, f"{value:.1f}", *ours])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def page(runs: Path) -> str:
+    """The whole page, from the runs that are there."""
+    found = {name: read(runs, name) for name in HEADS if (runs / name).is_dir()}
+    every = dict(found)
+    facts: dict[str, object] = {"all_layers": ""}
+    if (runs / ALL_LAYERS).is_dir():
+        tuned = every[ALL_LAYERS] = read(runs, ALL_LAYERS)
+        facts = {
+            "all_layers": all_layers(tuned),
+            "all_size": tuned.configuration["size"],
+            "all_steps": tuned.configuration["all_iterations"],
+            "all_rate": tuned.configuration["all_rate"],
+            "reading_all": reading_all(tuned),
+        }
+    first = next(iter(found.values()))
+    template = Template(
+        (KEPT / "page.md.jinja").read_text(encoding="utf-8"),
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
+    )
+    return template.render(
+        **facts,
+        **{name: first.configuration[name] for name in ("splits", "trials", "iterations")},
+        commands="\n".join(shlex.join(results.command) for results in every.values()),
+        persons=PERSONS,
+        classes=len(first.columns),
+        training=PERSONS // PARTS,
+        tables={HEADS[name]: markdown_table(results) for name, results in found.items()},
+        differences=differences(found),
+        reading=reading(found),
+        paper=beside_the_paper(found),
+        order=order(found),
+        costs=costs(runs, list(every)),
+        voc_persons=VOC2012_PERSONS,
+        voc_training=VOC2012_PERSONS // PARTS,
+        growth=growth(runs, found),
+    )
+
+
+def read(runs: Path, name: str) -> Results:
+    """The results of a run."""
+    return Results.model_validate_json((runs / name / "results.json").read_bytes())
+
+
+def main(runs: Path) -> None:
+    """Keeps the files of the runs, and writes the page from them."""
+    for run in (*HEADS, ALL_LAYERS):
+        if not (runs / run / "results.json").is_file():
+            print(f"{run}: not there")
+            continue
+        (KEPT / run).mkdir(parents=True, exist_ok=True)
+        for file in ("results.json", "costs.json"):
+            (KEPT / run / file).write_bytes((runs / run / file).read_bytes())
+    (HERE / "action.md").write_text(page(KEPT), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
