@@ -155,14 +155,14 @@ def test_a_slow_bend_is_seen() -> None:
     assert is_convex(concave, 0, concave.size - 1, -1.0)
 
 
-def test_blocks_fence_the_counts_in() -> None:
+def test_fences_hold_the_counts_in() -> None:
     rng = np.random.default_rng(2)
     for _ in range(100):
         positive, negative = descending(rng.normal(size=9)), descending(rng.normal(size=12))
         ranks, table = rng.exponential(size=9), by_position(convex(rng, 21))
         cut_n, cut_p = int(rng.integers(0, 13)), int(rng.integers(0, 10))
-        blocks = np.array([[0, cut_n, 0, cut_p], [cut_n, 12, cut_p, 9]], np.int64)
+        fences = np.array([[0, cut_n, 0, cut_p], [cut_n, 12, cut_p, 9]], np.int64)
         above = np.full(12, -1, np.int32)
-        separable(positive, negative, blocks, ranks, table, 1, 1.0, above)
+        separable(positive, negative, fences, ranks, table, 1, 1.0, above)
         assert (above[:cut_n] <= cut_p).all() and (above[cut_n:] >= cut_p).all()
         assert (above >= 0).all() and (np.diff(above) >= 0).all()

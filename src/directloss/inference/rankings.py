@@ -134,6 +134,7 @@ def solve_rankings(
                     _halve_ties(
                         positives,
                         negatives,
+                        predicted_above,
                         fences[1],
                         coefficients[t],
                         positive_margins,
@@ -202,14 +203,22 @@ def _turn(counts: Array, turned: Array) -> None:
     """A ranking said by one class, said by the other.
 
     Args:
-        counts: int32, for each item of one class, how many of the other class are above it.
+        counts: int32, for each item of one class, how many of the other class are above it;
+            ascending.
         turned: out, int32, the same for the items of the other class.
     """
-    k = 0
+    # Those at most i are as many as come before the last of them: write it there, carry it on.
+    # A loop that advances in one class or the other would be a branch that cannot be guessed.
     for i in range(turned.size):
-        while k < counts.size and counts[k] <= i:
-            k += 1
-        turned[i] = k
+        turned[i] = 0
+    k = 0
+    while k < counts.size and counts[k] < turned.size:
+        turned[counts[k]] = k + 1
+        k += 1
+    most = np.int32(0)
+    for i in range(turned.size):
+        most = max(most, turned[i])
+        turned[i] = most
 
 
 @kernel
@@ -262,26 +271,32 @@ def _certainly_above(
 def _halve_ties(
     positives: Array,
     negatives: Array,
+    predicted: Array,
     fence: Array,
     factor: float,
     positive_margins: Array,
     negative_margins: Array,
 ) -> None:
-    """Count tied pairs as y_ij = 0 in the gradient, where they are counted as y_ij = -1 else."""
-    j, last_negative, i, last_positive = fence[0], fence[1], fence[2], fence[3]
-    while i < last_positive and j < last_negative:
-        score = positives[i]
-        if negatives[j] > score:
-            j += 1
+    """Count tied pairs as y_ij = 0 in the gradient, where they are counted as y_ij = -1 else.
+
+    Args:
+        predicted: int32 (P,): the negatives above each positive, tied ones included.
+    """
+    first_negative, i, last_positive = fence[0], fence[2], fence[3]
+    while i < last_positive:
+        score, j = positives[i], predicted[i]
+        if j == first_negative or negatives[j - 1] != score:
+            i += 1
             continue
-        first_positive, first_negative = i, j
+        first = j - 1
+        while first > first_negative and negatives[first - 1] == score:
+            first -= 1
+        first_positive = i
         while i < last_positive and positives[i] == score:
             i += 1
-        while j < last_negative and negatives[j] == score:
-            j += 1
         for k in range(first_positive, i):
-            positive_margins[k] += factor * (j - first_negative)
-        for k in range(first_negative, j):
+            positive_margins[k] += factor * (j - first)
+        for k in range(first, j):
             negative_margins[k] -= factor * (i - first_positive)
 
 

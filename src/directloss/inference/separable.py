@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from directloss.inference._kernel import Array, kernel
+from directloss.inference._kernel import Array, inlined, kernel
 
 __all__ = ["all_convex", "convex_up_to", "separable"]
 
-_RUN = 16
-"""Negatives that are solved one by one."""
+_FEW = 64
+"""Pairs of a negative and a positive up to which all are looked at."""
 
 
 @kernel
@@ -91,7 +91,6 @@ def separable(
         positives_above: out, int32 (N,).
     """
     scale = 2.0 / (positives.size * negatives.size)
-    one = np.uint64(1)  # unsigned numbers as indices spare a test for negative ones
     stride = np.uint64(by_position)
     stack = np.empty((64 + fences.shape[0], 4), np.int64)
     depth = fences.shape[0]
@@ -107,28 +106,65 @@ def separable(
                 for j in range(np.uint64(first), np.uint64(last)):
                     positives_above[j] = fewest
                 break
-            # A short run one by one, each from where the last one stopped.
-            run = last - first <= _RUN
-            middle = np.uint64(first if run else (first + last) // 2)
-            stop = np.uint64(last) if run else middle + one
-            best = np.uint64(fewest)
-            for j in range(middle, stop):
-                score = negatives[j]
-                total, best_total = 0.0, 0.0
-                at = stride * (best + one) + j
-                for i in range(best, np.uint64(most)):
-                    drop = discounts[at] - discounts[at + one]
-                    total += scale * (positives[i] - score) - weight * rank_weights[i] * drop
-                    at += stride
-                    if total > best_total:
-                        best_total = total
-                        best = i + one
-                positives_above[j] = best
-            if run:
+            if (last - first) * (most - fewest) <= _FEW:
+                for j in range(np.uint64(first), np.uint64(last)):
+                    positives_above[j] = _best_count(
+                        positives,
+                        negatives[j],
+                        rank_weights,
+                        discounts,
+                        np.uint64(j),
+                        stride,
+                        scale,
+                        weight,
+                        np.uint64(fewest),
+                        np.uint64(most),
+                    )
                 break
-            stack[depth, 0] = middle + one
+            middle = np.uint64((first + last) // 2)
+            best = _best_count(
+                positives,
+                negatives[middle],
+                rank_weights,
+                discounts,
+                middle,
+                stride,
+                scale,
+                weight,
+                np.uint64(fewest),
+                np.uint64(most),
+            )
+            positives_above[middle] = best
+            stack[depth, 0] = middle + np.uint64(1)
             stack[depth, 1] = last
             stack[depth, 2] = best
             stack[depth, 3] = most
             depth += 1
             last, most = np.int64(middle), np.int64(best)
+
+
+@inlined
+def _best_count(
+    positives: Array,
+    score: float,
+    rank_weights: Array,
+    discounts: Array,
+    j: np.uint64,
+    stride: np.uint64,
+    scale: float,
+    weight: float,
+    fewest: np.uint64,
+    most: np.uint64,
+) -> np.uint64:
+    """The smallest best number of positives above negative j, of fewest .. most."""
+    one = np.uint64(1)  # unsigned numbers as indices spare a test for negative ones
+    best, best_total, total = fewest, 0.0, 0.0
+    at = stride * (fewest + one) + j
+    for i in range(fewest, most):
+        drop = discounts[at] - discounts[at + one]
+        total += scale * (positives[i] - score) - weight * rank_weights[i] * drop
+        at += stride
+        better = total > best_total
+        best_total = total if better else best_total
+        best = i + one if better else best
+    return best
