@@ -34,7 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = make_parser()
     asked = parser.parse_args(given)
     if asked.document is not None:
-        write_document(json.loads((asked.out / "results.json").read_text()), asked.document)
+        first, *later = (
+            json.loads((folder / "results.json").read_text())
+            for folder in (asked.out, *asked.later)
+        )
+        write_document(first, asked.document, later)
         return 0
     unknown = set(asked.section) - SECTIONS.keys()
     if unknown:
@@ -90,6 +94,14 @@ def make_parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="measure nothing; write FILE (docs/performance.md) from the results in --out",
+    )
+    parser.add_argument(
+        "--later",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="DIR",
+        help="with --document: a later run whose sections replace those in --out; may be repeated",
     )
     return parser
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from benchmarks import plots, tables
 from benchmarks.case import Case
+from benchmarks.sections import SECTIONS
 
 __all__ = ["write_document"]
 
@@ -16,12 +18,25 @@ FOLDER = Path(__file__).parent
 BILLION = 10**9
 
 
-def write_document(results: dict[str, Any], path: Path) -> None:
+def write_document(
+    results: dict[str, Any], path: Path, later: Sequence[dict[str, Any]] = ()
+) -> None:
     """Write the document, and its pictures into a folder of its name beside it.
+
+    Args:
+        results: a run of all sections.
+        path: of the document.
+        later: runs of single sections, which take the place of those in `results`; the document
+            names them.
 
     Raises:
         KeyError: a section that the document shows was not measured.
     """
+    replaced = []
+    for run in later:
+        sections = {name: run[name] for name in SECTIONS if name in run}
+        replaced.append((", ".join(sections), tables.machine(run)))
+        results = {**results, **sections}
     pictures = path.with_suffix("")
     pictures.mkdir(parents=True, exist_ok=True)
     drawn = plots.draw_all(results, pictures)
@@ -35,6 +50,7 @@ def write_document(results: dict[str, Any], path: Path) -> None:
     )
     text = environment.get_template("performance.md.jinja").render(
         machine=tables.machine(results),
+        replaced=replaced,
         results=results,
         tables=tables.sections(results),
         pictures=[

@@ -17,6 +17,7 @@ from torch import Tensor
 from directloss.errors import ArgumentError, NonFiniteScoreError
 from directloss.inference._kernel import Array
 from directloss.inference.checks import count_nan, count_positives
+from directloss.inference.grouping import bring_together
 
 __all__ = ["Dim", "Layout", "Lists", "class_counts", "host", "read_lists"]
 
@@ -228,9 +229,7 @@ def _gather(
     if groups is None:
         order, starts = np.arange(length), np.zeros(1, np.int64)
     else:
-        order = np.argsort(groups, kind="stable")
-        ordered = groups[order]
-        starts = np.flatnonzero(np.r_[np.ones(min(length, 1), bool), ordered[1:] != ordered[:-1]])
+        order, starts = bring_together(groups)
     number = np.zeros(length, np.int64)
     number[starts[1:]] = 1
     # The list of each entry, in list order: rows first, then groups.

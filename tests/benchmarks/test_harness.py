@@ -173,6 +173,20 @@ def test_the_document_is_written_from_a_run(run: Path, tmp_path: Path) -> None:
     assert (tmp_path / "performance" / "ap-20.svg").exists()
 
 
+def test_a_later_run_of_a_section_takes_its_place_and_is_named(run: Path, tmp_path: Path) -> None:
+    path, later = tmp_path / "performance.md", tmp_path / "later"
+    results = json.loads((run / "results.json").read_text())
+    changed = [{**row, "ratio": 77.25} for row in results["scale"]]
+    later.mkdir()
+    parts = {"machine": results["machine"], "command": "python -m benchmarks again"}
+    ends = {key: results[key] for key in ("elapsed_seconds", "load_average_at_end")}
+    (later / "results.json").write_text(json.dumps({**parts, **ends, "scale": changed}))
+    assert main(["--out", str(run), "--document", str(path), "--later", str(later)]) == 0
+    text = path.read_text()
+    assert text.count("×77.2") == len(changed) > 0
+    assert "after a change: scale." in text and "`python -m benchmarks again`" in text
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [

@@ -1,0 +1,37 @@
+"""Groups are brought together as a stable sort would."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from directloss.inference.grouping import bring_together
+
+
+def check(groups: np.ndarray) -> None:
+    order, starts = bring_together(groups)
+    assert order.tolist() == np.argsort(groups, kind="stable").tolist()
+    numbers, counts = np.unique(groups, return_counts=True)
+    assert groups[order][starts].tolist() == numbers.tolist()
+    assert np.diff(np.append(starts, groups.size)).tolist() == counts.tolist()
+
+
+@given(st.lists(st.integers(-3, 3) | st.integers(-(2**63), 2**63 - 1), max_size=30))
+def test_any_numbers(groups: list[int]) -> None:
+    check(np.array(groups, np.int64))
+
+
+@pytest.mark.parametrize("dtype", [np.bool_, np.int8, np.uint8, np.int32, np.uint32, np.uint64])
+def test_any_integer_type(dtype: type) -> None:
+    check(np.random.default_rng(0).integers(0, 2, size=50).astype(dtype))
+    if dtype is not np.bool_:
+        ends = np.iinfo(dtype)
+        check(np.array([ends.max, ends.min, ends.max, ends.min, ends.max - 1], dtype))
+
+
+def test_many_groups_with_gaps() -> None:
+    rng = np.random.default_rng(1)
+    for most in (10, 1000, 100_000):
+        check(rng.integers(-most, most, size=5000))
