@@ -5,10 +5,9 @@ that differ by that part alone:
 
     reading         layout, checks of scores and targets, copies to the solver's arrays
     sort            the radix sort, whose last pass splits the classes and finds the prediction
-    rest            the kernel with the prediction alone, less the sort and one term: infinite
-                    scores, writing back to the order of the scores
-    coefficients    one term more of the prediction, times the number of terms: the metric, F, dF
-    inference       one loss-augmented term less one term of the prediction
+    inference       the kernel with both terms, less the kernel with the prediction alone
+    writing         the kernel with the prediction alone, less the sort: metric, F, and the
+                    coefficients dF back to the order of the scores
     autograd        what is left of the step: tensors, the loss, backward
 """
 
@@ -31,7 +30,7 @@ __all__ = ["PARTS", "measure"]
 EFFORT = Effort(seconds=0.3, fewest=7, most=50)
 """More repetitions than elsewhere: parts are small differences."""
 
-PARTS = ("reading", "sort", "coefficients", "inference", "rest", "autograd")
+PARTS = ("reading", "sort", "inference", "writing", "autograd")
 
 
 def measure(
@@ -69,20 +68,16 @@ def _parts(case: Case, direction: Any, effort: Effort) -> dict[str, float]:
         "reading": reading,
         "sort": lambda: ranked_classes(lists.scores, lists.targets, *outputs),
         "one": kernel(0.0),
-        "two": kernel(0.0, 0.0),
-        "augmented": kernel(augmented),
+        "two": kernel(0.0, augmented),
     }
     samples = interleave({**steps, "step": step}, step, effort)
     # The fastest calls: parts that are differences of medians would be mostly noise.
     found = {name: min(sample.step) for name, sample in samples.items()}
-    term = max(found["two"] - found["one"], 0.0)
-    inference = max(found["augmented"] - found["one"], 0.0)
     parts = {
         "reading": found["reading"],
         "sort": found["sort"],
-        "coefficients": term * len(terms),
-        "inference": inference,
-        "rest": max(found["one"] - found["sort"] - term, 0.0),
+        "inference": max(found["two"] - found["one"], 0.0),
+        "writing": max(found["one"] - found["sort"], 0.0),
     }
     autograd = max(found["step"] - sum(parts.values()), 0.0)
     return {**parts, "autograd": autograd, "step": found["step"]}

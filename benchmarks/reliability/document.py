@@ -37,7 +37,9 @@ _PARTS = {
     ),
     "pairs": (
         "kill -9 of one process of two",
-        "Two gloo processes train one model; one of them, drawn at random, is killed.",
+        "Two gloo processes, started bare, train one model; one of them, drawn at random, is "
+        "killed at a random moment. Before the two have found each other the other one cannot "
+        "know, and waits; a launcher such as `torchrun` would end it.",
     ),
     "damage": (
         "Damaged checkpoints",

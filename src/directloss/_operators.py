@@ -82,14 +82,14 @@ def solve(
             reduction,
         )
         return value, combination
-    pairs = np.array([(float(coefficient), float(weight)) for coefficient, weight in terms])
+    pairs = [(float(coefficient), float(weight)) for coefficient, weight in terms]
     return _solve(
         task,
         scores,
         targets,
         mask,
         groups,
-        pairs,
+        np.array(pairs).T.copy(),
         ignore_index,
         refuse_undefined,
         objective,
@@ -162,7 +162,7 @@ def _solve(
     lists, _ = read_lists(
         scores, targets, mask, groups, read_targets=task.read_targets, ignore_index=ignore_index
     )
-    coefficients, weights = np.ascontiguousarray(terms.T)
+    coefficients, weights = terms
     solution = task.solve(lists, weights, coefficients)
     defined, combination = solution.defined, solution.combination
     silence_infinite(lists.scores, combination)
@@ -179,9 +179,13 @@ def _solve(
             count = max(int(np.count_nonzero(defined)), 1)
             values /= count
             combination *= combination.dtype.type(1.0 / count)
+    with np.errstate(over="ignore"):  # a hinge past the largest float32 is infinite
+        values = values.astype(combination.dtype, copy=False)
+    value = torch.from_numpy(values if reduction == "none" else values.reshape(()))
     rows = torch.from_numpy(lists.scatter(combination, scores.shape))
-    value = torch.from_numpy(values).to(scores.device, scores.dtype)
-    return value if reduction == "none" else value.reshape(()), rows.to(scores.device)
+    if not scores.is_cpu:
+        value, rows = value.to(scores.device), rows.to(scores.device)
+    return value, rows
 
 
 def _step(
@@ -265,7 +269,7 @@ def _solve_operator(
         targets,
         mask,
         groups,
-        terms.reshape(-1, 2).numpy(),
+        np.ascontiguousarray(terms.reshape(-1, 2).numpy().T),
         ignore_index,
         refuse_undefined,
         objective,

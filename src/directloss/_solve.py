@@ -44,6 +44,21 @@ class LayoutOptions(TypedDict, total=False):
     empty: Empty
 
 
+class _Shown(torch.autograd.Function):
+    """A value, with a constant gradient in the scores: an update as one node of the graph."""
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, solved: Solved) -> Tensor:
+        ctx.save_for_backward(solved.combination)
+        ctx.layout, ctx.dtype = solved.layout, scores.dtype
+        return solved.value
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (combination,) = ctx.saved_tensors
+        return ctx.layout.from_rows(gradient * combination).to(ctx.dtype), None
+
+
 class _Linear(torch.autograd.Function):
     """scores * y, entry by entry, measured from the scores at hand: 0, with gradient y.
 
@@ -72,7 +87,7 @@ def _linear(scores: Tensor, configuration: Tensor) -> Tensor:
 
 
 class Rows(NamedTuple):
-    """A call's tensors as rows (R, n), one list a row before mask and groups."""
+    """A call's tensors as rows (R, n), one list a row before mask and groups; no gradient."""
 
     layout: Layout
     scores: Tensor
@@ -86,7 +101,7 @@ class Solved:
     """The terms of an update, solved for a tensor of scores.
 
     Attributes:
-        scores: rows (R, n), float32 or float64, with gradient.
+        scores: as given, with gradient.
         combination: the sum of coefficient * y over the terms, rows (R, n), constant; it holds the
             reduction's factor, and 0 where a score is infinite.
         value: what the loss shows: a scalar, or one entry a list in the shape without `dim`.
@@ -99,9 +114,14 @@ class Solved:
     groups: Tensor | None
     reduction: Reduction
 
+    def shown(self) -> Tensor:
+        """`value`, with the gradient of `combination`; for a scalar, and not for a traced graph."""
+        loss: Tensor = _Shown.apply(self.scores, self)
+        return loss
+
     def score(self, configuration: Tensor) -> Tensor:
         """F = <scores, configuration> up to a constant, in the shape of `value`; differentiable."""
-        products = _linear(self.scores, configuration)
+        products = _linear(_rows(self.layout, self.scores), configuration)
         if self.reduction != "none":
             return products.sum()
         if self.groups is None:
@@ -124,16 +144,19 @@ def read(
 ) -> Rows:
     """Check shapes and types, which a traced graph knows too, and bring the list axes last."""
     layout = Layout.of(scores, dim)
-    rows = layout.to_rows(scores)
-    if rows.dtype in (torch.float16, torch.bfloat16):
-        rows = rows.float()
     return Rows(
         layout,
-        rows,
+        _rows(layout, scores.detach()),
         layout.targets_to_rows(targets, per_list=target_per_list),
         None if mask is None else layout.mask_to_rows(mask, per_list=target_per_list),
         None if groups is None else layout.groups_to_row(groups),
     )
+
+
+def _rows(layout: Layout, scores: Tensor) -> Tensor:
+    """Scores as rows (R, n); half precisions widened to float32, exactly."""
+    rows = layout.to_rows(scores)
+    return rows.float() if rows.dtype in (torch.float16, torch.bfloat16) else rows
 
 
 def solve(
@@ -160,14 +183,13 @@ def solve(
     """
     if reduction not in ("mean", "sum", "none"):
         raise ArgumentError("reduction", repr(reduction), "'mean', 'sum' or 'none'")
-    Layout.of(scores, options.get("dim", -1))
-    if torch.is_autocast_enabled(scores.device.type):
+    if isinstance(scores, Tensor) and torch.is_autocast_enabled(scores.device.type):
         with torch.autocast(scores.device.type, enabled=False):
             return solve(task, scores, targets, terms, shown=shown, reduction=reduction, **options)
     rows = read(scores, targets, target_per_list=task.target_per_list, **options)
     value, combination = _operators.solve(
         task,
-        rows.scores.detach(),
+        rows.scores,
         rows.targets,
         rows.mask,
         rows.groups,
@@ -182,7 +204,7 @@ def solve(
         value = rows.layout.per_list(value, groups)
     return Solved(
         rows.layout,
-        rows.scores,
+        scores,
         combination,
         value,
         rows.groups,
@@ -220,7 +242,7 @@ def measured_step(
     rows = read(scores, targets, target_per_list=task.target_per_list, **options)
     return _operators.step(
         stored,
-        rows.scores.detach(),
+        rows.scores,
         rows.targets,
         rows.mask,
         rows.groups,

@@ -73,6 +73,8 @@ class Layout:
         if scores.ndim == 0:
             raise ArgumentError("scores", "shape ()", "at least one axis, such as (n,)")
         ndim = scores.ndim
+        if isinstance(dim, int) and -ndim <= dim < ndim:
+            return cls(scores.shape, (dim % ndim,))
         axes = (dim,) if isinstance(dim, int) else tuple(dim) if isinstance(dim, Sequence) else ()
         if any(not isinstance(axis, int) for axis in axes):
             raise ArgumentError("dim", repr(dim), "an int, or a sequence of ints")
@@ -103,6 +105,14 @@ class Layout:
         if self.axes != last:
             tensor = tensor.movedim(self.axes, last)
         return tensor.reshape(self.rows)
+
+    def from_rows(self, rows: Tensor) -> Tensor:
+        """Rows (R, n) in the shape of the scores: undoes `to_rows`."""
+        last = tuple(range(len(self.shape) - len(self.axes), len(self.shape)))
+        if self.axes == last:
+            return rows.reshape(self.shape)
+        lengths = tuple(self.shape[axis] for axis in self.axes)
+        return rows.reshape(self.rest + lengths).movedim(last, self.axes)
 
     def per_list(self, values: Tensor, groups: int | None) -> Tensor:
         """Values of the lists (R * G,) in the scores' shape without the list axes.
@@ -149,10 +159,7 @@ def host(tensor: Tensor) -> Array:
     """A tensor's data as a contiguous numpy array; half precisions widened to float32, exactly."""
     if tensor.dtype in (torch.float16, torch.bfloat16):
         tensor = tensor.float()
-    if tensor.device.type != "cpu":
-        tensor = tensor.cpu()
-    array: Array = tensor.detach().contiguous().numpy()
-    return array
+    return np.ascontiguousarray(tensor.numpy(force=True))
 
 
 def read_lists(
@@ -248,4 +255,4 @@ def class_counts(lists: Lists) -> tuple[Array, Array]:
     """Numbers of positives and negatives of each list of binary targets, int64 (L,)."""
     positives = np.empty(len(lists), np.int64)
     count_positives(lists.targets, lists.offsets, positives)
-    return positives, np.diff(lists.offsets) - positives
+    return positives, lists.offsets[1:] - lists.offsets[:-1] - positives

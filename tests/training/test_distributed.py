@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -28,6 +29,7 @@ from directloss.training import (
     raise_on_all,
     whole_dataset_step,
 )
+from directloss.training._world import World
 from tests.training.arrays import small_parts
 from tests.training.processes import Host, Meeting, run
 
@@ -393,6 +395,19 @@ def _ends(rank: int) -> tuple[str, float]:
     with pytest.raises(RankError) as caught:
         whole_dataset_step(network(), loader, dl.DirectLoss(AP()))
     return str(caught.value), time.monotonic() - began
+
+
+def _ends_elsewhere(rank: int) -> str:
+    if rank == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    with pytest.raises(RankError) as caught, World().reaching():
+        dist.barrier()  # any exchange, such as those of Accelerate and DistributedDataParallel
+    return str(caught.value)
+
+
+def test_a_process_that_is_killed_is_named_in_the_exchanges_of_others() -> None:
+    (told, _) = run(_ends_elsewhere, 2, lost=1)
+    assert told.startswith("rank 1 of 2 processes: ended or cannot be reached (")
 
 
 def test_a_process_that_is_killed_is_named() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 from torch import Tensor, nn
 
 from directloss.training.batches import Batch, Batches, MemoryBatches, WholeBatches
@@ -18,6 +19,7 @@ from directloss.training.methods import Logistic
 from directloss.training.run import InterruptedRunError, Run
 from directloss.training.run_steps import NonFiniteLossError
 from directloss.training.signals import StopRequest
+from tests.training import processes
 
 ROWS = 60
 
@@ -130,6 +132,36 @@ def test_a_run_that_was_lost_repeats_the_steps_since_its_checkpoint(tmp_path: Pa
     assert steps[0] == 1, "only the checkpoint before the first step had been written"
     assert run.log == undisturbed.log
     assert all(torch.equal(model.state_dict()[name], wanted[name]) for name in wanted)
+
+
+def _stopped_in_two(rank: int, folder: Path) -> list[dict[str, Tensor]]:
+    """Weights of an undisturbed run, and of one that was stopped after every other step."""
+    weights = []
+    for name, every in (("undisturbed", 99), ("stopped", 2)):
+        for attempt in range(20):
+            stop = StopRequest()
+
+            def stop_now(step: int, _: float, stop: StopRequest = stop, every: int = every) -> None:
+                if step % every == every - 1:
+                    stop.signal = signal.SIGTERM
+
+            run_on = Accelerator(cpu=True)
+            model, run = make(folder / name, on_step=stop_now, accelerator=run_on)
+            torch.manual_seed(20 * attempt + rank)  # each process drops out units of its own
+            run.resume()
+            try:
+                run.train(stop)
+            except InterruptedRunError:
+                continue
+            break
+        assert attempt > 3 or name == "undisturbed"
+        weights.append(model.state_dict())
+    return weights
+
+
+def test_two_processes_go_on_with_the_random_numbers_of_each(tmp_path: Path) -> None:
+    for undisturbed, stopped in processes.run(_stopped_in_two, 2, tmp_path):
+        assert all(torch.equal(stopped[name], undisturbed[name]) for name in undisturbed)
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:

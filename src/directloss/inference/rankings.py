@@ -18,10 +18,14 @@ from directloss.inference.ground_truth import least_loss
 from directloss.inference.separable import separable
 from directloss.inference.sorting import ranked_classes
 
-__all__ = ["SCRATCH", "configuration_losses", "solve_rankings"]
+__all__ = ["configuration_losses", "scratch_words", "solve_rankings"]
 
-SCRATCH = 5
-"""Words of scratch memory for each item of a list."""
+
+def scratch_words(weights: Array) -> int:
+    """Words of scratch memory for each item of a list."""
+    # Scores, items and the prediction take 2; then 2 for the sort, or later half a word for each
+    # other term and 1 for the weights of the ranks.
+    return 3 + max(1, (int(np.count_nonzero(weights)) + 1) // 2)
 
 
 @kernel
@@ -38,6 +42,7 @@ def solve_rankings(
     discount_offsets: Array,
     by_position: int,
     convex: Array | None,
+    truths: Array | None,
     share_ties: bool,
     weights: Array,
     coefficients: Array,
@@ -60,6 +65,7 @@ def solve_rankings(
         by_position: 1 for a discount by position, 0 for one by the negatives above.
         convex: bool (T,), whether weights[t] * D is convex in every list; None where it is for
             every t, so that what is compiled has no corridor in it.
+        truths: bool (T,), whether weights[t] is -inf; None where none is, likewise.
         share_ties: whether at weight 0 a tied pair counts y_ij = 0 in `combination`, not -1.
         weights: float64 (T,): y_t = argmax F + weight * Delta; 0 the prediction, -inf the ground
             truth.
@@ -67,9 +73,24 @@ def solve_rankings(
         combination: out, as scores: sum_t coefficients[t] * y_t.
         task_losses, values: out, float64 (L, T): Delta(y_t), and F(y_t) with infinite scores as 0.
         defined: out, bool (L,): False for a list without positives or without negatives.
-        scratch: uint64, at least `SCRATCH` words for each item of the longest list and 8 more.
+        scratch: uint64, at least `scratch_words(weights)` for each item of the longest list, and
+            8 items more.
     """
     terms = weights.size
+    # Counts of the prediction in row 0, of each other term in one of its own.
+    row_of, rows = np.zeros(terms, np.int64), 1
+    order, filled = np.empty(terms, np.int64), 0
+    for t in range(terms):
+        if weights[t] != 0.0:
+            row_of[t] = rows
+            rows += 1
+        if coefficients[t] != 0.0:
+            order[filled] = t
+            filled += 1
+    for t in range(terms):
+        if coefficients[t] == 0.0:
+            order[filled] = t
+            filled += 1
     for number in range(first, last):
         begin, end = offsets[number], offsets[number + 1]
         size = end - begin
@@ -89,15 +110,12 @@ def solve_rankings(
         positives = scratch[: positive_count + 1].view(np.float64)
         negatives = scratch[positive_count + 1 : size + 2].view(np.float64)
         rest = scratch[size + 2 :]
-        items = rest[: size // 2 + 2].view(np.uint32)
+        row = size // 2 + 2
+        items = rest[:row].view(np.uint32)
         positive_items, negative_items = items[: positive_count + 1], items[positive_count + 1 :]
-        rest = rest[size // 2 + 2 :]
-        predicted = rest[: size // 2 + 2].view(np.int32)
-        predicted_above, predicted_below = (
-            predicted[: positive_count + 1],
-            predicted[positive_count + 1 :],
-        )
-        rest = rest[size // 2 + 2 :]
+        # ... and rows of counts, the prediction first, then each other term where the sort was.
+        rest = rest[row:]
+        predicted = rest[:row].view(np.int32)
         any_tie = ranked_classes(
             scores[begin:end],
             labels[begin:end],
@@ -105,55 +123,22 @@ def solve_rankings(
             negatives,
             positive_items,
             negative_items,
-            predicted_above,
-            predicted_below,
-            rest,
+            predicted[: positive_count + 1],
+            predicted[positive_count + 1 :],
+            rest[row:],
         )
         positives, negatives = positives[:positive_count], negatives[:negative_count]
-        predicted_above = predicted_above[:positive_count]
-        predicted_below = predicted_below[:negative_count]
         fences = _fence(positives, negatives)
-        # ... and where the sort has been: one configuration, and the sum of all.
-        counts = rest[: size // 2 + 1].view(np.int32)
-        rest = rest[size // 2 + 1 :]
-        own_above, own_below = counts[:positive_count], counts[positive_count:size]
-        margins = rest[:size].view(np.float64)
-        positive_margins, negative_margins = margins[:positive_count], margins[positive_count:]
-        weight_of_rank = rest[size : size + positive_count].view(np.float64)
-        for k in range(size):
-            margins[k] = 0.0
+        weight_of_rank = rest[rows * row : rows * row + positive_count].view(np.float64)
         for i in range(positive_count):
             weight_of_rank[i] = rank_scales[number] * rank_weights[rank_offsets[number] + i + 1]
         discount = discounts[discount_offsets[number] :]
         for t in range(terms):
             weight = weights[t]
-            negatives_above, positives_above = own_above, own_below
-            if weight == 0.0:
-                negatives_above, positives_above = predicted_above, predicted_below
-                if any_tie and share_ties:
-                    _halve_ties(
-                        positives,
-                        negatives,
-                        predicted_above,
-                        fences[1],
-                        coefficients[t],
-                        positive_margins,
-                        negative_margins,
-                    )
-            elif weight == -np.inf:
-                _certainly_above(positives, negatives, fences, negatives_above)
-                least_loss(
-                    positives,
-                    negatives,
-                    fences,
-                    weight_of_rank,
-                    discount,
-                    by_position,
-                    negatives_above,
-                    negatives_above,
-                )
-                _turn(negatives_above, positives_above)
-            elif convex is None or convex[t]:
+            counts = rest[row_of[t] * row : (row_of[t] + 1) * row].view(np.int32)
+            negatives_above = counts[:positive_count]
+            positives_above = counts[positive_count + 1 : size + 1]
+            if weight != 0.0 and weight != -np.inf and (convex is None or convex[t]):
                 separable(
                     positives,
                     negatives,
@@ -165,8 +150,8 @@ def solve_rankings(
                     positives_above,
                 )
                 _turn(positives_above, negatives_above)
+            # Branches of their own, which the compiler leaves out where the argument is None.
             if convex is not None:
-                # A branch of its own, which the compiler leaves out where `convex` is None.
                 if weight != 0.0 and weight != -np.inf and not convex[t]:
                     _in_corridor(
                         positives,
@@ -179,6 +164,20 @@ def solve_rankings(
                         negatives_above,
                     )
                     _turn(negatives_above, positives_above)
+            if truths is not None:
+                if truths[t]:
+                    _certainly_above(positives, negatives, fences, negatives_above)
+                    least_loss(
+                        positives,
+                        negatives,
+                        fences,
+                        weight_of_rank,
+                        discount,
+                        by_position,
+                        negatives_above,
+                        negatives_above,
+                    )
+                    _turn(negatives_above, positives_above)
             metric = 0.0
             for i in range(positive_count):
                 metric += weight_of_rank[i] * discount[by_position * (i + 1) + negatives_above[i]]
@@ -186,16 +185,43 @@ def solve_rankings(
             # A sum of P rounded terms: what is within its rounding of 0 is 0.
             rounding = 2.3e-16 * positive_count
             task_losses[number, t] = 0.0 if abs(loss) <= rounding else loss
-            value = _add(
-                positives, negatives_above, negative_count, coefficients[t], positive_margins
-            )
-            value += _add(
-                negatives, positives_above, positive_count, coefficients[t], negative_margins
-            )
-            values[number, t] = value / (positive_count * negative_count)
-        unit = 1.0 / (positive_count * negative_count)
-        _scatter(positive_margins, positive_items, unit, combination[begin:end])
-        _scatter(negative_margins, negative_items, unit, combination[begin:end])
+        table = rest[: rows * row].view(np.uint32).reshape(rows, 2 * row)
+        twice = 2
+        if any_tie and share_ties:
+            twice = 1
+            for k in range(rows):
+                for i in range(2 * row):
+                    table[k, i] *= np.uint32(2)
+            above = table[0, :positive_count]
+            below = table[0, positive_count + 1 : size + 1]
+            _halve_ties(positives, negatives, fences[1], above, below)
+        values[number] = 0.0
+        _write_terms(
+            positives,
+            positive_items,
+            negative_count,
+            table,
+            0,
+            row_of,
+            twice,
+            order,
+            coefficients,
+            combination[begin:end],
+            values[number],
+        )
+        _write_terms(
+            negatives,
+            negative_items,
+            positive_count,
+            table,
+            positive_count + 1,
+            row_of,
+            twice,
+            order,
+            coefficients,
+            combination[begin:end],
+            values[number],
+        )
 
 
 @kernel
@@ -222,36 +248,59 @@ def _turn(counts: Array, turned: Array) -> None:
 
 
 @kernel
-def _add(scores: Array, above: Array, other: int, coefficient: float, margins: Array) -> float:
-    """Add coefficient * (other - 2 above) to the margins of a class; returns its P N F."""
-    # Four sums in flight: one addition does not wait for the last.
-    a = b = c = d = 0.0
-    whole = scores.size - scores.size % 4
-    for i in range(0, whole, 4):
-        won = np.float64(other - 2 * np.int64(above[i]))
-        margins[i] += coefficient * won
-        a += scores[i] * won
-        won = np.float64(other - 2 * np.int64(above[i + 1]))
-        margins[i + 1] += coefficient * won
-        b += scores[i + 1] * won
-        won = np.float64(other - 2 * np.int64(above[i + 2]))
-        margins[i + 2] += coefficient * won
-        c += scores[i + 2] * won
-        won = np.float64(other - 2 * np.int64(above[i + 3]))
-        margins[i + 3] += coefficient * won
-        d += scores[i + 3] * won
-    for i in range(whole, scores.size):
-        won = np.float64(other - 2 * np.int64(above[i]))
-        margins[i] += coefficient * won
-        a += scores[i] * won
-    return (a + b) + (c + d)
+def _write_terms(
+    scores: Array,
+    items: Array,
+    other: int,
+    counts: Array,
+    begin: int,
+    row_of: Array,
+    twice: int,
+    order: Array,
+    coefficients: Array,
+    combination: Array,
+    values: Array,
+) -> None:
+    """Write sum_t coefficients[t] * y_t at the items of a class, and add its part of each F.
 
+    An item above which `above` items of the other class stand has y = (other - 2 above) / (P N).
 
-@kernel
-def _scatter(margins: Array, items: Array, unit: float, combination: Array) -> None:
-    """Write margins to the items' places in the list."""
-    for i in range(margins.size):
-        combination[items[i]] = margins[i] * unit
+    Args:
+        scores, items: of the class, in ranked order.
+        other: size of the other class.
+        counts: uint32 (rows, .): from column `begin` on, `above` of each item.
+        row_of: int64 (T,): the row of each term.
+        twice: 2; or 1 where the counts are doubled.
+        order: int64 (T,): the terms, those with a coefficient first.
+        combination: out, a list.
+        values: in and out, (T,).
+    """
+    end = begin + scores.size
+    unit = 1.0 / (scores.size * np.float64(other))
+    # Two in one pass, which is all that most updates have.
+    a, b = order[0], order[min(1, order.size - 1)]
+    c, d = coefficients[a], coefficients[b] if order.size > 1 else 0.0
+    above_a, above_b = counts[row_of[a], begin:end], counts[row_of[b], begin:end]
+    value_a = value_b = 0.0
+    for i in range(scores.size):
+        won_a = np.float64(other - twice * np.int64(above_a[i]))
+        won_b = np.float64(other - twice * np.int64(above_b[i]))
+        value_a += scores[i] * won_a
+        value_b += scores[i] * won_b
+        combination[items[i]] = (c * won_a + d * won_b) * unit
+    values[a] += value_a * unit
+    if order.size > 1:
+        values[b] += value_b * unit
+    for k in range(2, order.size):
+        t = order[k]
+        above, value = counts[row_of[t], begin:end], 0.0
+        for i in range(scores.size):
+            value += scores[i] * np.float64(other - twice * np.int64(above[i]))
+        values[t] += value * unit
+        if coefficients[t] != 0.0:
+            share = coefficients[t] * unit
+            for i in range(scores.size):
+                combination[items[i]] += share * (other - twice * np.int64(above[i]))
 
 
 @kernel
@@ -269,22 +318,17 @@ def _certainly_above(
 
 @kernel
 def _halve_ties(
-    positives: Array,
-    negatives: Array,
-    predicted: Array,
-    fence: Array,
-    factor: float,
-    positive_margins: Array,
-    negative_margins: Array,
+    positives: Array, negatives: Array, fence: Array, above: Array, below: Array
 ) -> None:
-    """Count tied pairs as y_ij = 0 in the gradient, where they are counted as y_ij = -1 else.
+    """Count tied pairs as y_ij = 0 in the prediction, where they are counted as y_ij = -1 else.
 
     Args:
-        predicted: int32 (P,): the negatives above each positive, tied ones included.
+        above, below: in and out, uint32 (P,) and (N,), both doubled: the negatives above each
+            positive, tied ones included, and the positives above each negative, tied ones not.
     """
     first_negative, i, last_positive = fence[0], fence[2], fence[3]
     while i < last_positive:
-        score, j = positives[i], predicted[i]
+        score, j = positives[i], np.int64(above[i]) // 2
         if j == first_negative or negatives[j - 1] != score:
             i += 1
             continue
@@ -295,9 +339,9 @@ def _halve_ties(
         while i < last_positive and positives[i] == score:
             i += 1
         for k in range(first_positive, i):
-            positive_margins[k] += factor * (j - first)
+            above[k] -= np.uint32(j - first)
         for k in range(first, j):
-            negative_margins[k] -= factor * (i - first_positive)
+            below[k] += np.uint32(i - first_positive)
 
 
 @kernel

@@ -15,7 +15,7 @@ import numpy as np
 
 from directloss.inference._kernel import Array, inlined, kernel
 
-__all__ = ["INDEX", "LABEL", "ranked", "ranked_classes"]
+__all__ = ["INDEX", "LABEL", "SHORT", "ranked", "ranked_classes"]
 
 LABEL = np.uint32(1 << 31)
 INDEX = np.uint32((1 << 31) - 1)
@@ -23,6 +23,8 @@ INDEX = np.uint32((1 << 31) - 1)
 _BITS = 11
 _VALUES = 1 << _BITS
 _DIGIT = np.uint64(_VALUES - 1)
+SHORT = 4096
+"""Items of a list below which counters, not items, are what a pass has most of."""
 _SIGN32 = np.uint32(1 << 31)
 _SIGN64 = np.uint64(1 << 63)
 
@@ -148,7 +150,7 @@ def _starts(counts: Array) -> None:
     """Numbers of items of each digit value, in place, to where the first of them goes."""
     for digit in range(counts.shape[0]):
         start = np.uint32(0)
-        for value in range(_VALUES):
+        for value in range(counts.shape[1]):
             count = counts[digit, value]
             counts[digit, value] = start
             start += count
@@ -160,30 +162,64 @@ def _sorted32(bits: Array, labels: Array, keys: Array, spare: Array) -> Array:
 
     A key: the score's 32 bits, the label's, the index's 31.
     """
+    if bits.size < SHORT:
+        return _sorted32_short(bits, labels, keys, spare)
     n = bits.size
     counts = np.zeros((3, _VALUES), np.uint32)
     for i in range(n):
-        key = np.uint64(_key32(bits[i])) << np.uint64(32)
-        key |= (np.uint64(labels[i]) << np.uint64(31)) | np.uint64(i)
-        keys[i] = key
+        key = _packed(bits[i], labels[i], i)
         # Score and label are the 33 bits above the index: three digits.
         # Unsigned numbers as indices spare a test for negative ones.
         counts[0, (key >> np.uint64(31)) & _DIGIT] += 1
         counts[1, (key >> np.uint64(42)) & _DIGIT] += 1
         counts[2, key >> np.uint64(53)] += 1
     _starts(counts)
-    _distribute(keys, spare, counts[0], np.uint64(31))
-    _distribute(spare, keys, counts[1], np.uint64(42))
-    _distribute(keys, spare, counts[2], np.uint64(53))
+    # The first pass packs the keys again: cheaper than to write them down and read them back.
+    place = counts[0]
+    for i in range(n):
+        key = _packed(bits[i], labels[i], i)
+        value = (key >> np.uint64(31)) & _DIGIT
+        at = place[value]
+        place[value] = at + np.uint32(1)
+        spare[at] = key
+    _distribute(spare, keys, counts[1], np.uint64(42), _DIGIT)
+    _distribute(keys, spare, counts[2], np.uint64(53), _DIGIT)
     return spare
 
 
 @kernel
-def _distribute(source: Array, target: Array, place: Array, shift: np.uint64) -> None:
+def _sorted32_short(bits: Array, labels: Array, keys: Array, spare: Array) -> Array:
+    """As `_sorted32`, by five digits of 7 bits: fewer counters than there are in three of 11."""
+    counts = np.zeros((5, 1 << 7), np.uint32)
+    digit = np.uint64((1 << 7) - 1)
+    for i in range(bits.size):
+        key = _packed(bits[i], labels[i], i)
+        spare[i] = key
+        for k in range(5):
+            counts[k, (key >> np.uint64(31 + 7 * k)) & digit] += 1
+    _starts(counts)
+    _distribute(spare, keys, counts[0], np.uint64(31), digit)
+    _distribute(keys, spare, counts[1], np.uint64(38), digit)
+    _distribute(spare, keys, counts[2], np.uint64(45), digit)
+    _distribute(keys, spare, counts[3], np.uint64(52), digit)
+    _distribute(spare, keys, counts[4], np.uint64(59), digit)
+    return keys
+
+
+@inlined
+def _packed(bits: np.uint32, label: np.uint8, i: int) -> np.uint64:
+    key = np.uint64(_key32(bits)) << np.uint64(32)
+    return key | (np.uint64(label) << np.uint64(31)) | np.uint64(i)
+
+
+@kernel
+def _distribute(
+    source: Array, target: Array, place: Array, shift: np.uint64, digit: np.uint64
+) -> None:
     """One pass: move each key to the next place of its digit."""
     for i in range(source.size):
         key = source[i]
-        value = (key >> shift) & _DIGIT
+        value = (key >> shift) & digit
         at = place[value]
         place[value] = at + np.uint32(1)
         target[at] = key

@@ -47,11 +47,11 @@ def over_lists(
             them as one more argument, uint64. The memory stays with the thread: at a million
             items, mapping fresh memory costs more than solving.
     """
-    if scratch is not None:
-        longest = int(np.diff(offsets).max(initial=0))
-        kernel = _WithScratch(kernel, scratch * (longest + 8))
     lists = offsets.size - 1
     items = int(offsets[-1])
+    if scratch is not None:
+        longest = items if lists == 1 else int(np.diff(offsets).max(initial=0))
+        kernel = _WithScratch(kernel, scratch * (longest + 8))
     workers = min(torch.get_num_threads(), lists, items // _WORTH_A_THREAD)
     if workers <= 1:
         kernel(0, lists, *arguments)

@@ -31,6 +31,7 @@ from directloss.jobs.scoring import (
 )
 from directloss.jobs.watch import Watcher, Watchers
 from directloss.models import MLP, scale_to_unit_spread
+from directloss.training._world import World
 from directloss.training.batches import Batches, WholeBatches
 from directloss.training.checkpoints import Checkpoints
 from directloss.training.log import Look
@@ -78,7 +79,8 @@ def train(
     )
     configuration = with_digest(configuration)
     # One lock for all processes of one run.
-    with locked_folder(out) if accelerator.is_main_process else nullcontext():
+    lock = locked_folder(out) if accelerator.is_main_process else nullcontext()
+    with World().reaching(), lock:
         if accelerator.is_main_process:
             claim(out, configuration)
         accelerator.wait_for_everyone()

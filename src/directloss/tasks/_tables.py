@@ -72,10 +72,11 @@ class FixedTable(Table):
             # Rebound as a whole, so that other threads read either the old or the new one.
             made = _checked(self._function(np.arange(max(most, 2 * made.size))), self._name)
             self._made = made
-        scales = np.ones(sizes.size)
-        if self._scale is not None:
-            both = (positives > 0) & (negatives > 0)
-            scales[both] = self._scale(positives[both], negatives[both])
+        if self._scale is None:
+            scales = np.ones(sizes.size)
+        else:
+            # Where a class is missing nobody reads the factor, and any will do.
+            scales = self._scale(np.maximum(positives, 1), np.maximum(negatives, 1))
         return Read(made, np.zeros(sizes.size, np.int64), scales)
 
     def convex(self, read: Read, first: int, lasts: Array, sign: float) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import copysign, isfinite
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor
 from directloss.errors import ArgumentError
 from directloss.inference._kernel import Array
 from directloss.inference.ground_truth import MOST_CELLS, grows
-from directloss.inference.rankings import SCRATCH, configuration_losses, solve_rankings
+from directloss.inference.rankings import configuration_losses, scratch_words, solve_rankings
 from directloss.inference.threads import over_lists
 from directloss.inference.ties import average_precisions, roc_areas
 from directloss.lists import Lists, class_counts
@@ -93,11 +94,12 @@ class RankingTask(Task):
         if weights is None:
             return tables, None
         # Lists that the kernel leaves alone count as convex.
-        lasts = np.where((positives > 0) & (negatives > 0), sizes - 1, 0)
+        lasts = (sizes - 1) * (np.minimum(positives, negatives) > 0)
         convex = np.ones(weights.size, np.bool_)
-        for t in np.flatnonzero(np.isfinite(weights) & (weights != 0.0)):
-            sign = float(np.sign(weights[t]))
-            convex[t] = self._discount.convex(discounts, self._by_position, lasts, sign)
+        for t, weight in enumerate(weights.tolist()):
+            if weight != 0.0 and isfinite(weight):
+                sign = copysign(1.0, weight)
+                convex[t] = self._discount.convex(discounts, self._by_position, lasts, sign)
         return tables, None if convex.all() else convex
 
     def solve(
@@ -105,7 +107,8 @@ class RankingTask(Task):
     ) -> Solution:
         solution = Solution.empty(lists, weights.size)
         tables, convex = self._read(lists, weights)
-        if -np.inf in weights:
+        truths = np.isneginf(weights) if -np.inf in weights.tolist() else None
+        if truths is not None:
             self._refuse_long_ground_truths(lists, *tables[3:])
         over_lists(
             solve_rankings,
@@ -116,6 +119,7 @@ class RankingTask(Task):
             *tables,
             self._by_position,
             convex,
+            truths,
             share_ties,
             weights,
             coefficients,
@@ -123,7 +127,7 @@ class RankingTask(Task):
             solution.task_losses,
             solution.values,
             solution.defined,
-            scratch=SCRATCH,
+            scratch=scratch_words(weights),
         )
         return solution
 

@@ -244,9 +244,10 @@ class Run:
 
     def _set_randomness(self, state: Tensor) -> None:
         of_cpu = len(torch.get_rng_state())
-        torch.set_rng_state(state[:of_cpu])
+        # Copies: torch 2.14 looks for the state of a view in the wrong place, outside its memory.
+        torch.set_rng_state(state[:of_cpu].clone())
         if len(state) > of_cpu:
-            torch.cuda.set_rng_state(state[of_cpu:], self._accelerator.device)
+            torch.cuda.set_rng_state(state[of_cpu:].clone(), self._accelerator.device)
 
     def _randomness_of_all(self) -> list[Tensor]:
         mine = self._randomness()
