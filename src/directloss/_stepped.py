@@ -41,7 +41,8 @@ class SteppedModule(nn.Module):
         if traced() or not self.training or self._quiet_batches is None:
             return
         if _any(gradient) or is_perfect():
-            self._quiet_batches = 0
+            if self._quiet_batches:  # nn.Module is slow at setting an attribute
+                self._quiet_batches = 0
             return
         self._quiet_batches += 1
         if self._quiet_batches == QUIET_BATCHES:

@@ -101,6 +101,8 @@ class Layout:
 
     def to_rows(self, tensor: Tensor) -> Tensor:
         """The tensor as rows (R, n), a view where strides allow; autograd passes through."""
+        if tensor.ndim == 1:
+            return tensor.unsqueeze(0)
         last = tuple(range(tensor.ndim - len(self.axes), tensor.ndim))
         if self.axes != last:
             tensor = tensor.movedim(self.axes, last)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import copysign, isfinite
+from math import copysign, isinf
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -95,12 +95,13 @@ class RankingTask(Task):
             return tables, None
         # Lists that the kernel leaves alone count as convex.
         lasts = (sizes - 1) * (np.minimum(positives, negatives) > 0)
-        convex = np.ones(weights.size, np.bool_)
-        for t, weight in enumerate(weights.tolist()):
-            if weight != 0.0 and isfinite(weight):
-                sign = copysign(1.0, weight)
-                convex[t] = self._discount.convex(discounts, self._by_position, lasts, sign)
-        return tables, None if convex.all() else convex
+        convex = [
+            weight == 0.0
+            or isinf(weight)
+            or self._discount.convex(discounts, self._by_position, lasts, copysign(1.0, weight))
+            for weight in weights.tolist()
+        ]
+        return tables, None if all(convex) else np.array(convex)
 
     def solve(
         self, lists: Lists, weights: Array, coefficients: Array, *, share_ties: bool = True
