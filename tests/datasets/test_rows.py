@@ -4,6 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet
 import pytest
 
 from directloss.datasets import DataError, rows
@@ -73,6 +76,21 @@ def test_what_cannot_be_read(name: str, content: bytes, message: str, tmp_path: 
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=message):
         list(read_rows(str(tmp_path / name)).pieces)
+
+
+@pytest.mark.parametrize("ending", ["parquet", "arrow"])
+@pytest.mark.parametrize("text", ["a name", "a value"])
+def test_texts_that_are_no_utf8(text: str, ending: str, tmp_path: Path) -> None:
+    table = pa.table({"a name": ["a value", "another"], "y": [0, 1]})
+    path = tmp_path / f"t.{ending}"
+    if ending == "parquet":
+        pa.parquet.write_table(table, path, use_dictionary=False, write_statistics=False)
+    else:
+        pa.feather.write_feather(table, path, compression="uncompressed")
+    damaged = path.read_bytes().replace(text.encode(), text[:-1].encode() + b"\xe3")
+    path.write_bytes(damaged)
+    with pytest.raises(DataError, match=r"cannot read .*t\."):
+        list(read_rows(str(path)).pieces)
 
 
 def test_no_file() -> None:

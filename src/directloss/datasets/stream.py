@@ -20,6 +20,9 @@ PARQUET = (".parquet", ".pq")
 ARROW = (".arrow", ".feather", ".ipc")
 ENDINGS = (*PARQUET, *ARROW)
 
+_DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError)
+"""What Arrow raises on a damaged file; the last for names of columns."""
+
 _INDEX = re.compile(r"__index_level_\d+__")  # what pandas adds for the index of a frame
 
 
@@ -108,10 +111,10 @@ class TableStream:
             if isinstance(reader, pa.parquet.ParquetFile):
                 table = reader.read_row_group(block.index, columns=names, use_threads=False)
             else:
-                batch = reader.get_batch(block.index)
-                batch.validate(full=True)  # a damaged file may point outside of itself
-                table = pa.Table.from_batches([batch]).select(names)
-        except (pa.ArrowException, OSError) as error:
+                table = pa.Table.from_batches([reader.get_batch(block.index)]).select(names)
+            # A damaged file may point outside of itself, and its texts be no UTF-8.
+            table.validate(full=True)
+        except _DAMAGE as error:
             raise _unreadable(block.file, error) from error
         if table.num_rows != block.rows:
             raise DataError(f"--data: {block.file} has changed while it was read")
@@ -155,7 +158,7 @@ def _contents(file: Path) -> tuple[list[str], list[int]]:
         else:
             names = reader.schema.names
             sizes = [reader.get_batch(k).num_rows for k in range(reader.num_record_batches)]
-    except (pa.ArrowException, OSError) as error:
+    except _DAMAGE as error:
         raise _unreadable(file, error) from error
     if len(set(names)) < len(names):
         raise DataError(f"--data: {file.name} has two columns of one name")
