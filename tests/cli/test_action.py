@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,13 @@ def test_a_folder_of_another_layout_is_one_line(tmp_path: Path) -> None:
     code, output = run(tmp_path, tmp_path)
     assert code == 2
     assert output.startswith(f"directloss: --voc: {tmp_path} has no folder JPEGImages")
+
+
+@pytest.mark.parametrize(("module", "package"), [("PIL", "pillow"), ("torchvision", "torchvision")])
+def test_a_missing_package_is_named(
+    voc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    code, output = run(voc, tmp_path)
+    assert code == 2
+    assert output == f"directloss: experiment action needs {package}; install directloss[voc]\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -165,7 +166,7 @@ def test_features_of_crops(voc: Path, tmp_path: Path) -> None:
         (["--learning-rates", "0.1,fast"], "--learning-rates: got 'fast'"),
         (["--positives", "1.5"], "--positives: got 1.5"),
         (["--test-split", "train"], "--test-split: .*shares image00"),
-        (["--train-split", "nowhere"], "its splits are train, val"),
+        (["--train-split", "nowhere"], "--train-split or .*its splits are train, val"),
         (["--workers", "0"], "--workers: got 0, wanted 1 or more"),
         (["--backbone", "perceptron"], "--backbone"),
     ],
@@ -177,6 +178,20 @@ def test_one_line_says_what_to_mend(
     assert done.exit_code == 2
     assert re.search(message, done.stderr)
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "package"),
+    [("torchvision", "torchvision"), ("cv2", "opencv-contrib-python-headless")],
+)
+def test_a_missing_package_is_named(
+    voc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    done = run(voc, tmp_path, *SMALL)
+    assert done.exit_code == 2
+    wanted = f"directloss: experiment detection needs {package}; install directloss[voc]\n"
+    assert done.stderr == wanted
 
 
 def test_a_folder_that_is_not_vocs_is_named(tmp_path: Path) -> None:

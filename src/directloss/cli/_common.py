@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 import typer
 
@@ -29,6 +30,23 @@ def one_line_errors(stopped: str) -> Iterator[None]:
     except KeyboardInterrupt:
         typer.echo(stopped, err=True)
         raise typer.Exit(INTERRUPTED) from None
+
+
+def require_packages(command: str, packages: Iterable[tuple[str, str]]) -> None:
+    """Refuses a command of the extra `voc` whose packages are not there.
+
+    Args:
+        command: after `directloss`.
+        packages: name of each package, and a module that comes with it.
+
+    Raises:
+        DirectLossError: naming the first one that is missing.
+    """
+    from directloss.errors import DirectLossError
+
+    for package, module in packages:
+        if find_spec(module) is None:
+            raise DirectLossError(f"{command} needs {package}; install directloss[voc]")
 
 
 def items(text: str) -> tuple[str, ...]:

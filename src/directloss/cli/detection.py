@@ -8,12 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from directloss.cli._common import cores, items, one_line_errors
+from directloss.cli._common import cores, items, one_line_errors, require_packages
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from directloss.experiments.detection.config import DetectionConfig
+
+# OpenCV without its contrib modules has the same name but no selective search.
+_PACKAGES = (
+    ("torchvision", "torchvision"),
+    ("opencv-contrib-python-headless", "cv2"),
+    ("opencv-contrib-python-headless instead of the opencv that is here", "cv2.ximgproc"),
+)
 
 
 def detection(
@@ -112,7 +119,7 @@ def detection(
     from rich.console import Console
 
     with one_line_errors("stopped; what is finished is kept: the same command resumes"):
-        _require_packages()
+        require_packages("experiment detection", _PACKAGES)
         config = _config(
             voc=str(voc),
             classes=items(classes),
@@ -141,21 +148,6 @@ def detection(
         )
         folder = out or Path("runs") / f"detection-{voc.resolve().name}"
         _detection(config, folder, cache, cores() if workers is None else workers, Console())
-
-
-def _require_packages() -> None:
-    from importlib.util import find_spec
-
-    from directloss.errors import DirectLossError
-
-    # OpenCV without its contrib modules has the same name but no selective search.
-    for package, module in (
-        ("torchvision", "torchvision"),
-        ("opencv-contrib-python-headless", "cv2"),
-        ("opencv-contrib-python-headless instead of the opencv that is here", "cv2.ximgproc"),
-    ):
-        if find_spec(module) is None:
-            raise DirectLossError(f"experiment detection needs {package}; install directloss[voc]")
 
 
 def _config(**options: object) -> DetectionConfig:

@@ -12,6 +12,7 @@ Source: Everingham, Winn, The PASCAL VOC2012 Development Kit, sections 2 and 9.
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -23,6 +24,9 @@ from directloss.datasets.errors import DataError
 Task = Literal["Action", "Main"]
 
 PERSON = "person"
+
+_SPLIT_OPTIONS: Mapping[Task, str] = {"Action": "--split", "Main": "--train-split or --test-split"}
+"""The options of the commands by which a split is asked for."""
 
 _FOLDERS = ("JPEGImages", "Annotations", "ImageSets")
 _ENDINGS = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG")
@@ -126,18 +130,18 @@ class VOCFolder:
         names = sorted(file.stem.removesuffix(f"_{split}") for file in files)
         if not names:
             raise DataError(
-                f"--split: {self.root} has no ImageSets/{task}/CLASS_{split}.txt; "
+                f"{_SPLIT_OPTIONS[task]}: {self.root} has no ImageSets/{task}/CLASS_{split}.txt; "
                 f"its splits are {self._splits(task)}"
             )
         return names
 
     def image_ids(self, task: Task, split: str) -> list[str]:
-        """The images of a split, as its file lists them.
+        """The images of a split, as its file lists them; what is listed twice counts once.
 
         Raises:
             DataError: no such split.
         """
-        return [line.split()[0] for _, line in self._lines(task, split)]
+        return list(dict.fromkeys(line.split()[0] for _, line in self._lines(task, split)))
 
     def person_labels(self, action: str, split: str) -> list[PersonLabel]:
         """The lines of an action's image set.
@@ -217,7 +221,7 @@ class VOCFolder:
             text = (self._sets(task) / f"{name}.txt").read_text(encoding="utf-8")
         except FileNotFoundError:
             raise DataError(
-                f"--split: {self.root} has no ImageSets/{task}/{name}.txt; "
+                f"{_SPLIT_OPTIONS[task]}: {self.root} has no ImageSets/{task}/{name}.txt; "
                 f"its splits are {self._splits(task)}"
             ) from None
         except UnicodeDecodeError as error:
