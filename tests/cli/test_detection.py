@@ -167,6 +167,8 @@ def test_features_of_crops(voc: Path, tmp_path: Path) -> None:
         (["--positives", "1.5"], "--positives: got 1.5"),
         (["--test-split", "train"], "--test-split: .*shares image00"),
         (["--train-split", "nowhere"], "--train-split or .*its splits are train, val"),
+        # What costs no network is looked at before the network.
+        (["--train-split", "nowhere", "--weights", "gone.pt"], "its splits are train, val"),
         (["--workers", "0"], "--workers: got 0, wanted 1 or more"),
         (["--backbone", "perceptron"], "--backbone"),
     ],

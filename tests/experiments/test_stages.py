@@ -70,6 +70,16 @@ def test_an_item_that_cannot_be_used_is_told_and_tried_again(tmp_path: Path) -> 
     assert result.cost.reused == 2
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_a_damaged_file_is_made_anew(tmp_path: Path, share: float) -> None:
+    stage = Squares(tmp_path)
+    run_stage(stage, [1, 2])
+    content = stage.path(2).read_bytes()
+    stage.path(2).write_bytes(content[: int(share * len(content))])
+    assert run_stage(stage, [1, 2]).cost.reused == 1
+    assert int(stage.load(2)["square"]) == 4
+
+
 def test_an_error_of_another_kind_ends_the_stage_and_keeps_what_was_done(tmp_path: Path) -> None:
     stage = Squares(tmp_path)
     with pytest.raises(ZeroDivisionError):

@@ -131,8 +131,8 @@ class Experiment:
             DirectLossError: data or configuration do not fit.
         """
         config = self._config
-        fingerprint = config.feature_settings.network.load().fingerprint
         material, self._remarks = read_material(config)
+        fingerprint = config.feature_settings.network.load().fingerprint
         proposals = ProposalStage(self._cache, config.search_settings)
         usable = set(self._usable("proposals", proposals, [*material.train, *material.test]))
         material = material._replace(
