@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import sys
+from inspect import signature
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from directloss.cli import app
+from directloss.cli.action import action
+from directloss.experiments.action.config import ActionExperiment
 from tests.voc_folders import draw_actions
 
 SMALL = "--weights random --size 64 --methods logistic,pos-ap --trials 1 --splits 1 --iterations 5"
@@ -71,3 +74,12 @@ def test_a_missing_package_is_named(
     code, output = run(voc, tmp_path)
     assert code == 2
     assert output == f"directloss: experiment action needs {package}; install directloss[voc]\n"
+
+
+def test_the_defaults_are_those_of_the_configuration() -> None:
+    fields = ActionExperiment.model_fields
+    assert fields["iterations"].default == 300
+    assert fields["padding"].default == 16
+    for name, parameter in signature(action).parameters.items():
+        if name in fields and name not in ("voc", "classes", "methods"):
+            assert parameter.default == fields[name].default, name
