@@ -1,4 +1,4 @@
-"""Divide and conquer: when it may be used, and that it is right whenever it may."""
+"""The separable case: when it may be used, and that it is right whenever it may."""
 
 from __future__ import annotations
 
@@ -63,6 +63,31 @@ def test_a_convex_objective_is_solved_exactly(sign: int, by: str) -> None:
         # The table of a convex D is not bounded by 1 here.
         tolerance = case.tolerance * max(1.0, np.abs(gain).sum())
         assert objective(case, gain, n, weight) == pytest.approx(wanted, abs=tolerance)
+
+
+@pytest.mark.parametrize("by", ["position", "negatives"])
+@pytest.mark.parametrize("weight", [0.01, 1.0, 30.0])
+def test_weights_without_order_equal_the_programme(weight: float, by: str) -> None:
+    """Ranks whose weights go up and down make many runs, which overlap and contain each other."""
+    rng = np.random.default_rng(5)
+    step = int(by == "position")
+    for positives, negatives in ((7, 9), (60, 40), (130, 300), (300, 20)):
+        for _ in range(10):
+            positive = descending(np.round(rng.normal(size=positives), 1))
+            negative = descending(np.round(rng.normal(size=negatives), 1))
+            ranks = rng.exponential(size=positives) ** 3 * (rng.random(positives) < 0.5)
+            entries = negatives + (positives if step else 1)
+            drops = np.sort(rng.exponential(size=entries) ** 3)
+            discount = np.cumsum(drops)[::-1] / drops.sum()
+            table = by_position(discount) if step else discount
+            assert is_convex(table, step, table.size - 1, weight)
+            gain = brute_force.ranking_gain(ranks, discount, negatives, by_position=bool(step))
+            n = solve(positive, negative, ranks, table, step, weight)
+            wanted, _ = programme.ranking(positive, negative, gain, weight)
+            score = brute_force.pairwise_score(positive, negative, n)
+            found = score + weight * brute_force.ranking_task_loss(gain, n)
+            scale = 1.0 + weight * np.abs(gain).sum()
+            assert found == pytest.approx(wanted, abs=1e-12 * scale)
 
 
 def test_ties_of_the_objective_leave_as_few_positives_above_as_may_be() -> None:

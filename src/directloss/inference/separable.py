@@ -5,10 +5,15 @@ above negative j, where K(i, j) = G(i, j-1) - G(i, j) is what negative j costs p
 metric. With c_j positives above negative j the objective is, up to a constant, the sum over j of
 w(1, j) + ... + w(c_j, j). Where weight * K(i, j) never grows with j, w(i, j) never falls with j, so
 the smallest best c_j of each negative, chosen alone, never falls with j: the choices form a
-ranking without being forced to. Divide and conquer uses the same fact: the best count of the
-middle negative bounds those on both sides.
+ranking without being forced to.
 
-Cost: at most P + N steps a level, log2 N levels, no table.
+So one walk along the two classes solves nearly all of it. Let J_i be the first negative with
+w(i, j) > 0. Where J_i never falls with i, positive i is above just the negatives from J_i on. Where
+it does fall, the negatives between J_i and the largest J before are a run to be solved: by divide
+and conquer, in which the best count of the middle negative bounds those on both sides.
+
+Cost: P + N steps, and in each run as many steps a level as it has items, log2 of its negatives
+levels; no table.
 """
 
 from __future__ import annotations
@@ -92,22 +97,115 @@ def separable(
     """
     scale = 2.0 / (positives.size * negatives.size)
     stride = np.uint64(by_position)
-    stack = np.empty((64 + fences.shape[0], 4), np.int64)
-    depth = fences.shape[0]
-    for fence in range(depth):
-        for column in range(4):
-            stack[fence, column] = fences[fence, column]
+    one = np.uint64(1)  # unsigned numbers as indices spare a test for negative ones
+    for fence in range(fences.shape[0]):
+        first, last = np.uint64(fences[fence, 0]), np.uint64(fences[fence, 1])
+        fewest, most = np.uint64(fences[fence, 2]), np.uint64(fences[fence, 3])
+        runs, count = np.empty((16, 3), np.uint64), 0  # first, last (exclusive), most of the counts
+        j = first
+        for i in range(fewest, most):
+            score, reward = positives[i], weight * rank_weights[i]
+            begin, at = j, stride * (i + one) + j
+            while j < last and (
+                scale * (score - negatives[j]) <= reward * (discounts[at] - discounts[at + one])
+            ):
+                positives_above[j] = i
+                j += one
+                at += one
+            if (
+                j > begin
+                or j == first
+                or scale * (score - negatives[j - one])
+                <= reward * (discounts[at - one] - discounts[at])
+            ):
+                continue
+            start = _first_gain(
+                score, negatives, reward, discounts, stride * (i + one), scale, first, j - one
+            )
+            while count > 0 and runs[count - 1, 1] > start:
+                count -= 1
+                start = min(start, runs[count, 0])
+            if count == runs.shape[0]:
+                runs = np.concatenate((runs, np.empty_like(runs)))
+            runs[count, 0], runs[count, 1], runs[count, 2] = start, j, i + one
+            count += 1
+        positives_above[j:last] = most
+        for run in range(count):
+            _divide_and_conquer(
+                positives,
+                negatives,
+                rank_weights,
+                discounts,
+                stride,
+                scale,
+                weight,
+                runs[run],
+                positives_above,
+            )
+
+
+@kernel
+def _first_gain(
+    score: float,
+    negatives: Array,
+    reward: float,
+    discounts: Array,
+    row: np.uint64,
+    scale: float,
+    first: np.uint64,
+    found: np.uint64,
+) -> np.uint64:
+    """First negative of first .. found that a positive gains by standing above; `found` is one."""
+    one = np.uint64(1)
+    step = one
+    low, high = first, found  # none before `low` is a gain; `high` is one
+    while low < high:
+        # Back in growing strides, as most are near, then by halves.
+        middle = high - step if step < high - low else low + (high - low) // np.uint64(2)
+        at = row + middle
+        if scale * (score - negatives[middle]) > reward * (discounts[at] - discounts[at + one]):
+            high = middle
+            step += step
+        else:
+            low = middle + one
+            step = found - first + one
+    return high
+
+
+@kernel
+def _divide_and_conquer(
+    positives: Array,
+    negatives: Array,
+    rank_weights: Array,
+    discounts: Array,
+    stride: np.uint64,
+    scale: float,
+    weight: float,
+    run: Array,
+    positives_above: Array,
+) -> None:
+    """Smallest best counts of a run of negatives.
+
+    Args:
+        run: uint64 (3,): first and last (exclusive) negative, and the most that a count may be.
+        positives_above: in and out: a lower bound of each count, then the count. Others as in
+            `separable` and `_best_count`.
+    """
+    stack = np.empty((64, 4), np.int64)
+    stack[0, 0], stack[0, 1] = run[0], run[1]
+    stack[0, 2], stack[0, 3] = positives_above[run[0]], run[2]
+    depth = 1
     while depth > 0:
         depth -= 1
-        first, last = stack[depth, 0], stack[depth, 1]
-        fewest, most = stack[depth, 2], stack[depth, 3]
-        while first < last:
-            if fewest == most:
-                for j in range(np.uint64(first), np.uint64(last)):
+        begin, end = stack[depth, 0], stack[depth, 1]
+        fewest, largest = stack[depth, 2], stack[depth, 3]
+        while begin < end:
+            if fewest == largest:
+                for j in range(np.uint64(begin), np.uint64(end)):
                     positives_above[j] = fewest
                 break
-            if (last - first) * (most - fewest) <= _FEW:
-                for j in range(np.uint64(first), np.uint64(last)):
+            if (end - begin) * (largest - fewest) <= _FEW:
+                for j in range(np.uint64(begin), np.uint64(end)):
                     positives_above[j] = _best_count(
                         positives,
                         negatives[j],
@@ -117,11 +215,11 @@ def separable(
                         stride,
                         scale,
                         weight,
-                        np.uint64(fewest),
-                        np.uint64(most),
+                        np.uint64(min(max(fewest, positives_above[j]), largest)),
+                        np.uint64(largest),
                     )
                 break
-            middle = np.uint64((first + last) // 2)
+            middle = np.uint64((begin + end) // 2)
             best = _best_count(
                 positives,
                 negatives[middle],
@@ -131,16 +229,16 @@ def separable(
                 stride,
                 scale,
                 weight,
-                np.uint64(fewest),
-                np.uint64(most),
+                np.uint64(min(max(fewest, positives_above[middle]), largest)),
+                np.uint64(largest),
             )
             positives_above[middle] = best
             stack[depth, 0] = middle + np.uint64(1)
-            stack[depth, 1] = last
+            stack[depth, 1] = end
             stack[depth, 2] = best
-            stack[depth, 3] = most
+            stack[depth, 3] = largest
             depth += 1
-            last, most = np.int64(middle), np.int64(best)
+            end, largest = np.int64(middle), np.int64(best)
 
 
 @inlined
@@ -157,7 +255,7 @@ def _best_count(
     most: np.uint64,
 ) -> np.uint64:
     """The smallest best number of positives above negative j, of fewest .. most."""
-    one = np.uint64(1)  # unsigned numbers as indices spare a test for negative ones
+    one = np.uint64(1)
     best, best_total, total = fewest, 0.0, 0.0
     at = stride * (fewest + one) + j
     for i in range(fewest, most):
