@@ -2,10 +2,10 @@
 
     python docs/results/action.py RUNS
 
-RUNS holds the folders `action-squeezenet`, `action-efficientnet` and `action-squeezenet-all` that
-`directloss experiment action` wrote, with the commands that the page shows. Of each, `results.json`
-and `costs.json` are kept in the folder `action`, and no number of the page comes from elsewhere but
-those of the paper.
+RUNS holds the folders `action-squeezenet`, `action-efficientnet`, `action-squeezenet-all` and
+`action-squeezenet-all-64` that `directloss experiment action` wrote, with the commands that the
+page shows. Of each that is there, `results.json` and `costs.json` are kept in the folder `action`,
+and no number of the page comes from elsewhere but those of the paper.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from directloss.report.tables import markdown_table
 HERE = Path(__file__).parent
 KEPT = HERE / "action"
 HEADS = {"action-squeezenet": "SqueezeNet 1.1", "action-efficientnet": "EfficientNet-lite0"}
-ALL_LAYERS = "action-squeezenet-all"
+ALL_LAYERS = ("action-squeezenet-all-64", "action-squeezenet-all")
 REFERENCE, DIRECT = "logistic", "pos-ap"
 
 PAPER = {"logistic": 64.8, "hinge-ap": 63.6, "pos-ap": 66.7}
@@ -75,16 +75,19 @@ def differences(found: dict[str, Results]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def all_layers(results: Results) -> str:
+def all_layers(found: list[Results]) -> str:
     """A row a run: before and after training all layers."""
-    heads = ["method", "class", "validation, top layer", "validation, all", "test, top layer"]
-    lines = [[*heads, "test, all", "kept step"], ["---", "---", *["---:"] * 5]]
-    for run in results.runs:
-        history = run.history
-        kept = history.iteration[history.validation.index(max(history.validation))]
-        values = (history.validation[0], run.validation, history.test[0], run.test)
-        shown = [f"{100 * value:.1f}" for value in values]
-        lines.append([run.method, run.column, *shown, str(kept)])
+    heads = ["method", "class", "pixels", "steps", "rate", "validation, top layer"]
+    lines = [[*heads, "validation, all", "test, top layer", "test, all", "kept step"]]
+    lines.append(["---", "---", *["---:"] * 8])
+    for results in found:
+        options = [results.configuration[name] for name in ("size", "all_iterations", "all_rate")]
+        for run in results.runs:
+            history = run.history
+            kept = history.iteration[history.validation.index(max(history.validation))]
+            values = (history.validation[0], run.validation, history.test[0], run.test)
+            shown = [*map(str, options), *(f"{100 * value:.1f}" for value in values), str(kept)]
+            lines.append([run.method, run.column, *shown])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
@@ -144,9 +147,9 @@ def listed(methods: list[str]) -> str:
     return f"{', '.join(names)} {'is' if len(names) == 1 else 'are'}"
 
 
-def reading_all(results: Results) -> str:
-    """Whether training all layers improved on the head."""
-    sentences = []
+def reading_all(results: Results, large: Results | None) -> str:
+    """Whether training all layers improved on the head, and on the head for large crops."""
+    sentences = [f"On {results.configuration['size']} pixels:"]
     for run in results.runs:
         gain = 100 * (run.test - run.history.test[0])
         (before, after), (first, last) = (
@@ -157,15 +160,20 @@ def reading_all(results: Results) -> str:
             f"training AP went from {before:.1f} to {after:.1f}, validation AP from {first:.1f} to "
             f"{last:.1f}"
         )
-        if gain == 0:
+        if run.validation == run.history.validation[0]:
             sentences.append(
                 f"`{run.method}` keeps its head, since no later look was better on validation: "
-                f"{parts}. So few steps, on so few photographs, move the network toward the "
-                "training part only; this run shows that the path works, not what it can give."
+                f"{parts}."
             )
         else:
             verb = "gains" if gain > 0 else "loses"
             sentences.append(f"`{run.method}` {verb} {abs(gain):.1f} points on test; {parts}.")
+        for other in large.runs if large else []:
+            if (other.method, other.column, other.seed) == (run.method, run.column, run.seed):
+                sentences.append(
+                    f"On the same persons the top layer alone has {100 * other.test:.1f} with the "
+                    "large crops of the first table."
+                )
     return " ".join(sentences)
 
 
@@ -193,15 +201,14 @@ def page(runs: Path) -> str:
     """The whole page, from the runs that are there."""
     found = {name: read(runs, name) for name in HEADS if (runs / name).is_dir()}
     every = dict(found)
+    tuned = {name: read(runs, name) for name in ALL_LAYERS if (runs / name).is_dir()}
+    every |= tuned
     facts: dict[str, object] = {"all_layers": ""}
-    if (runs / ALL_LAYERS).is_dir():
-        tuned = every[ALL_LAYERS] = read(runs, ALL_LAYERS)
+    if tuned:
+        head = found.get("action-squeezenet")
         facts = {
-            "all_layers": all_layers(tuned),
-            "all_size": tuned.configuration["size"],
-            "all_steps": tuned.configuration["all_iterations"],
-            "all_rate": tuned.configuration["all_rate"],
-            "reading_all": reading_all(tuned),
+            "all_layers": all_layers(list(tuned.values())),
+            "reading_all": " ".join(reading_all(results, head) for results in tuned.values()),
         }
     first = next(iter(found.values()))
     template = Template(
@@ -236,7 +243,7 @@ def read(runs: Path, name: str) -> Results:
 
 def main(runs: Path) -> None:
     """Keeps the files of the runs, and writes the page from them."""
-    for run in (*HEADS, ALL_LAYERS):
+    for run in (*HEADS, *ALL_LAYERS):
         if not (runs / run / "results.json").is_file():
             print(f"{run}: not there")
             continue
