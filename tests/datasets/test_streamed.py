@@ -95,10 +95,13 @@ def test_epochs_differ_and_can_be_taken_up_in_the_middle(folder: Path) -> None:
 def test_processes_share_the_blocks(processes: int, folder: Path) -> None:
     problem = prepared(folder)
     shares = [
-        StreamedBatches(problem, batch_size=32, process=process, processes=processes)
+        StreamedBatches(problem, batch_size=32, positives=7, process=process, processes=processes)
         for process in range(processes)
     ]
-    assert len({len(share) for share in shares}) == 1
+    assert {len(share) for share in shares} == {len(StreamedBatches(problem, batch_size=32))}
+    for joint in zip(*(share.epoch(0) for share in shares), strict=True):
+        assert 30 <= sum(len(batch.rows) for batch in joint) <= 32
+        assert abs(sum(int(batch.part.targets.sum()) for batch in joint) - 7) <= 1
     rows = [{row for batch in share.epoch(0) for row in batch.rows} for share in shares]
     assert sum(map(len, rows)) == len(set().union(*rows))
     chunks = [list(problem.chunks("test", k, processes)) for k in range(processes)]

@@ -10,6 +10,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+import directloss as dl
 from directloss.training.batches import Batch, Batches, MemoryBatches, WholeBatches
 from directloss.training.checkpoints import CheckpointError, Checkpoints
 from directloss.training.config import FitConfig
@@ -31,13 +32,14 @@ def samples(groups: bool = False) -> Part:
     return Part(features, targets, torch.arange(ROWS) % 7 if groups else None)
 
 
-def batches(kind: str) -> Batches:
+def batches(kind: str, process: int = 0, processes: int = 1) -> Batches:
     part = samples(groups=kind == "groups")
     if kind == "all":
         return WholeBatches(
             lambda: (Part(part.features[k], part.targets[k]) for k in torch.arange(ROWS).split(25))
         )
-    return MemoryBatches(part, np.arange(ROWS) + 1000, batch_size=16, seed=3)
+    share = {"process": process, "processes": processes}
+    return MemoryBatches(part, np.arange(ROWS) + 1000, batch_size=16, seed=3, **share)
 
 
 def network() -> nn.Module:
@@ -164,6 +166,30 @@ def test_two_processes_go_on_with_the_random_numbers_of_each(tmp_path: Path) -> 
         assert all(torch.equal(stopped[name], undisturbed[name]) for name in undisturbed)
 
 
+def _without_dropout(rank: int, size: int, folder: Path) -> dict[str, dict[str, Tensor]]:
+    """Weights that a run on `size` processes ends with."""
+    weights = {}
+    for kind in ("balanced", "groups"):
+        model, run = make(
+            folder / f"{kind}-{size}",
+            batches=batches(kind, rank, size),
+            loss_fn=dl.DirectLoss(dl.AveragePrecision()),
+            accelerator=Accelerator(cpu=True),
+        )
+        model[2].p = 0.0
+        run.train(StopRequest())
+        weights[kind] = model.state_dict()
+    return weights
+
+
+def test_two_processes_take_the_steps_of_one(tmp_path: Path) -> None:
+    alone = _without_dropout(0, 1, tmp_path)
+    for found in processes.run(_without_dropout, 2, 2, tmp_path):
+        for kind, weights in alone.items():
+            for name, tensor in weights.items():
+                torch.testing.assert_close(found[kind][name], tensor, msg=f"{kind}, {name}")
+
+
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
     wanted, _, kept = trained(tmp_path, "balanced")
 
@@ -238,6 +264,15 @@ def test_the_folder_is_tried_before_the_first_step(
     monkeypatch.setattr("os.open", refuse)
     with pytest.raises(CheckpointError, match=r"cannot save to .*: Read-only file system"):
         run.train(StopRequest())
+
+
+@pytest.mark.parametrize("kind", ["balanced", "groups"])
+def test_processes_share_every_batch(kind: str) -> None:
+    whole = [batch.rows for batch in batches(kind).epoch(1)]
+    shares = [list(batches(kind, process, 3).epoch(1)) for process in range(3)]
+    for rows, *parts in zip(whole, *shares, strict=True):
+        assert sorted(np.concatenate([part.rows for part in parts])) == sorted(rows)
+        assert max(len(part.rows) for part in parts) <= -(-len(rows) // 3)
 
 
 @pytest.mark.parametrize("kind", ["balanced", "groups"])

@@ -149,6 +149,8 @@ class ImageBatches:
         batch_size: int,
         positives: int | float | None = None,
         seed: int = 0,
+        process: int = 0,
+        processes: int = 1,
     ) -> None:
         self._problem = problem
         rows = problem.rows["train"]
@@ -160,6 +162,8 @@ class ImageBatches:
             batch_size=min(batch_size, len(rows)),
             positives=positives,
             seed=seed,
+            process=process,
+            processes=processes,
         )
 
     def __len__(self) -> int:

@@ -93,7 +93,7 @@ class StreamedBatches:
 
     Args:
         problem: where the rows come from.
-        batch_size: samples a batch.
+        batch_size: samples a batch, of all processes together.
         positives: positives a batch, see `BalancedBatchSampler`.
         seed: together with the epoch decides the order.
         process, processes: which share of the blocks to take.
@@ -121,14 +121,16 @@ class StreamedBatches:
                 f"--data: {problem.stream.path} has {len(self._blocks)} blocks of training rows, "
                 f"too few for {processes} processes; write it with smaller row groups"
             )
-        self._size = batch_size
+        self._size = batch_size // processes + (process < batch_size % processes)
         self._positives = positives
+        if processes > 1 and isinstance(positives, int):
+            self._positives = positives / batch_size
         self._seed = seed
         self._process, self._processes = process, processes
         self._pool = max(pool, 4 * batch_size)
         self._sizes = {block: problem.size("train", block) for block in self._blocks}
         # The same for every epoch and process, or they would wait for each other for ever.
-        self._length = max(1, sum(self._sizes.values()) // (batch_size * processes))
+        self._length = max(1, sum(self._sizes.values()) // batch_size)
 
     def __len__(self) -> int:
         return self._length
@@ -249,9 +251,12 @@ def _parts(stream: TableStream, split_column: str | None, seed: int) -> npt.NDAr
             raise DataError(f"--data: {stream.path} needs folders train, validation and test")
         return part_of
     # Two numbers, since data that somebody drew with the seed alone must not meet their own draws.
-    draws = np.random.default_rng((seed, 2)).random(len(stream))
+    generator = np.random.default_rng((seed, 2))
     bounds = np.array([1 - VALIDATION_SHARE - TEST_SHARE, 1 - TEST_SHARE])
-    return np.searchsorted(bounds, draws, side="right").astype(np.uint8)
+    drawn = (generator.random(block.rows) for block in stream.blocks)  # not all at a time: memory
+    return np.concatenate(
+        [np.searchsorted(bounds, draws, side="right").astype(np.uint8) for draws in drawn]
+    )
 
 
 def _codes(column: pd.Series, name: str) -> npt.NDArray[np.uint8]:

@@ -54,7 +54,7 @@ class Data(Protocol):
     def batches(
         self, how: TrainingSection, size: int, process: int = 0, processes: int = 1
     ) -> Batches:
-        """Batches of about `size` samples of the training part, others for each process."""
+        """Batches of about `size` training samples; every process has a share of each."""
 
     def chunks(self, part: str, process: int = 0, processes: int = 1) -> Iterator[Part]:
         """The samples of a part, a share of them for each process, in pieces that fit into memory.
@@ -81,13 +81,15 @@ class MemoryData:
     def batches(
         self, how: TrainingSection, size: int, process: int = 0, processes: int = 1
     ) -> Batches:
-        """See `Data`; each process goes through all samples in an order of its own."""
+        """See `Data`; together the shares are the batches of one process."""
         return MemoryBatches(
             self.parts.train,
             self.rows,
             batch_size=size,
             positives=how.batch_positives,
-            seed=how.seed + process * 2**31,
+            seed=how.seed,
+            process=process,
+            processes=processes,
         )
 
     def chunks(self, part: str, process: int = 0, processes: int = 1) -> Iterator[Part]:
@@ -170,12 +172,14 @@ class ImageData:
     def batches(
         self, how: TrainingSection, size: int, process: int = 0, processes: int = 1
     ) -> Batches:
-        """See `Data`."""
+        """See `Data`; together the shares are the batches of one process."""
         return ImageBatches(
             self.problem,
             batch_size=size,
             positives=how.batch_positives,
-            seed=how.seed + process * 2**31,
+            seed=how.seed,
+            process=process,
+            processes=processes,
         )
 
     def chunks(self, part: str, process: int = 0, processes: int = 1) -> Iterator[Part]:

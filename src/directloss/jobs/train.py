@@ -180,6 +180,9 @@ def _batches(
         if any(isinstance(module, _BatchNorm) for module in model.modules()):
             raise ArgumentError("--batch", "all", "a number: the network normalises by batches")
         return WholeBatches(lambda: data.chunks("train", *share))
+    if how.batch_size < accelerator.num_processes:
+        wanted = f"a sample or more for each of {accelerator.num_processes} processes"
+        raise ArgumentError("--batch", how.batch_size, wanted)
     return data.batches(how, how.batch_size, *share)
 
 

@@ -82,6 +82,8 @@ class MemoryBatches:
             batches are of whole lists in random order, of about `batch_size` samples.
         positives: positives a batch, see `BalancedBatchSampler`.
         seed: together with the epoch decides the order.
+        process, processes: which share of every batch to take; together they hold the batch that
+            one process would have.
 
     Raises:
         ArgumentError: sizes do not fit, or `positives` with groups.
@@ -95,11 +97,14 @@ class MemoryBatches:
         batch_size: int,
         positives: int | float | None = None,
         seed: int = 0,
+        process: int = 0,
+        processes: int = 1,
     ) -> None:
         self._part = part
         self._rows = rows
         self._seed = seed
         self._size = batch_size
+        self._mine = slice(process, None, processes)
         self._sampler: BalancedBatchSampler | None = None
         self._starts: Rows = np.zeros(0, np.int64)
         if part.groups is None:
@@ -128,7 +133,8 @@ class MemoryBatches:
             chosen = (np.asarray(batch) for batch in self._sampler)
         else:
             chosen = self._whole_lists(number)
-        for rows in islice(chosen, start, None):
+        for batch in islice(chosen, start, None):
+            rows = batch[self._mine]
             yield Batch(take(self._part, rows), self._rows[rows])
 
     def _whole_lists(self, number: int) -> Iterator[Rows]:
