@@ -49,7 +49,7 @@ def read_labels(target: pd.Series, positive: str | None) -> Labels:
         raise DataError(f"--target: {name!r} is missing in {missing} of {len(target)} rows")
     if not pd.api.types.is_numeric_dtype(target):
         target = target.astype("object").map(str)  # texts, and what cannot be sorted as it is
-    values, codes = np.unique(target.to_numpy(), return_inverse=True)
+    codes, values = pd.factorize(target.to_numpy(), sort=True)
     counts = np.bincount(codes)
     classes = [_text(value) for value in values]
     if len(classes) < 2:
@@ -66,7 +66,7 @@ def read_labels(target: pd.Series, positive: str | None) -> Labels:
         )
     else:
         positives = classes
-    return Labels(codes.astype(np.int64), classes, positives)
+    return Labels(codes.astype(np.int64, copy=False), classes, positives)
 
 
 def _text(value: object) -> str:

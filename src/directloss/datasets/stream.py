@@ -122,8 +122,9 @@ class TableStream:
 
     def column(self, name: str) -> pd.Series:
         """One column of all rows: the only thing that is ever held for the whole stream."""
-        pieces = [self.read(block, [name])[name] for block in self.blocks]
-        return pd.concat(pieces) if len(pieces) > 1 else pieces[0]
+        # Without the numbers of the rows, which may take more room than the values.
+        pieces = (self.read(block, [name])[name].reset_index(drop=True) for block in self.blocks)
+        return pd.concat(pieces, ignore_index=True)
 
 
 def is_stream(data: str) -> bool:
@@ -174,7 +175,8 @@ def _open(file: Path) -> Any:
 @lru_cache(maxsize=8)
 def _opened(file: Path, _changed: int, _size: int) -> Any:
     if file.name.lower().endswith(PARQUET):
-        return pa.parquet.ParquetFile(file, memory_map=True)
+        # Not mapped: what is read of a mapped file stays resident, the whole of it in the end.
+        return pa.parquet.ParquetFile(file)
     return pa.ipc.open_file(pa.memory_map(str(file)))
 
 
