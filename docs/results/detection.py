@@ -2,8 +2,9 @@
 
     python docs/results/detection.py RUNS
 
-RUNS holds a folder for each run, with the `results.json` that the run wrote. A section whose run
-is not there is left out. No measured number of the page comes from anywhere else.
+RUNS holds a folder for each run, with the `results.json` that the run wrote; it is kept in the
+folder `detection`. A section whose run was never kept is left out. No measured number of the page
+comes from anywhere else.
 """
 
 from __future__ import annotations
@@ -23,12 +24,19 @@ from directloss.experiments.detection.tables import (
 )
 
 HERE = Path(__file__).parent
+KEPT = HERE / "detection"
 
 PAPER = {"softmax": 47.0, "logistic": 45.6, "direct loss of AP, positive": 48.5}
 """Mean AP of the paper's Table 2: VOC2012, 20 classes, trained on train, tested on val."""
 
 FULL_TRAIN, FULL_TEST, FULL_CLASSES = 5717, 5823, 20
 """VOC2012's detection task."""
+
+FULL_BOXES = 2000
+"""Proposals of an image in R-CNN."""
+
+FULL_ITERATIONS = 1000
+"""Mini-batches of a head: the command's default."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,12 @@ SECTIONS = (
         "The same images and proposals with the features of one pass an image.",
     ),
 )
+
+_HALF = 2
+"""Bytes of a feature."""
+
+MAIN, CROPS_RUN, LARGE = "detection-voc", "detection-crops", "detection-500"
+"""The runs that the text refers to; LARGE shows what large images cost, and has no section."""
 
 INTRODUCTION = """# Detection on photographs
 
@@ -132,32 +146,34 @@ images and the small initial weights were chosen on training images.
 COST = """## Time and memory
 
 {table}
-{machine}Peak memory is that of the process so far, so a stage also carries what the stages before \
-it have left.
+Seconds are processor time of one core. Peak memory is that of the process so far, so a stage also \
+carries what the stages before it have left.
 
 **Up to the full VOC2012** ({train} + {test} images, {classes} classes, three methods, one seed, \
-one learning rate), by multiplication: {full_images} images searched at 500 pixels (measured on \
-{sample} images of this size, {boxes} proposals on average)
+one learning rate, {iterations} mini-batches a head), by multiplication. Proposals and features \
+are measured on {sample} images searched at 500 pixels, which have {found} proposals on average; \
+features and detection are taken to grow with the number of boxes, up to {boxes} an image:
 
+| stage | hours of one core |
+| --- | ---: |
 {estimate}
 All stages are images or heads that do not know of each other: `--workers N` divides the times by \
 N, and the files of the cache can be made on several machines. The rows that train \
-({rows} an image here) would take {memory:.1f} GB of memory for each worker that trains; \
-`--background` lowers it.
+({rows:.0f} an image with {boxes} boxes, {rows_here:.0f} here) would take {memory:.0f} GB of \
+memory for each worker that trains; `--background` lowers it. The features of all boxes take \
+{disk:.0f} GB of disk in the cache, which `--grid 1` divides by four.
 
 **With a GPU** the networks run there (whatever torch finds as CUDA is used), which brings \
-features of `roi` near the time that decoding an image takes{crops}. Selective search stays on the \
-processors, and is then the longest stage.
+features of `roi` near the time that decoding an image takes, and makes `--features crops` \
+possible: its {crop:.3f} seconds a box on one core here would be {days:.0f} days for \
+{million:.0f} million boxes, where a GPU that passes 2000 crops a second takes {crop_hours:.1f} \
+hours. Selective search stays on the processors, and is then the longest stage.
 """
 
-CROPS = """, and makes `--features crops` possible: its {crop:.3f} seconds a box on one core \
-here would be {days:.0f} days for {million:.0f} million boxes, where a GPU that passes 2000 \
-crops a second takes {hours:.1f} hours"""
 
-
-def load(runs: Path, name: str) -> DetectionResults | None:
-    """The results of a run, or None where it was not made."""
-    file = runs / name / "results.json"
+def load(name: str) -> DetectionResults | None:
+    """The kept results of a run, or None where there are none."""
+    file = KEPT / f"{name}.json"
     if not file.is_file():
         return None
     return DetectionResults.model_validate_json(file.read_text(encoding="utf-8"))
@@ -235,53 +251,48 @@ def verdict(results: DetectionResults) -> str:
     )
 
 
-def cost(results: DetectionResults, full: DetectionResults, crops: DetectionResults | None) -> str:
+def cost(results: DetectionResults, large: DetectionResults, crops: DetectionResults) -> str:
     """Time and memory of this run, and by multiplication of the whole VOC2012."""
     images = FULL_TRAIN + FULL_TEST
-    search, features = stage(full, "proposals"), stage(full, "features")
+    search, features = stage(large, "proposals"), stage(large, "features")
     training, detection = stage(results, "training"), stage(results, "detection")
-    settings = results.configuration
-    chosen = detection.items - results.data.test_images  # held out, to choose the learning rate
+    settings, data = results.configuration, results.data
+    chosen = detection.items - data.test_images  # held out, to choose the learning rate
     scored = len(results.methods) * (
-        chosen * len(settings["learning_rates"]) + results.data.test_images * settings["seeds"]
+        chosen * len(settings["learning_rates"]) + data.test_images * settings["seeds"]
     )
+    scored_boxes = scored * len(results.classes) * data.test_boxes / data.test_images
     heads = 1 + 2 * FULL_CLASSES
-    each = detection.seconds / (scored * len(results.classes))
-    estimate = {
+    found = (large.data.train_boxes + large.data.test_boxes) / search.items
+    iterations = FULL_ITERATIONS / settings["iterations"]
+    seconds = {
         "proposals": images * search.seconds / search.items,
-        "features": images * features.seconds / features.items,
-        "training": heads * training.seconds / training.items,
-        "detection": FULL_TEST * 3 * FULL_CLASSES * each,
+        "features": images * features.seconds / features.items * FULL_BOXES / found,
+        "training": heads * iterations * training.seconds / training.items,
+        "detection": FULL_TEST * 3 * FULL_CLASSES * FULL_BOXES * detection.seconds / scored_boxes,
     }
-    boxes = full.data.test_boxes / full.data.test_images
-    rows = results.data.rows / results.data.train_images
+    rows_here = data.rows / data.train_images
+    near = rows_here - settings["background"]
+    rows = settings["background"] + near * FULL_BOXES * data.train_images / data.train_boxes
+    crop = stage(crops, "features").seconds / (crops.data.train_boxes + crops.data.test_boxes)
     return COST.format(
         table=markdown(*stage_rows(results)),
-        machine="Seconds are processor time of one core. ",
         train=FULL_TRAIN,
         test=FULL_TEST,
         classes=FULL_CLASSES,
-        full_images=images,
-        sample=full.data.train_images + full.data.test_images,
-        boxes=round(boxes),
-        estimate=markdown(
-            ["stage", "hours of one core"],
-            [[name, f"{seconds / 3600:.1f}"] for name, seconds in estimate.items()],
-        ),
-        rows=round(rows),
-        memory=rows * FULL_TRAIN * results.data.features * 2 / 1e9,
-        crops="" if crops is None else crops_in_full(crops, images * boxes),
-    )
-
-
-def crops_in_full(crops: DetectionResults, boxes: float) -> str:
-    """What features of crops would take for so many boxes."""
-    crop = stage(crops, "features").seconds / (crops.data.train_boxes + crops.data.test_boxes)
-    return CROPS.format(
+        iterations=FULL_ITERATIONS,
+        sample=search.items,
+        found=round(found),
+        boxes=FULL_BOXES,
+        estimate="".join(f"| {name} | {each / 3600:.2g} |\n" for name, each in seconds.items()),
+        rows=rows,
+        rows_here=rows_here,
+        memory=rows * FULL_TRAIN * data.features * _HALF / 1e9,
+        disk=images * FULL_BOXES * data.features * _HALF / 1e9,
         crop=crop,
-        days=boxes * crop / 86_400,
-        million=boxes / 1e6,
-        hours=boxes / 2000 / 3600,
+        days=images * FULL_BOXES * crop / 86_400,
+        million=images * FULL_BOXES / 1e6,
+        crop_hours=images * FULL_BOXES / 2000 / 3600,
     )
 
 
@@ -290,25 +301,32 @@ def stage(results: DetectionResults, name: str) -> StageRecord:
     return next(each for each in results.stages if each.name == name)
 
 
-def main(runs: Path) -> None:
-    found = {part: load(runs, part.run) for part in SECTIONS}
+def page() -> str:
+    """The whole page, from the runs that are kept."""
+    found = {part: load(part.run) for part in SECTIONS}
     present = {part: results for part, results in found.items() if results is not None}
-    commands = "\n".join(shlex.join(results.command) for results in present.values())
+    main_run, large, crops = load(MAIN), load(LARGE), load(CROPS_RUN)
+    every = [*present.values(), *([large] if large else [])]
+    commands = "\n".join(shlex.join(results.command) for results in every)
     text = INTRODUCTION.format(commands=commands)
     for part, results in present.items():
         text += f"\n{section(part, results)}"
-    main_run = load(runs, "detection-voc")
-    if main_run is not None:
+    if main_run:
         text += f"\n{frank(main_run)}"
-        full = load(runs, "detection-500")
-        if full is not None:
-            text += f"\n{cost(main_run, full, load(runs, 'detection-crops'))}"
-    (HERE / "detection.md").write_text(text, encoding="utf-8")
-    kept = HERE / "detection"
-    kept.mkdir(exist_ok=True)
-    for part, results in present.items():
-        (kept / f"{part.run}.json").write_text(results.to_json(), encoding="utf-8")
-    print(f"written: detection.md with {len(present)} runs")
+    if main_run and large and crops:
+        text += f"\n{cost(main_run, large, crops)}"
+    return text
+
+
+def main(runs: Path) -> None:
+    """Keeps the results of the runs that are there, and writes the page from all that are kept."""
+    KEPT.mkdir(exist_ok=True)
+    for run in (*(part.run for part in SECTIONS), LARGE):
+        file = runs / run / "results.json"
+        if file.is_file():
+            (KEPT / f"{run}.json").write_bytes(file.read_bytes())
+            print(f"kept: {run}")
+    (HERE / "detection.md").write_text(page(), encoding="utf-8")
 
 
 if __name__ == "__main__":
