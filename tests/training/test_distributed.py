@@ -295,8 +295,11 @@ def flat(net: nn.Module, features: Tensor) -> Tensor:
     return net(features).flatten()
 
 
-def sharded(rank: int) -> tuple[list[Tensor], float, str]:
-    """Gradients of fully sharded parameters, the loss, and what uneven chunks say."""
+def sharded(rank: int) -> tuple[list[tuple[list[Tensor], float]], str]:
+    """Gradients of fully sharded parameters and the loss, of both kinds of steps.
+
+    Also what uneven chunks say.
+    """
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
@@ -309,10 +312,14 @@ def sharded(rank: int) -> tuple[list[Tensor], float, str]:
     loss_fn = dl.DirectLoss(AP())
     # Five chunks on either rank.
     step = whole_dataset_step(net, chunks((30, 50)[rank], *share), loss_fn, score=flat)
-    found = [p.grad.full_tensor() for p in net.parameters()]
+    found = [([p.grad.full_tensor() for p in net.parameters()], float(step.loss))]
+    net.zero_grad()
+    loss = GlobalBatchLoss(dl.DirectLoss(AP()))(flat(net, share[0]), share[1])
+    loss.backward()
+    found.append(([p.grad.full_tensor() for p in net.parameters()], float(loss.detach())))
     with pytest.raises(RankError) as caught:
         whole_dataset_step(net, chunks(30, *share), loss_fn, score=flat)
-    return found, float(step.loss), str(caught.value)
+    return found, str(caught.value)
 
 
 # --- the tests ------------------------------------------------------------------------------------
@@ -337,15 +344,19 @@ def of_three() -> list[Any]:
 def test_two_and_three_processes_end_with_the_parameters_of_one(
     name: str, alone: dict[str, Outcome], of_two: list[Any], of_three: list[Any]
 ) -> None:
-    vector, losses, epsilon = alone[name]
-    assert losses[-1] < losses[0]
+    assert alone[name][1][-1] < alone[name][1][0]
     for ranks in (of_two, of_three):
-        for outcomes, *_ in ranks:
-            assert float((outcomes[name][0] - vector).abs().max()) < 1e-12
-            assert outcomes[name][1] == pytest.approx(losses, abs=1e-12)
-            assert outcomes[name][2] == pytest.approx(epsilon, rel=1e-14)
+        assert_equal([outcomes[name] for outcomes, *_ in ranks], alone[name])
+
+
+def assert_equal(ranks: list[Outcome], alone: Outcome) -> None:
+    wanted, losses, epsilon = alone
+    for vector, its_losses, its_epsilon in ranks:
+        assert float((vector - wanted).abs().max()) < 1e-12
+        assert its_losses == pytest.approx(losses, abs=1e-12)
+        assert its_epsilon == pytest.approx(epsilon, rel=1e-14)
         # Not one bit of difference between the ranks, or they would drift apart.
-        assert all(torch.equal(outcomes[name][0], ranks[0][0][name][0]) for outcomes, *_ in ranks)
+        assert torch.equal(vector, ranks[0][0])
 
 
 def test_the_fit_loop_takes_the_same_steps_on_two_processes(of_two: list[Any]) -> None:
@@ -374,10 +385,11 @@ def test_an_error_on_one_rank_is_raised_on_all(
 def test_a_sharded_network(of_two: list[Any]) -> None:
     net, share = network(), rows()[:2]
     loss = whole(net, 0, share, dl.DirectLoss(AP()))
-    for *_, (found, value, message) in of_two:
-        assert value == pytest.approx(loss)
-        for one, parameter in zip(found, net.parameters(), strict=True):
-            torch.testing.assert_close(one, parameter.grad, rtol=0, atol=1e-12)
+    for *_, (steps, message) in of_two:
+        for found, value in steps:
+            assert value == pytest.approx(loss)
+            for one, parameter in zip(found, net.parameters(), strict=True):
+                torch.testing.assert_close(one, parameter.grad, rtol=0, atol=1e-12)
         assert "fewer chunks on rank [0], wanted the same number of chunks" in message
 
 
@@ -446,15 +458,15 @@ def _ip(*arguments: str) -> int:
     return subprocess.run(["ip", *arguments], stderr=subprocess.DEVNULL, check=False).returncode
 
 
-def _few_steps(rank: int) -> tuple[str, float]:
-    share = tuple(tensor.split(SHARES[2])[rank] for tensor in rows()[:2])
-    interfaces = " ".join(name for _, name in socket.if_nameindex())
-    return interfaces, whole(network(), rank, share, dl.DirectLoss(AP()))
+def _on_a_host(rank: int) -> tuple[set[str], dict[str, Outcome]]:
+    return {name for _, name in socket.if_nameindex()}, trained(rank, 2)
 
 
-def test_two_hosts(hosts: Meeting) -> None:
-    alone = whole(network(), 0, rows()[:2], dl.DirectLoss(AP()))
-    found = run(_few_steps, 2, meeting=hosts)
-    for host, (interfaces, loss) in zip(hosts.hosts, found, strict=True):
-        assert set(interfaces.split()) == {"lo", host.interface}
-        assert loss == pytest.approx(alone)
+def test_two_hosts_end_with_the_parameters_of_one_process(
+    hosts: Meeting, alone: dict[str, Outcome]
+) -> None:
+    found = run(_on_a_host, 2, meeting=hosts)
+    for host, (interfaces, _) in zip(hosts.hosts, found, strict=True):
+        assert interfaces == {"lo", host.interface}
+    for name, outcome in alone.items():
+        assert_equal([outcomes[name] for _, outcomes in found], outcome)
