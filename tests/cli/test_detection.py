@@ -124,6 +124,7 @@ def test_the_page_shows_table_curves_and_pictures(folder: Path) -> None:
     assert page.count("<polyline") == 2 * len(METHODS)
     assert page.count("data:image/jpeg;base64,") > 4
     assert "http" not in page.replace("http-equiv", "")
+    assert re.search(r"<time datetime=[^>]*>\d{4}-\d\d-\d\d \d\d:\d\d UTC</time>", page)
 
 
 def test_the_same_command_again_does_nothing_again(

@@ -14,7 +14,7 @@ from directloss.experiments.detection.experiment import Finished
 from directloss.experiments.detection.pictures import Picture, top_pictures
 from directloss.experiments.detection.results import DetectionResults, Trace
 from directloss.report.files import write_atomically
-from directloss.report.page import render_page
+from directloss.report.page import moment, render_page
 from directloss.report.style import line_styles
 
 _PICTURES = 3
@@ -35,6 +35,7 @@ def write_page(results: DetectionResults, finished: Finished, path: Path) -> Non
     page = render_page(
         "detection.html.j2",
         results=results,
+        created=moment(results.created),
         tables=tables,
         styles=line_styles(results.methods),
         best=best,
