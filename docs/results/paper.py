@@ -5,11 +5,13 @@
 RUNS holds the folders experiment-synthetic and experiment-linear as `directloss experiment` wrote
 them; what the page needs of them is copied to docs/results/synthetic. Without RUNS the page is
 written anew from what lies there.
-The words are in paper.md.jinja; no number of the page comes from anywhere else.
+The words are in paper.md.jinja; no number of the page comes from anywhere else, but for those of
+slow_negative.py, and for the processor time and the effect of rounding, which no file holds.
 """
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import sys
@@ -28,6 +30,7 @@ from directloss.experiments.synthetic.summary import Behind, behind
 
 DOCS = Path(__file__).resolve().parents[1]
 FOLDER = DOCS / "results" / "synthetic"
+SLOW_NEGATIVE = FOLDER / "slow-negative.json"
 RUNS = {"network": "experiment-synthetic", "linear": "experiment-linear"}
 
 
@@ -85,10 +88,7 @@ class Study:
         pairs = zip(
             self.values(left, column, **how), self.values(right, column, **how), strict=True
         )
-        differences = [one - other for one, other in pairs]
-        low, high = paired_bootstrap(differences)
-        text = f"{fmean(differences):+.1f} [{low:+.1f}, {high:+.1f}]"
-        return text.replace("-", "\N{MINUS SIGN}")
+        return interval([one - other for one, other in pairs])
 
     def table(self, columns: list[str], *, methods: list[str] | None = None, **how) -> str:
         """A row a method; mean and deviation over seeds, the best mean of a column in bold."""
@@ -143,6 +143,32 @@ class Study:
         words += "" if epsilon is None else f", epsilon {epsilon:g}"
         return words + (f", L2 {run.settings.l2:g}" if run.settings.l2 else "")
 
+    def epsilon_over_spread(self, method: str, column: str) -> tuple[float, float]:
+        """Before and after training, settings as in the paper; untrained scores have spread 1."""
+        runs = [
+            run
+            for run in self.results.chosen("training")
+            if (run.method, run.column) == (method, column)
+        ]
+        epsilon = runs[0].settings.epsilon
+        assert epsilon is not None
+        return epsilon, epsilon / self.behind(method, column).growth
+
+    def shrunk(self, method: str) -> str:
+        """How many of all reported runs end with a tenth of their first spread or less."""
+        spreads = [run.history.spread for run in self.results.runs if run.method == method]
+        lost = sum(spread[-1] <= spread[0] / 10 for spread in spreads if spread)
+        return f"{lost} of {len(spreads)}"
+
+    def seeds(self, column: str) -> str:
+        """The reported seeds, in words."""
+        found = sorted({run.seed for run in self.results.runs if run.column == column})
+        return f"{found[0]} to {found[-1]}"
+
+    def tuning_seeds(self) -> str:
+        """The seeds that settings are chosen on."""
+        return ", ".join(str(seed) for seed in sorted({t.seed for t in self.results.trials}))
+
     def figure(self, name: str, words: str) -> str:
         """A figure of the study."""
         return f"![{words}](results/synthetic/{self.name}/{FIGURES}/{name}.svg)\n"
@@ -150,6 +176,24 @@ class Study:
     def command(self) -> str:
         """What made the results."""
         return shlex.join(self.results.command)
+
+
+def interval(differences: list[float]) -> str:
+    """Mean and 95 % bootstrap interval of paired differences in points of 100."""
+    low, high = paired_bootstrap(differences)
+    text = f"{fmean(differences):+.1f} [{low:+.1f}, {high:+.1f}]"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def slow_negative(network: Study) -> list[dict[str, str]]:
+    """neg-ap at a rate that the grid lacks: its test AP under noise, and pos-ap minus it."""
+    found = []
+    for name, scores in json.loads(SLOW_NEGATIVE.read_text())["test"].items():
+        slow = [100 * score for score in scores]
+        pairs = zip(network.values("pos-ap", name), slow, strict=True)
+        difference = interval([one - other for one, other in pairs])
+        found.append({"column": name, "mean": f"{fmean(slow):.1f}", "difference": difference})
+    return found
 
 
 def markdown(heads: list[str], rows: list[list[str]], *, numbers: bool = True) -> str:
@@ -210,6 +254,9 @@ def page(network: Study, linear: Study) -> str:
         settings=[column.name for column in network.results.columns if not column.flips],
         noise=[column.name for column in noise_columns(network.results)],
         lost=lost(network),
+        slow_spread=json.loads(SLOW_NEGATIVE.read_text())["smallest final spread"],
+        slow_settings=json.loads(SLOW_NEGATIVE.read_text())["settings"],
+        slow_negative=slow_negative(network),
         unrun=[
             f"{100 * share:g}"
             for share in profiles.default("synthetic").flips

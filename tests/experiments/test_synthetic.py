@@ -225,6 +225,13 @@ def test_the_settings_differ_as_they_say() -> None:
     assert contender("pos-ap", "large-step").method.grid["epsilon"] == (LARGE_EPSILON,)
 
 
+def test_explanations_leave_numbers_of_steps_to_those_who_know_them() -> None:
+    # `--iterations` and the profiles change them; the page tells them beside the explanation.
+    for column in (*columns.NETWORK_SETTINGS.values(), *columns.LINEAR_SETTINGS.values()):
+        assert "iterations" not in column.explanation
+        assert "steps" not in column.explanation
+
+
 def test_data_are_paired_and_flips_stay_out_of_the_test_labels() -> None:
     clean, noisy = draw(TINY, 0.0, 0), draw(TINY, 0.25, 0)
     assert torch.equal(clean.train.features, noisy.train.features)

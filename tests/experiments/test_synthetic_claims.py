@@ -244,6 +244,13 @@ def test_the_page_says_it_all(study: StudyResults) -> None:
     assert "Label noise" not in render(study, {})
 
 
+def test_a_narrow_page_scrolls_the_picture(study: StudyResults) -> None:
+    page = render(study, {"light": "data:image/svg+xml,A", "dark": "data:image/svg+xml,B"})
+    figure = page[page.index('<figure class="picture">') : page.index("</picture>")]
+    assert 'role="region" aria-label="Figure of label noise" tabindex="0"' in figure
+    assert "max(100%, 44rem)" in page, "a legend shrunk to a telephone cannot be read"
+
+
 def test_file_names_are_plain() -> None:
     assert file_name("fair, 20 % flips") == "fair-20-flips"
     assert file_name("large step + momentum") == "large-step-momentum"

@@ -60,7 +60,7 @@ LITERAL = replace(
     FAIR,
     name="literal",
     explanation="The student is drawn like the generator, all weights and biases from N(0, 1), as "
-    "the paper can be read; its untrained scores are far apart. 300 iterations.",
+    "the paper can be read; its untrained scores are far apart.",
     trials=3,
     seeds=3,
     methods=PAPER + OURS,
