@@ -141,6 +141,15 @@ def test_claims_about_missing_methods_are_left_out(study: StudyResults) -> None:
     assert len({s.name for s in STATEMENTS["synthetic"]}) == len(STATEMENTS["synthetic"])
 
 
+def test_a_single_seed_judges_nothing(study: StudyResults) -> None:
+    single = [run for run in study.runs if run.seed == 0 or run.column == "fair"]
+    judged = judge("synthetic", COLUMNS, single)
+    assert {each.column for found in judged for each in found.differences} == {"fair"}
+    none = judge("synthetic", COLUMNS, [run for run in study.runs if run.seed == 0])
+    assert none == []
+    assert "None can be judged" in render(study.model_copy(update={"claims": none}), {})
+
+
 def difference(name: str, holds: bool, left: str = "a") -> Difference:
     return Difference(
         column=name, measure="final", left=left, right="b", mean=0, low=0, high=0, holds=holds

@@ -207,14 +207,20 @@ STATEMENTS: Mapping[Kind, tuple[Statement, ...]] = MappingProxyType(
 
 
 def judge(kind: Kind, columns: Sequence[ColumnRecord], runs: Sequence[StudyRun]) -> list[Claim]:
-    """All claims that the methods at hand allow to judge, by settings chosen as in the paper."""
+    """All claims that the methods at hand allow to judge, by settings chosen as in the paper.
+
+    A column of a single seed judges nothing: its bootstrap interval would be a point.
+    """
     chosen = [run for run in runs if "training" in run.chosen_by]
+    seeds = {
+        column.name: {run.seed for run in chosen if run.column == column.name} for column in columns
+    }
     found = []
     for statement in STATEMENTS[kind]:
         differences = [
             _difference(statement, column.name, left, right, chosen)
             for column in columns
-            if statement.where(column)
+            if statement.where(column) and len(seeds[column.name]) > 1
             for left, right in statement.pairs
             if {left, right} <= {*column.methods, BEST_OTHER}
         ]
