@@ -84,6 +84,9 @@ class Child:
 
 def start(arguments: list[str], said: Path, **environment: str) -> Child:
     """Runs a command in a fork of this process, which has all imports behind it."""
+    # The first optimiser would load it, for most of the length of so short a run.
+    import torch._dynamo  # noqa: F401
+
     import directloss.jobs.train  # noqa: F401
     from directloss.cli import app
 

@@ -17,7 +17,7 @@ from directloss.training.checkpoints import CheckpointError, unpack
 
 DAMAGES = 2000
 RESUMED = 6
-FULL_DISKS = 8
+FULL_DISKS = 16
 CROWDS = 6
 _DISK_MEGABYTES = 4
 
