@@ -33,7 +33,7 @@ def ragged(
     The speed-up is that of the best of five interleaved pairs.
     """
     for lists, length in shapes:
-        for layout in ("rows", "ragged"):
+        for layout in ("rows", "ragged", "ragged, in order"):
             log(f"batches: {lists} lists of {length}, {layout}")
             step, scores = _batch(lists, length, layout)
             calls = effort.calls(_warm(step))
@@ -64,10 +64,13 @@ def _batch(lists: int, length: int, layout: str) -> tuple[Step, Tensor]:
     scores = torch.randn(n, generator=generator) + 0.5 * targets
     loss_fn = dl.DirectLoss(dl.AveragePrecision(), epsilon=0.1)
     groups = None
-    if layout == "ragged":
-        # From half to one and a half of the mean length, in any order, as a loader gives them.
+    if layout != "rows":
+        # From half to one and a half of the mean length: in any order, as a shuffling loader gives
+        # them, or list by list, as a table of queries does.
         weights = 0.5 + torch.rand(lists, generator=generator)
         groups = torch.multinomial(weights, n, replacement=True, generator=generator)
+        if layout == "ragged, in order":
+            groups = groups.sort().values
     else:
         scores, targets = scores.reshape(lists, length), targets.reshape(lists, length)
     scores.requires_grad_()

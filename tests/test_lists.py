@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from torch import Tensor
 import directloss as dl
 from directloss.errors import ArgumentError
 from directloss.lists import Layout as Axes
+from directloss.lists import read_lists
 from tests.cases import TASKS
 from tests.harness import UPDATES, TaskCase, make_loss, solve_batch, value_and_gradient
 from tests.layouts import LAYOUTS, Batch, Layout, fill
@@ -268,3 +271,22 @@ def test_the_axes_are_read_once_in_any_order_and_sign() -> None:
     assert Axes.of(scores, -2).rows == (8, 3)
     with pytest.raises(ArgumentError, match="dim"):
         Axes.of(scores, (0, -3))
+
+
+def test_groups_in_order_are_taken_as_they_lie() -> None:
+    """Queries of a table come list by list as a rule: nothing is moved, and the lists are equal."""
+    scores = torch.randn(3, 12)
+    targets = (torch.rand(3, 12) < 0.5).float()
+    groups = torch.tensor([-2, -2, 0, 5, 5, 5, 5, 9, 9, 10, 10, 10])
+    shuffle = torch.randperm(12)
+    in_order, a_row = read_lists(scores, targets, None, groups, read_targets=np.asarray)
+    shuffled, same = read_lists(
+        scores[:, shuffle], targets[:, shuffle], None, groups[shuffle], read_targets=np.asarray
+    )
+    assert in_order.places is None and shuffled.places is not None
+    assert a_row == same == 5
+    assert in_order.offsets.tolist() == shuffled.offsets.tolist()
+    for begin, end in itertools.pairwise(in_order.offsets):
+        ours = sorted(zip(in_order.scores[begin:end], in_order.targets[begin:end], strict=True))
+        theirs = sorted(zip(shuffled.scores[begin:end], shuffled.targets[begin:end], strict=True))
+        assert ours == theirs

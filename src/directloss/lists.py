@@ -17,7 +17,7 @@ from torch import Tensor
 from directloss.errors import ArgumentError, NonFiniteScoreError
 from directloss.inference._kernel import Array
 from directloss.inference.checks import count_nan, count_positives
-from directloss.inference.grouping import bring_together
+from directloss.inference.grouping import ascending_starts, bring_together
 
 __all__ = ["Dim", "Layout", "Lists", "class_counts", "host", "read_lists"]
 
@@ -201,10 +201,13 @@ def read_lists(
         raise ArgumentError(
             "groups", f"shape {tuple(groups.shape)}", "None, as the task has one target a list"
         )
-    if keep is None and groups is None:
+    starts = np.zeros(1, np.int64) if groups is None else ascending_starts(host(groups))
+    if keep is None and starts is not None:
         rows, length = score_rows.shape
-        offsets = np.arange(rows + 1, dtype=np.int64) * length
-        flat, chosen, places, lists_a_row = score_rows.reshape(-1), target_rows, None, 1
+        begins = np.arange(rows, dtype=np.int64)[:, None] * length + starts
+        offsets = np.append(begins.reshape(-1), rows * length)
+        flat, chosen, places = score_rows.reshape(-1), target_rows, None
+        lists_a_row = int(starts.size)
     else:
         entries = np.broadcast_to(keep, score_rows.shape) if keep is not None else None
         places, offsets, lists_a_row = _gather(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from directloss.inference.grouping import bring_together
+from directloss.inference.grouping import ascending_starts, bring_together
 
 
 def check(groups: np.ndarray) -> None:
@@ -16,6 +16,14 @@ def check(groups: np.ndarray) -> None:
     numbers, counts = np.unique(groups, return_counts=True)
     assert groups[order][starts].tolist() == numbers.tolist()
     assert np.diff(np.append(starts, groups.size)).tolist() == counts.tolist()
+    ascending = ascending_starts(groups)
+    if groups.tolist() == sorted(groups.tolist()):
+        assert ascending is not None and ascending.tolist() == starts.tolist()
+    else:
+        assert ascending is None
+    in_order = ascending_starts(np.sort(groups))
+    assert in_order is not None and in_order.dtype == np.int64
+    assert in_order.tolist() == starts.tolist()
 
 
 @given(st.lists(st.integers(-3, 3) | st.integers(-(2**63), 2**63 - 1), max_size=30))

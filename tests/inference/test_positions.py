@@ -16,6 +16,7 @@ from sklearn.metrics import ndcg_score, precision_score, recall_score
 from directloss.inference.positions import (
     CUTOFF_RELEVANT,
     NO_CUTOFF,
+    SCRATCH_WORDS,
     Divisor,
     configuration_losses,
     metric_positions,
@@ -143,8 +144,13 @@ def solve(
         family.table, family.cutoff, family.decay, int(family.divisor), share_ties,
         np.array([weight for _, weight in terms]), np.array([factor for factor, _ in terms]),
         solution.combination, solution.losses, solution.values, solution.defined,
+        np.empty(0, np.uint64), scratch(max(s.size for s in scores)),
     )  # fmt: skip
     return solution
+
+
+def scratch(longest: int) -> NDArray[np.uint64]:
+    return np.empty(SCRATCH_WORDS * (longest + 8), np.uint64)
 
 
 def evaluate(
@@ -480,6 +486,7 @@ def test_only_the_lists_asked_for_are_written() -> None:
     solve_positions(
         1, 2, scores, gains, np.array([0, 2, 4, 6]), LOG, NO_CUTOFF, 0.0, int(Divisor.IDEAL), True,
         np.array([0.0]), np.array([1.0]), combination, losses, values, defined,
+        np.empty(0, np.uint64), scratch(2),
     )  # fmt: skip
     assert np.isnan(combination).tolist() == [True, True, False, False, True, True]
     assert np.isnan(losses[:, 0]).tolist() == [True, False, True]

@@ -26,12 +26,13 @@ def binary_labels(targets: Array, labels: Array) -> int:
         targets: flat, bool, integer or float.
         labels: out, uint8, as long as `targets`.
     """
-    wrong = 0
+    right = True
     for k in range(targets.size):
         target = targets[k]
-        labels[k] = np.uint8(target == 1)
-        wrong += (target != 0) & (target != 1)
-    if wrong == 0:
+        one = target == 1
+        labels[k] = np.uint8(one)
+        right &= one | (target == 0)
+    if right:
         return -1
     for k in range(targets.size):
         if targets[k] != 0 and targets[k] != 1:
@@ -50,8 +51,8 @@ def count_positives(labels: Array, offsets: Array, counts: Array) -> None:
     """
     for number in range(counts.size):
         count = 0
-        for k in range(offsets[number], offsets[number + 1]):
-            count += labels[k]
+        for label in labels[offsets[number] : offsets[number + 1]]:
+            count += label
         counts[number] = count
 
 

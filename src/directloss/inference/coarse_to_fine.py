@@ -26,7 +26,11 @@ _BLOCKS = 48
 _BLOCK_COST = 150
 _CELL_COST = 7
 """What a block costs a look and a cell the programme, in units of one product of `_weighted`
-(measured: 60 ns and 2.8 ns by 0.4 ns). A look is expected to halve the cells."""
+(measured: 60 ns and 2.8 ns by 0.4 ns)."""
+
+_LONG_LOOK = 1 << 20
+"""Blocks up to which a look may hope to halve the cells. A longer one, which takes time and memory
+of its own, is expected to drop the same share of them as the look before did."""
 
 
 @kernel
@@ -54,7 +58,8 @@ def narrow(
         return
     height = _power_of_two(rows / _BLOCKS)
     width = _power_of_two(columns / _BLOCKS)
-    spans = _worthwhile_spans(fence, height, width, low, high)
+    cells, drop = _cells(fence, low, high), 0.5
+    spans = _worthwhile_spans(fence, height, width, low, high, cells, drop)
     if spans.shape[0] == 0:
         return
     center = positives[positives.size // 2]
@@ -82,16 +87,30 @@ def narrow(
             high,
         )
         height, width = max(height // 2, 1), max(width // 2, 1)
-        spans = _worthwhile_spans(fence, height, width, low, high)
+        before, cells = cells, _cells(fence, low, high)
+        drop = 1.0 - cells / before
+        spans = _worthwhile_spans(fence, height, width, low, high, cells, drop)
 
 
 @kernel
-def _worthwhile_spans(fence: Array, height: int, width: int, low: Array, high: Array) -> Array:
-    """First and last block of each strip of rows, int64; none where a look would not pay."""
-    left, right, first, last = fence
+def _cells(fence: Array, low: Array, high: Array) -> int:
     cells = 0
-    for i in range(first, last):
+    for i in range(fence[2], fence[3]):
         cells += high[i] - low[i] + 1
+    return cells
+
+
+@kernel
+def _worthwhile_spans(
+    fence: Array, height: int, width: int, low: Array, high: Array, cells: int, drop: float
+) -> Array:
+    """First and last block of each strip of rows, int64; none where a look would not pay.
+
+    Args:
+        cells: how many the corridor has.
+        drop: the share of them that the look before dropped.
+    """
+    left, right, first, last = fence
     strips = (last - first + height - 1) // height
     spans = np.empty((strips, 2), np.int64)
     cost = 4 * (right - left + last - first)  # sums and checks of the whole list
@@ -102,7 +121,8 @@ def _worthwhile_spans(fence: Array, height: int, width: int, low: Array, high: A
         spans[strip, 0] = min(low[top] - left, right - left - 1) // width
         spans[strip, 1] = max(spans[strip, 0], (high[bottom - 1] - left - 1) // width)
         cost += (spans[strip, 1] - spans[strip, 0] + 1) * (_BLOCK_COST + bottom - top)
-    if 2 * cost > _CELL_COST * cells:
+    blocks = (spans[:, 1] - spans[:, 0] + 1).sum()
+    if cost > _CELL_COST * cells * (0.5 if blocks <= _LONG_LOOK else drop):
         return spans[:0]
     return spans
 

@@ -6,11 +6,31 @@ import numpy as np
 
 from directloss.inference._kernel import Array, kernel
 
-__all__ = ["bring_together"]
+__all__ = ["ascending_starts", "bring_together"]
 
 _MOST_EMPTY = 4
 """Numbers between the lowest and the highest, for each entry, up to which counting beats sorting:
 they are memory as well."""
+
+
+def ascending_starts(groups: Array) -> Array | None:
+    """Where groups begin, int64 (G,), if the entries come by ascending group already; else None.
+
+    Queries of a ranking table do as a rule, and then nothing has to be moved.
+    """
+    if groups.size and not _is_ascending(groups):
+        return None
+    return np.append(
+        np.zeros(min(groups.size, 1), np.int64), np.flatnonzero(np.diff(groups) != 0) + 1
+    )
+
+
+@kernel
+def _is_ascending(groups: Array) -> bool:
+    for k in range(1, groups.size):
+        if groups[k] < groups[k - 1]:
+            return False
+    return True
 
 
 def bring_together(groups: Array) -> tuple[Array, Array]:

@@ -33,11 +33,14 @@ from enum import IntEnum
 import numpy as np
 
 from directloss.inference._kernel import Array, kernel
-from directloss.inference.runs import SortedList, rank, sort_list
+from directloss.inference.runs import SCRATCH_WORDS as SORTING_WORDS
+from directloss.inference.runs import WORDS_BEFORE_KEYS, SortedList, rank, sort_list
 
 __all__ = [
     "CUTOFF_RELEVANT",
     "NO_CUTOFF",
+    "SCRATCH_WORDS",
+    "WORDS_BEFORE_KEYS",
     "Divisor",
     "configuration_losses",
     "metric_positions",
@@ -46,6 +49,9 @@ __all__ = [
 
 NO_CUTOFF = 2**62
 """Cutoff of a metric that looks at the whole list."""
+
+SCRATCH_WORDS = SORTING_WORDS + 2
+"""Words of scratch memory for each item of a list."""
 
 CUTOFF_RELEVANT = -1
 """Cutoff after as many positions as the list has items of gain > 0 (R-precision)."""
@@ -82,6 +88,8 @@ def solve_positions(
     task_losses: Array,
     values: Array,
     defined: Array,
+    keys: Array,
+    scratch: Array,
 ) -> None:
     """Solve argmax_y F(y) + weight * Delta(y) for lists `first` to `last` of a ragged batch.
 
@@ -113,23 +121,33 @@ def solve_positions(
         task_losses: Output `[L, T]`, Delta. At weight 0 items of lower gain come first in a tie.
         values: Output `[L, T]`, F.
         defined: Output `[L]`.
+        keys: Those of these lists from `sorted_keys`, with labels 0, or none.
+        scratch: uint64, `SCRATCH_WORDS` for each item of the longest list, and 8 items more.
     """
     for index in range(first, last):
         start, stop = offsets[index], offsets[index + 1]
+        size = stop - start
         combination[start:stop] = 0.0
         task_losses[index] = 0.0
         values[index] = 0.0
-        ordered = sort_list(scores[start:stop], gains[start:stop])
-        discounts = _discounts(ordered.gains, discount, cutoff, decay)
+        ordered = sort_list(
+            scores[start:stop],
+            gains[start:stop],
+            keys[start - offsets[first] : stop - offsets[first]],
+            scratch,
+        )
+        rest = scratch[WORDS_BEFORE_KEYS * size + 8 :]
+        discounts, total = rest[:size].view(np.float64), rest[size : 2 * size].view(np.float64)
+        _discounts(ordered.gains, discount, cutoff, decay, discounts)
         base, scale = _normalisation(ordered.gains, discounts, cutoff, divisor)
         defined[index] = scale > 0.0
         if not defined[index]:
             continue
         largest_gain = ordered.gains[-1]
-        total = np.zeros(stop - start)
+        total[:] = 0.0
         for term in range(weights.size):
             weight = weights[term]
-            ranking = rank(ordered, weight / largest_gain)
+            ranking = rank(ordered, weight / largest_gain, rest[2 * size :])
             gain, value = 0.0, 0.0
             for place, entry in enumerate(ranking):
                 gain += ordered.gains[entry] * discounts[place]
@@ -172,7 +190,8 @@ def configuration_losses(
         start, stop = offsets[index], offsets[index + 1]
         losses[index] = 0.0
         ordered_gains = np.sort(gains[start:stop])
-        discounts = _discounts(ordered_gains, discount, cutoff, decay)
+        discounts = np.empty(ordered_gains.size)
+        _discounts(ordered_gains, discount, cutoff, decay, discounts)
         base, scale = _normalisation(ordered_gains, discounts, cutoff, divisor)
         if scale > 0.0:
             gain = 0.0
@@ -204,14 +223,17 @@ def metric_positions(
     for index in range(first, last):
         start, stop = offsets[index], offsets[index + 1]
         metrics[index] = 0.0
-        ordered = sort_list(scores[start:stop], gains[start:stop])
-        discounts = _discounts(ordered.gains, discount, cutoff, decay)
+        size = stop - start
+        scratch = np.empty(SORTING_WORDS * (size + 8), np.uint64)
+        ordered = sort_list(scores[start:stop], gains[start:stop], scratch[:0], scratch)
+        discounts = np.empty(size)
+        _discounts(ordered.gains, discount, cutoff, decay, discounts)
         base, scale = _normalisation(ordered.gains, discounts, cutoff, divisor)
         defined[index] = scale > 0.0
         if not defined[index]:
             continue
-        shared = np.zeros(stop - start)
-        ranking = rank(ordered, 0.0)
+        shared = np.zeros(size)
+        ranking = rank(ordered, 0.0, scratch[WORDS_BEFORE_KEYS * size + 8 :])
         _add_shared_discounts(ordered, ranking, discounts, True, 1.0, shared)
         gain = 0.0
         for entry in ranking:
@@ -220,14 +242,14 @@ def metric_positions(
 
 
 @kernel
-def _discounts(gains: Array, discount: Array, cutoff: int, decay: float) -> Array:
+def _discounts(gains: Array, discount: Array, cutoff: int, decay: float, discounts: Array) -> None:
+    """Write D by place to `discounts`."""
     n = gains.size
-    discounts = np.zeros(n)
+    discounts[:] = 0.0
     for place in range(min(n, _positions(gains, cutoff))):
         discounts[place] = discount[min(place, discount.size - 1)]
         if decay > 0.0:
             discounts[place] *= math.exp(-decay * (place + 1) / n)
-    return discounts
 
 
 @kernel

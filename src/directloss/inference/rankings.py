@@ -18,14 +18,19 @@ from directloss.inference.ground_truth import least_loss
 from directloss.inference.separable import separable
 from directloss.inference.sorting import ranked_classes
 
-__all__ = ["configuration_losses", "scratch_words", "solve_rankings"]
+__all__ = ["WORDS_BEFORE_KEYS", "configuration_losses", "scratch_words", "solve_rankings"]
+
+
+WORDS_BEFORE_KEYS = 2
+"""Words of scratch memory for each item that are written while keys are read: scores, items and the
+prediction."""
 
 
 def scratch_words(weights: Array) -> int:
     """Words of scratch memory for each item of a list."""
-    # Scores, items and the prediction take 2; then 2 for the sort, or later half a word for each
-    # other term and 1 for the weights of the ranks.
-    return 3 + max(1, (int(np.count_nonzero(weights)) + 1) // 2)
+    # After the 2 before the keys 2 for the sort, or later half a word for each other term and 1 for
+    # the weights of the ranks.
+    return WORDS_BEFORE_KEYS + 1 + max(1, (int(np.count_nonzero(weights)) + 1) // 2)
 
 
 @kernel
@@ -50,6 +55,7 @@ def solve_rankings(
     task_losses: Array,
     values: Array,
     defined: Array,
+    keys: Array,
     scratch: Array,
 ) -> None:
     """Solve lists first .. last - 1 of a ragged batch for every term of an update.
@@ -73,6 +79,7 @@ def solve_rankings(
         combination: out, as scores: sum_t coefficients[t] * y_t.
         task_losses, values: out, float64 (L, T): Delta(y_t), and F(y_t) with infinite scores as 0.
         defined: out, bool (L,): False for a list without positives or without negatives.
+        keys: those of these lists from `sorted_keys`, or none.
         scratch: uint64, at least `scratch_words(weights)` for each item of the longest list, and
             8 items more.
     """
@@ -119,6 +126,7 @@ def solve_rankings(
         any_tie = ranked_classes(
             scores[begin:end],
             labels[begin:end],
+            keys[begin - offsets[first] : end - offsets[first]],
             positives,
             negatives,
             positive_items,

@@ -5,17 +5,22 @@ Scores become unsigned integers whose ascending order is the descending order of
 index, so that one array is sorted and everything is read back from it without a gather. A float64
 key needs the whole word; label and index travel beside it.
 
-A counting sort by digits of 11 bits is level with numpy's vectorised sort at a million items and
-ahead of it below, depends on no processor extension, and runs inside a kernel that holds no GIL.
+A counting sort by digits of 11 bits depends on no processor extension, and runs inside a kernel
+that holds no GIL. Where numpy's own sort is vectorised for the processor at hand (with AVX-512 it
+takes a third of the time) `sorted_keys` takes that for long lists and for rows, and the kernels get
+the keys sorted: the same keys, which are all different, so that the order is the same, too.
 """
 
 from __future__ import annotations
+
+from functools import cache
+from time import thread_time
 
 import numpy as np
 
 from directloss.inference._kernel import Array, inlined, kernel
 
-__all__ = ["INDEX", "LABEL", "SHORT", "ranked", "ranked_classes"]
+__all__ = ["INDEX", "LABEL", "SHORT", "ranked", "ranked_classes", "score_bits", "sorted_keys"]
 
 LABEL = np.uint32(1 << 31)
 INDEX = np.uint32((1 << 31) - 1)
@@ -25,6 +30,10 @@ _VALUES = 1 << _BITS
 _DIGIT = np.uint64(_VALUES - 1)
 SHORT = 4096
 """Items of a list below which counters, not items, are what a pass has most of."""
+_WORTH_A_CALL = 1 << 13
+"""Items of all lists below which calling numpy costs more than it saves."""
+_WORTH_A_CALL_EACH = 1 << 11
+"""The same for the mean list, where lists of uneven length are sorted one by one."""
 _SIGN32 = np.uint32(1 << 31)
 _SIGN64 = np.uint64(1 << 63)
 
@@ -48,7 +57,7 @@ def ranked(scores: Array, labels: Array, sorted_scores: Array, order: Array) -> 
         score32 = bits32.view(np.float32)
         for rank in range(keys.size):
             order[rank] = np.uint32(keys[rank])
-            bits32[0] = _key32(np.uint32(keys[rank] >> np.uint64(32)))  # its own inverse
+            bits32[0] = score_bits(keys[rank])
             sorted_scores[rank] = score32[0]
     else:
         keys = _sorted64(scores.view(np.uint64), labels, order, first, second)
@@ -59,10 +68,79 @@ def ranked(scores: Array, labels: Array, sorted_scores: Array, order: Array) -> 
             sorted_scores[rank] = score64[0]
 
 
+def sorted_keys(
+    first: int, last: int, scores: Array, labels: Array, offsets: Array, memory: Array
+) -> Array:
+    """Packed keys of lists first .. last - 1, each list in ranked order, as numpy sorts them.
+
+    Args:
+        scores, labels, offsets: of a ragged batch, as in `ranked`.
+        memory: uint64, an entry for each item of these lists.
+
+    Returns:
+        `memory`, written; or none of it where a kernel's own sort is the faster one: for few items,
+        many short lists of uneven length, scores of 64 bits, or a numpy without a fast sort here.
+    """
+    lists, items = last - first, memory.size
+    if items < _WORTH_A_CALL or scores.itemsize != 4 or not _numpy_is_faster():
+        return memory[:0]
+    size = items // lists
+    even = lists == 1 or bool((np.diff(offsets[first : last + 1]) == size).all())
+    if not even and size < _WORTH_A_CALL_EACH:
+        return memory[:0]
+    _pack(first, last, scores.view(np.uint32), labels, offsets, memory)
+    if even:
+        memory.reshape(lists, size).sort(axis=1)
+    else:
+        for number in range(first, last):
+            begin, end = offsets[number] - offsets[first], offsets[number + 1] - offsets[first]
+            memory[begin:end].sort()
+    return memory
+
+
+@cache
+def _numpy_is_faster() -> bool:
+    """Whether numpy sorts packed keys faster than `_sorted32`: tried once, in some milliseconds.
+
+    No name of a processor extension tells: numpy chooses among several, by its own version.
+    """
+    size = 1 << 16
+    scores = np.random.default_rng(0).normal(size=size).astype(np.float32)
+    bits, labels = scores.view(np.uint32), np.zeros(size, np.uint8)
+    offsets = np.array([0, size])
+    keys, spare = np.empty(size, np.uint64), np.empty(size, np.uint64)
+
+    def by_numpy() -> None:
+        _pack(0, 1, bits, labels, offsets, keys)
+        keys.sort()
+
+    def by_kernel() -> None:
+        _sorted32(bits, labels, keys, spare)
+
+    seconds = {sort: float("inf") for sort in (by_numpy, by_kernel)}
+    for attempt in range(9):  # in turn, so that a busy moment strikes both
+        for sort in seconds:
+            start = thread_time()
+            sort()
+            if attempt > 0:
+                seconds[sort] = min(seconds[sort], thread_time() - start)
+    return seconds[by_numpy] < 0.9 * seconds[by_kernel]
+
+
+@kernel
+def _pack(first: int, last: int, bits: Array, labels: Array, offsets: Array, keys: Array) -> None:
+    begin = offsets[first]
+    for number in range(first, last):
+        start = offsets[number]
+        for k in range(start, offsets[number + 1]):
+            keys[k - begin] = _packed(bits[k], labels[k], k - start)
+
+
 @kernel
 def ranked_classes(
     scores: Array,
     labels: Array,
+    presorted: Array,
     positives: Array,
     negatives: Array,
     positive_items: Array,
@@ -75,12 +153,13 @@ def ranked_classes(
 
     Args:
         scores, labels: as in `ranked`.
+        presorted: this list's keys from `sorted_keys`, or none.
         positives, negatives: out, float64 (P + 1,) and (N + 1,): the scores of each class in ranked
             order. Here and below the last entry is scratch.
         positive_items, negative_items: out, uint32 (P + 1,) and (N + 1,): their indices.
         above, below: out, int32 (P + 1,) and (N + 1,): for each positive the negatives above it,
             tied ones included; for each negative the positives above it, tied ones not.
-        spare: scratch, uint64 (2 n,).
+        spare: scratch, uint64 (2 n,); not used where the keys are presorted.
     """
     size = scores.size
     first, second = spare[:size], spare[size : 2 * size]
@@ -90,12 +169,14 @@ def ranked_classes(
     last_negative = np.nan
     # Labels come in an order that no processor can guess: write twice, advance once.
     if scores.itemsize == 4:
-        keys = _sorted32(scores.view(np.uint32), labels, first, second)
+        keys = presorted
+        if keys.size == 0:
+            keys = _sorted32(scores.view(np.uint32), labels, first, second)
         bits32 = np.empty(1, np.uint32)
         score32 = bits32.view(np.float32)
         for rank in range(keys.size):
             key = keys[rank]
-            bits32[0] = _key32(np.uint32(key >> np.uint64(32)))
+            bits32[0] = score_bits(key)
             score = np.float64(score32[0])
             item = np.uint32(key) & INDEX
             label = (key >> np.uint64(31)) & one
@@ -204,6 +285,12 @@ def _sorted32_short(bits: Array, labels: Array, keys: Array, spare: Array) -> Ar
     _distribute(keys, spare, counts[3], np.uint64(52), digit)
     _distribute(spare, keys, counts[4], np.uint64(59), digit)
     return keys
+
+
+@inlined
+def score_bits(key: np.uint64) -> np.uint32:
+    """Bits of the float32 score in a packed key."""
+    return _key32(np.uint32(key >> np.uint64(32)))  # its own inverse
 
 
 @inlined

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from directloss.inference._kernel import Array
+from directloss.inference.sorting import sorted_keys
 
 __all__ = ["over_lists"]
 
@@ -33,7 +34,11 @@ _lock = Lock()
 
 
 def over_lists(
-    kernel: Callable[..., Any], offsets: Array, *arguments: Any, scratch: int | None = None
+    kernel: Callable[..., Any],
+    offsets: Array,
+    *arguments: Any,
+    scratch: int | None = None,
+    ranked: tuple[Array, Array, int] | None = None,
 ) -> None:
     """Call `kernel(first, last, *arguments)` on ranges that cover all lists.
 
@@ -46,12 +51,15 @@ def over_lists(
         scratch: words of 8 bytes that the kernel needs for each item of its longest list; it gets
             them as one more argument, uint64. The memory stays with the thread: at a million
             items, mapping fresh memory costs more than solving.
+        ranked: scores and labels, flat, of which the kernel gets the `sorted_keys` of its lists as
+            an argument before that; and the words an item of scratch memory that it may write
+            while it reads the keys, which for a single list lie behind those.
     """
     lists = offsets.size - 1
     items = int(offsets[-1])
     if scratch is not None:
         longest = items if lists == 1 else int(np.diff(offsets).max(initial=0))
-        kernel = _WithScratch(kernel, scratch * (longest + 8))
+        kernel = _WithScratch(kernel, scratch * (longest + 8), offsets, ranked)
     workers = min(torch.get_num_threads(), lists, items // _WORTH_A_THREAD)
     if workers <= 1:
         kernel(0, lists, *arguments)
@@ -68,11 +76,27 @@ def over_lists(
 class _WithScratch:
     """A kernel that gets its thread's scratch memory as last argument."""
 
-    def __init__(self, kernel: Callable[..., Any], words: int) -> None:
-        self._kernel, self._words = kernel, words
+    def __init__(
+        self,
+        kernel: Callable[..., Any],
+        words: int,
+        offsets: Array,
+        ranked: tuple[Array, Array, int] | None,
+    ) -> None:
+        self._kernel, self._words, self._offsets, self._ranked = kernel, words, offsets, ranked
 
-    def __call__(self, *arguments: Any) -> None:
-        self._kernel(*arguments, _scratch_memory(self._words))
+    def __call__(self, first: int, last: int, *arguments: Any) -> None:
+        if self._ranked is None:
+            self._kernel(first, last, *arguments, _scratch_memory(self._words))
+            return
+        scores, labels, words_before = self._ranked
+        items = int(self._offsets[last] - self._offsets[first])
+        if last - first == 1:
+            memory, at = _scratch_memory(self._words), words_before * (items + 8)
+        else:
+            memory, at = _scratch_memory(self._words + items), self._words
+        keys = sorted_keys(first, last, scores, labels, self._offsets, memory[at : at + items])
+        self._kernel(first, last, *arguments, keys, memory)
 
 
 def _scratch_memory(words: int) -> Array:

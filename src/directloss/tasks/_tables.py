@@ -116,14 +116,21 @@ class ListTable(Table):
     def read(self, sizes: Array, positives: Array, negatives: Array) -> Read:
         both = (positives > 0) & (negatives > 0)
         offsets = flat_offsets(np.where(both, sizes, 0))
-        owner = np.repeat(np.arange(sizes.size), np.diff(offsets))
-        index = np.arange(offsets[-1]) - offsets[owner]
-        values = np.zeros(index.size)
-        real = index >= self._first
-        values[real] = _checked(
-            self._function(index[real], positives[owner[real]], negatives[owner[real]]),
-            self._name,
-        )
+        values = np.zeros(offsets[-1])
+        if (
+            sizes.size == 1
+        ):  # without a look-up of the list for each entry, most of a long one's time
+            index = np.arange(self._first, offsets[-1])
+            counts = [np.broadcast_to(count, index.size) for count in (positives, negatives)]
+            values[self._first :] = _checked(self._function(index, *counts), self._name)
+        else:
+            owner = np.repeat(np.arange(sizes.size), np.diff(offsets))
+            index = np.arange(offsets[-1]) - offsets[owner]
+            real = index >= self._first
+            values[real] = _checked(
+                self._function(index[real], positives[owner[real]], negatives[owner[real]]),
+                self._name,
+            )
         return Read(values, offsets[:-1], np.ones(sizes.size))
 
 

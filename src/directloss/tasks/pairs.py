@@ -13,7 +13,12 @@ from torch import Tensor
 from directloss.errors import ArgumentError
 from directloss.inference._kernel import Array
 from directloss.inference.ground_truth import MOST_CELLS, grows
-from directloss.inference.rankings import configuration_losses, scratch_words, solve_rankings
+from directloss.inference.rankings import (
+    WORDS_BEFORE_KEYS,
+    configuration_losses,
+    scratch_words,
+    solve_rankings,
+)
 from directloss.inference.threads import over_lists
 from directloss.inference.ties import average_precisions, roc_areas
 from directloss.lists import Lists, class_counts
@@ -129,6 +134,7 @@ class RankingTask(Task):
             solution.values,
             solution.defined,
             scratch=scratch_words(weights),
+            ranked=(lists.scores, lists.targets, WORDS_BEFORE_KEYS),
         )
         return solution
 

@@ -71,6 +71,13 @@ class _ByPosition(Task):
             solution.task_losses,
             solution.values,
             solution.defined,
+            scratch=positions.SCRATCH_WORDS,
+            ranked=(
+                lists.scores,
+                # Equal scores go by gain later, in the direction that each shift asks for.
+                np.zeros(lists.scores.size, np.uint8),
+                positions.WORDS_BEFORE_KEYS,
+            ),
         )
         return solution
 

@@ -1,0 +1,111 @@
+"""Keys that numpy has sorted: the same order, and so the same losses to the last bit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import directloss as dl
+from directloss.inference import sorting
+from directloss.inference.sorting import INDEX, LABEL, sorted_keys
+
+TASKS = [
+    dl.AveragePrecision(),
+    dl.AveragePrecision(k=20),
+    dl.ROCAUC(),
+    dl.NDCG(),
+    dl.PrecisionAtK(30),
+    dl.BEDROC(),
+]
+LAYOUTS = {
+    "one list": [20_000],
+    "rows": [3_000] * 4,
+    "short rows": [50] * 400,
+    "ragged": [9_000, 2_500, 4_000, 2_049],
+    "few items": [200] * 3,
+}
+
+
+def draw(sizes: list[int], style: str = "ties") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(3)
+    n = sum(sizes)
+    scores = rng.normal(size=n)
+    if style == "ties":
+        scores = np.round(scores, 1)
+        scores[rng.random(n) < 0.01] = np.inf
+        scores[rng.random(n) < 0.01] = -0.0
+    labels = (rng.random(n) < 0.2).astype(np.uint8)
+    return scores.astype(np.float32), labels, np.cumsum([0, *sizes])
+
+
+@pytest.mark.parametrize("layout", ["one list", "rows", "short rows", "ragged"])
+def test_keys_hold_each_list_in_ranked_order(layout: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sorting, "_numpy_is_faster", lambda: True)
+    sizes = LAYOUTS[layout]
+    scores, labels, offsets = draw(sizes)
+    first = 0 if len(sizes) == 1 else 1
+    begin = offsets[first]
+    memory = np.empty(scores.size - begin, np.uint64)
+    keys = sorted_keys(first, len(sizes), scores, labels, offsets, memory)
+    assert keys.size == scores.size - begin
+    for a, b in zip(offsets[first:-1], offsets[first + 1 :], strict=True):
+        wanted = np.lexsort((np.arange(b - a), labels[a:b], -scores[a:b]))
+        found = keys[a - begin : b - begin].astype(np.uint32)
+        np.testing.assert_array_equal(found & INDEX, wanted)
+        np.testing.assert_array_equal((found & LABEL) != 0, labels[a:b][wanted] == 1)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "dtype"), [([20_000], np.float64), ([5] * 4_000 + [6], np.float32), ([9], np.float32)]
+)
+def test_what_numpy_is_not_asked_for(
+    sizes: list[int], dtype: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sorting, "_numpy_is_faster", lambda: True)
+    scores, labels, offsets = draw(sizes)
+    memory = np.empty(scores.size, np.uint64)
+    found = sorted_keys(0, len(sizes), scores.astype(dtype), labels, offsets, memory)
+    assert found.size == 0
+
+
+def loss_and_gradient(task: dl.Task, layout: str, style: str) -> tuple[Tensor, Tensor]:
+    sizes = LAYOUTS[layout]
+    flat, labels, _ = draw(sizes, style)
+    scores = torch.from_numpy(flat).requires_grad_()
+    targets = torch.from_numpy(labels)
+    groups = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
+    loss_fn = dl.DirectLoss(task, epsilon=0.3, direction="both", reduction="none")
+    if len(set(sizes)) == 1:
+        shape = (len(sizes), sizes[0])
+        loss = loss_fn(scores.reshape(shape), targets.reshape(shape))
+    else:
+        loss = loss_fn(scores, targets, groups=groups)
+    loss.sum().backward()
+    assert scores.grad is not None
+    return loss.detach(), scores.grad
+
+
+@pytest.mark.parametrize("style", ["ties", "no ties"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("task", TASKS, ids=repr)
+def test_either_sort_gives_the_same_loss(
+    task: dl.Task, layout: str, style: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for numpy_is_faster in (True, False):
+        monkeypatch.setattr(sorting, "_numpy_is_faster", lambda answer=numpy_is_faster: answer)
+        found.append(loss_and_gradient(task, layout, style))
+    (loss, gradient), (other_loss, other_gradient) = found
+    assert torch.equal(loss, other_loss)
+    assert torch.equal(gradient, other_gradient)
+    if style == "no ties":  # the best may tie at +inf, which nothing moves
+        assert gradient.abs().max() > 0
+
+
+def test_which_is_faster_is_found_out_once() -> None:
+    sorting._numpy_is_faster.cache_clear()
+    first = sorting._numpy_is_faster()
+    assert all(sorting._numpy_is_faster() is first for _ in range(3))
+    assert sorting._numpy_is_faster.cache_info().misses == 1
