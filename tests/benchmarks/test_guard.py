@@ -20,8 +20,8 @@ EFFORT = Effort(seconds=0.3, fewest=5, most=15)
 TRIES = 6
 
 BARS = [
-    ("AveragePrecision positive", 100_000, 2.0),
-    ("AveragePrecision positive", 1_000_000, 1.5),
+    ("AveragePrecision positive", 100_000, 1.5),
+    ("AveragePrecision positive", 1_000_000, 1.2),
     ("AveragePrecision negative", 100_000, 6.0),
     ("NDCG positive", 100_000, 3.0),
     ("Jaccard positive", 100_000, 3.0),
@@ -59,6 +59,6 @@ def test_a_step_is_faster_than_blackbox_differentiation() -> None:
         samples = interleave(steps, works[REFERENCE].prepare(case), EFFORT)
         for name in names:
             best[name] = min(best[name], *samples[name].step)
-        if best["blackbox MAP"] > 2 * best["AveragePrecision positive"]:
+        if best["blackbox MAP"] > 3 * best["AveragePrecision positive"]:
             return
-    pytest.fail(f"seconds: {best}; blackbox differentiation is to take at least twice as long")
+    pytest.fail(f"seconds: {best}; blackbox is to take three times as long")
