@@ -59,6 +59,9 @@ def narrow(
     height = _power_of_two(rows / _BLOCKS)
     width = _power_of_two(columns / _BLOCKS)
     cells, drop = _cells(fence, low, high), 0.5
+    # Blocks much wider than the corridor are all crossed, and tell nothing.
+    while width * rows > cells and width > 1:
+        height, width = max(height // 2, 1), width // 2
     spans = _worthwhile_spans(fence, height, width, low, high, cells, drop)
     if spans.shape[0] == 0:
         return
