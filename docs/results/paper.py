@@ -5,13 +5,12 @@
 RUNS holds the folders experiment-synthetic and experiment-linear as `directloss experiment` wrote
 them; what the page needs of them is copied to docs/results/synthetic. Without RUNS the page is
 written anew from what lies there.
-The words are in paper.md.jinja; no number of the page comes from anywhere else, but for those of
-slow_negative.py, and for the processor time and the effect of rounding, which no file holds.
+The words are in paper.md.jinja; no number of the page comes from anywhere else, but for the
+processor time and the effect of rounding, which no file holds.
 """
 
 from __future__ import annotations
 
-import json
 import shlex
 import shutil
 import sys
@@ -30,7 +29,6 @@ from directloss.experiments.synthetic.summary import Behind, behind
 
 DOCS = Path(__file__).resolve().parents[1]
 FOLDER = DOCS / "results" / "synthetic"
-SLOW_NEGATIVE = FOLDER / "slow-negative.json"
 RUNS = {"network": "experiment-synthetic", "linear": "experiment-linear"}
 
 
@@ -52,6 +50,12 @@ def flipped(run: StudyRun) -> float:
 def accurate(run: StudyRun) -> float:
     """Test accuracy at the end, in points of 100."""
     return 100 * run.accuracy[-1] if run.accuracy and not run.diverged else 0.0
+
+
+def collapsed(run: StudyRun) -> bool:
+    """Whether the scores end with a hundredth of their first spread or less."""
+    spread = run.history.spread
+    return bool(spread) and spread[-1] <= spread[0] / 100
 
 
 class Study:
@@ -155,10 +159,16 @@ class Study:
         return epsilon, epsilon / self.behind(method, column).growth
 
     def shrunk(self, method: str) -> str:
-        """How many of all reported runs end with a tenth of their first spread or less."""
-        spreads = [run.history.spread for run in self.results.runs if run.method == method]
-        lost = sum(spread[-1] <= spread[0] / 10 for spread in spreads if spread)
-        return f"{lost} of {len(spreads)}"
+        """How many of all reported runs collapsed."""
+        runs = [run for run in self.results.runs if run.method == method]
+        return f"{sum(collapsed(run) for run in runs)} of {len(runs)}"
+
+    def difference_without_collapse(self, left: str, right: str, column: str) -> str:
+        """As `difference`, settings as in the paper, on the seeds where `right` did not collapse."""
+        gone = self.values(right, column, measure=collapsed)
+        pairs = zip(self.values(left, column), self.values(right, column), gone, strict=True)
+        kept = [one - other for one, other, lost in pairs if not lost]
+        return interval(kept) + (f", {len(kept)} of {len(gone)} seeds" if any(gone) else "")
 
     def seeds(self, column: str) -> str:
         """The reported seeds, in words."""
@@ -183,17 +193,6 @@ def interval(differences: list[float]) -> str:
     low, high = paired_bootstrap(differences)
     text = f"{fmean(differences):+.1f} [{low:+.1f}, {high:+.1f}]"
     return text.replace("-", "\N{MINUS SIGN}")
-
-
-def slow_negative(network: Study) -> list[dict[str, str]]:
-    """neg-ap at a rate that the grid lacks: its test AP under noise, and pos-ap minus it."""
-    found = []
-    for name, scores in json.loads(SLOW_NEGATIVE.read_text())["test"].items():
-        slow = [100 * score for score in scores]
-        pairs = zip(network.values("pos-ap", name), slow, strict=True)
-        difference = interval([one - other for one, other in pairs])
-        found.append({"column": name, "mean": f"{fmean(slow):.1f}", "difference": difference})
-    return found
 
 
 def markdown(heads: list[str], rows: list[list[str]], *, numbers: bool = True) -> str:
@@ -254,9 +253,6 @@ def page(network: Study, linear: Study) -> str:
         settings=[column.name for column in network.results.columns if not column.flips],
         noise=[column.name for column in noise_columns(network.results)],
         lost=lost(network),
-        slow_spread=json.loads(SLOW_NEGATIVE.read_text())["smallest final spread"],
-        slow_settings=json.loads(SLOW_NEGATIVE.read_text())["settings"],
-        slow_negative=slow_negative(network),
         unrun=[
             f"{100 * share:g}"
             for share in profiles.default("synthetic").flips

@@ -40,7 +40,7 @@ from directloss.experiments.synthetic.trial import (
     most_accurate_threshold,
     run_trial,
 )
-from directloss.training.search import Finished
+from directloss.training.search import Finished, plan
 
 TINY = StudyConfig(
     kind="synthetic",
@@ -191,6 +191,17 @@ def test_the_fair_setting_has_fifteen_methods_and_noise_eight() -> None:
     assert len(columns.FAIR.methods) == len({*PAPER, *ADDED}) == 15
     assert len(NOISE) == 8
     assert columns.label_noise(0.3).flips == 0.3
+
+
+def test_under_noise_the_negative_direction_tries_both_rates_and_all_epsilons() -> None:
+    column = columns.label_noise(0.2)
+    tried = plan(contender("neg-ap", column.grid).method, column.trials, TUNING_SEED)
+    assert {(each.learning_rate, each.epsilon) for each in tried} == {
+        (0.03, 0.003),
+        (0.03, 0.01),
+        (0.01, 0.03),
+        (0.01, 0.1),
+    }
 
 
 def test_all_methods_start_from_the_same_network_but_the_control() -> None:

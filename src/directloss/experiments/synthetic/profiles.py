@@ -11,7 +11,7 @@ from directloss.experiments.synthetic.config import StudyConfig
 
 
 def default(kind: Kind) -> StudyConfig:
-    """The network takes about 25 minutes of one core's time, the linear function 4."""
+    """The network takes about 20 minutes of one core's time, the linear function 4."""
     if kind == "linear":
         return StudyConfig(kind=kind, settings=tuple(LINEAR_SETTINGS), flips=(0.2,))
     return StudyConfig(kind=kind, settings=tuple(NETWORK_SETTINGS), flips=(0.1, 0.2, 0.3, 0.4))
