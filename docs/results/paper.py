@@ -164,7 +164,7 @@ class Study:
         return f"{sum(collapsed(run) for run in runs)} of {len(runs)}"
 
     def difference_without_collapse(self, left: str, right: str, column: str) -> str:
-        """As `difference`, settings as in the paper, on the seeds where `right` did not collapse."""
+        """As `difference`, settings as in the paper, but for seeds where `right` collapsed."""
         gone = self.values(right, column, measure=collapsed)
         pairs = zip(self.values(left, column), self.values(right, column), gone, strict=True)
         kept = [one - other for one, other, lost in pairs if not lost]
