@@ -6,16 +6,18 @@ RUNS holds the folders experiment-synthetic and experiment-linear as `directloss
 them; what the page needs of them is copied to docs/results/synthetic. Without RUNS the page is
 written anew from what lies there.
 The words are in paper.md.jinja; no number of the page comes from anywhere else, but for the
-processor time and the effect of rounding, which no file holds.
+processor time, which no file holds. What an earlier run on another processor gave, for what
+rounding does, lies beside the results as earlier.json.
 """
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import sys
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean, quantiles, stdev
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -179,6 +181,44 @@ class Study:
         """The seeds that settings are chosen on."""
         return ", ".join(str(seed) for seed in sorted({t.seed for t in self.results.trials}))
 
+    def earlier(self) -> dict:
+        """The earlier run: its single runs, and its verdicts by claim."""
+        return json.loads((FOLDER / self.name / "earlier.json").read_bytes())
+
+    def apart(self) -> list[float]:
+        """How far each run came out from that of the earlier run with the same settings."""
+        before = {_settings_of(run): 100 * run["test"] for run in self.earlier()["runs"]}
+        now = {_settings_of(run.model_dump()): final(run) for run in self.results.runs}
+        return [abs(now[key] - before[key]) for key in now.keys() & before.keys()]
+
+    def earlier_mean(self, method: str, column: str, rule: Rule = "training") -> float:
+        """`mean` in the earlier run."""
+        runs = [run for run in self.earlier()["runs"] if rule in run["chosen_by"]]
+        return fmean(
+            100 * run["test"] for run in runs if (run["method"], run["column"]) == (method, column)
+        )
+
+    def moved(self, left: str, right: str, rule: Rule = "training") -> float:
+        """The most that a mean difference in the settings of the paper moved, in any column."""
+        return max(
+            abs(
+                self.mean(left, name, rule=rule)
+                - self.mean(right, name, rule=rule)
+                - self.earlier_mean(left, name, rule)
+                + self.earlier_mean(right, name, rule)
+            )
+            for name in (column.name for column in self.results.columns if not column.flips)
+        )
+
+    def turned(self) -> list[str]:
+        """Claims whose verdict was another one, with both."""
+        before = self.earlier()["verdicts"]
+        return [
+            f"“{claim.words.rstrip('.')}” ({before[claim.name]}; now {claim.verdict})"
+            for claim in self.results.claims
+            if claim.name in before and claim.verdict != before[claim.name]
+        ]
+
     def figure(self, name: str, words: str) -> str:
         """A figure of the study."""
         return f"![{words}](results/synthetic/{self.name}/{FIGURES}/{name}.svg)\n"
@@ -186,6 +226,11 @@ class Study:
     def command(self) -> str:
         """What made the results."""
         return shlex.join(self.results.command)
+
+
+def _settings_of(run: dict) -> tuple:
+    settings = tuple(sorted(run["settings"].items()))
+    return run["method"], run["column"], run["seed"], settings
 
 
 def interval(differences: list[float]) -> str:
@@ -238,6 +283,16 @@ def lost(study: Study, below: float = 30.0) -> list[StudyRun]:
     ]
 
 
+def spread_of(values: list[float]) -> dict[str, float]:
+    """Their number, median, upper decile and largest."""
+    return {
+        "count": len(values),
+        "half": quantiles(values, n=2)[0],
+        "nine_tenths": quantiles(values, n=10)[-1],
+        "most": max(values),
+    }
+
+
 def page(network: Study, linear: Study) -> str:
     """The whole of `docs/paper.md`."""
     environment = Environment(
@@ -253,6 +308,7 @@ def page(network: Study, linear: Study) -> str:
         settings=[column.name for column in network.results.columns if not column.flips],
         noise=[column.name for column in noise_columns(network.results)],
         lost=lost(network),
+        apart=spread_of(network.apart()),
         unrun=[
             f"{100 * share:g}"
             for share in profiles.default("synthetic").flips

@@ -68,6 +68,14 @@ def test_the_readme_says_under_how_much_noise_it_wins(paper: ModuleType) -> None
         assert words in readme
 
 
+def test_the_page_says_what_an_earlier_run_gave(paper: ModuleType) -> None:
+    network = paper.Study("network")
+    assert len(network.apart()) > 100
+    turned = {claim.name for claim in network.results.claims} & network.earlier()["verdicts"].keys()
+    assert turned and len(network.turned()) <= len(turned)
+    assert network.earlier()["created"] < network.results.created
+
+
 def test_the_page_names_its_seeds(paper: ModuleType) -> None:
     network = paper.Study("network")
     assert network.tuning_seeds() == "1000"
