@@ -183,8 +183,9 @@ class AveragePrecision(RankingTask):
     .. math:: AP = \frac1P \sum_{i=1}^{P} \mathrm{Prec@}(\text{position of positive } i)
                  = \frac1P \sum_i \frac{i}{i + n_i}, \qquad \Delta = 1 - AP,
 
-    F the pairwise score of `RankingTask`. The positive direction is solved by divide and conquer
-    in (P + N) log N steps, the negative one by the programme in a corridor.
+    F the pairwise score of `RankingTask`. The positive direction is solved by one walk, and divide
+    and conquer in (P + N) log N steps where that crosses itself, the negative one by the programme
+    in a corridor.
 
     With a cutoff, positives past position k count 0; Delta is then at its maximum where no
     positive is in the top k, and the positive direction dead, so that the default is "both".
