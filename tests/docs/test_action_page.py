@@ -1,19 +1,16 @@
 from __future__ import annotations
 
-import importlib
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-FOLDER = Path(__file__).parents[2] / "docs" / "results"
+from tests.page_scripts import FOLDER, load
 
 
-@pytest.fixture
-def action(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+@pytest.fixture(scope="module")
+def action() -> ModuleType:
     """The script that writes the page of the action experiment."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    return importlib.import_module("action")
+    return load("action")
 
 
 def test_the_interval_counts_that_splits_share_photographs(action: ModuleType) -> None:

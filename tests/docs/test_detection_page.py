@@ -1,19 +1,16 @@
 from __future__ import annotations
 
-import importlib
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-FOLDER = Path(__file__).parents[2] / "docs" / "results"
+from tests.page_scripts import FOLDER, load
 
 
-@pytest.fixture
-def detection(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+@pytest.fixture(scope="module")
+def detection() -> ModuleType:
     """The script that writes the page of the detection experiment."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    return importlib.import_module("detection")
+    return load("detection")
 
 
 def test_the_page_is_what_the_kept_results_say(detection: ModuleType) -> None:

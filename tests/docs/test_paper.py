@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from directloss.experiments.synthetic.claims import judge, paired_bootstrap
+from tests.page_scripts import load
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -16,9 +16,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 @pytest.fixture(scope="module")
 def paper() -> ModuleType:
     """The script that writes the page."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(DOCS / "results"))
-        return importlib.import_module("paper")
+    return load("paper")
 
 
 def test_the_page_is_written_from_the_results(paper: ModuleType) -> None:

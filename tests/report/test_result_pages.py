@@ -1,21 +1,17 @@
 from __future__ import annotations
 
-import importlib
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from directloss.report.schema import Results
+from tests.page_scripts import FOLDER, load
 
-FOLDER = Path(__file__).parents[2] / "docs" / "results"
 
-
-@pytest.fixture
-def write(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+@pytest.fixture(scope="module")
+def write() -> ModuleType:
     """The script that writes the pages of results."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    return importlib.import_module("write")
+    return load("write")
 
 
 def test_a_row_a_method_and_the_best_in_bold(write: ModuleType) -> None:

@@ -117,9 +117,8 @@ class ListTable(Table):
         both = (positives > 0) & (negatives > 0)
         offsets = flat_offsets(np.where(both, sizes, 0))
         values = np.zeros(offsets[-1])
-        if (
-            sizes.size == 1
-        ):  # without a look-up of the list for each entry, most of a long one's time
+        if sizes.size == 1:
+            # Without a look-up of each entry's list, which takes most of the time of a long one.
             index = np.arange(self._first, offsets[-1])
             counts = [np.broadcast_to(count, index.size) for count in (positives, negatives)]
             values[self._first :] = _checked(self._function(index, *counts), self._name)
