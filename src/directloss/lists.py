@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,14 +31,15 @@ class Lists:
 
     Attributes:
         scores: float32 or float64, flat, contiguous, without NaN.
-        targets: flat; one a score, or one a list where the task has one target a list.
+        targets: in the form of the task's `read_targets`: flat as a rule; one a score, or one a
+            list where the task has one target a list.
         offsets: int64 (L + 1,).
         places: int64, where each entry stands among the flattened rows; None where the entries are
             the rows.
     """
 
     scores: Array
-    targets: Array
+    targets: Any
     offsets: Array
     places: Array | None = None
 
@@ -170,7 +172,7 @@ def read_lists(
     mask: Tensor | None,
     groups: Tensor | None,
     *,
-    read_targets: Callable[[Array], Array],
+    read_targets: Callable[[Array], Any],
     ignore_index: int | None = None,
 ) -> tuple[Lists, int]:
     """Rows of tensors to the lists that kernels take.

@@ -16,12 +16,13 @@ from sklearn.metrics import ndcg_score, precision_score, recall_score
 from directloss.inference.positions import (
     CUTOFF_RELEVANT,
     NO_CUTOFF,
-    SCRATCH_WORDS,
     Divisor,
     configuration_losses,
     metric_positions,
+    scratch_words,
     solve_positions,
 )
+from directloss.tasks._grades import Gains
 
 Floats = NDArray[np.float64]
 
@@ -140,17 +141,23 @@ def solve(
         np.zeros(len(scores), np.bool_),
     )  # fmt: skip
     solve_positions(
-        0, len(scores), flat, np.concatenate(gains), offsets,
+        0, len(scores), flat, *relevance(np.concatenate(gains)), offsets,
         family.table, family.cutoff, family.decay, int(family.divisor), share_ties,
         np.array([weight for _, weight in terms]), np.array([factor for factor, _ in terms]),
         solution.combination, solution.losses, solution.values, solution.defined,
-        np.empty(0, np.uint64), scratch(max(s.size for s in scores)),
+        np.empty(0, np.uint64), scratch(max(s.size for s in scores), len(terms)),
     )  # fmt: skip
     return solution
 
 
-def scratch(longest: int) -> NDArray[np.uint64]:
-    return np.empty(SCRATCH_WORDS * (longest + 8), np.uint64)
+def relevance(gains: Floats) -> tuple[NDArray[np.uint8], int, Floats]:
+    """Gains as the kernels take them."""
+    found = Gains.of(gains, lambda values: values)
+    return found.grades, found.labels[1], found.gains
+
+
+def scratch(longest: int, terms: int) -> NDArray[np.uint64]:
+    return np.empty(scratch_words(np.ones(terms)) * (longest + 8), np.uint64)
 
 
 def evaluate(
@@ -159,8 +166,9 @@ def evaluate(
     offsets = np.cumsum([0] + [s.size for s in scores])
     metrics, defined = np.full(len(scores), np.nan), np.zeros(len(scores), np.bool_)
     metric_positions(
-        0, len(scores), np.concatenate(scores), np.concatenate(gains), offsets,
+        0, len(scores), np.concatenate(scores), *relevance(np.concatenate(gains)), offsets,
         family.table, family.cutoff, family.decay, int(family.divisor), metrics, defined,
+        np.empty(0, np.uint64), scratch(max(s.size for s in scores), 1),
     )  # fmt: skip
     return metrics, defined
 
@@ -294,7 +302,7 @@ def test_plain_configurations_are_rankings_with_the_loss_reported(family: Family
             assert every.losses[this] == pytest.approx(plain.losses[index, 0], abs=1e-12)
         losses = np.full(len(scores), np.nan)
         configuration_losses(
-            0, len(scores), plain.combination, np.concatenate(gains), offsets,
+            0, len(scores), plain.combination, *relevance(np.concatenate(gains)), offsets,
             family.table, family.cutoff, family.decay, int(family.divisor), losses,
         )  # fmt: skip
         np.testing.assert_allclose(losses, plain.losses[:, 0], atol=1e-12)
@@ -484,9 +492,10 @@ def test_only_the_lists_asked_for_are_written() -> None:
     losses, values = np.full((3, 1), np.nan), np.full((3, 1), np.nan)
     defined = np.zeros(3, np.bool_)
     solve_positions(
-        1, 2, scores, gains, np.array([0, 2, 4, 6]), LOG, NO_CUTOFF, 0.0, int(Divisor.IDEAL), True,
+        1, 2, scores, *relevance(gains), np.array([0, 2, 4, 6]),
+        LOG, NO_CUTOFF, 0.0, int(Divisor.IDEAL), True,
         np.array([0.0]), np.array([1.0]), combination, losses, values, defined,
-        np.empty(0, np.uint64), scratch(2),
+        np.empty(0, np.uint64), scratch(2, 1),
     )  # fmt: skip
     assert np.isnan(combination).tolist() == [True, True, False, False, True, True]
     assert np.isnan(losses[:, 0]).tolist() == [True, False, True]

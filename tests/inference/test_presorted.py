@@ -9,7 +9,7 @@ from torch import Tensor
 
 import directloss as dl
 from directloss.inference import sorting
-from directloss.inference.sorting import INDEX, LABEL, sorted_keys
+from directloss.inference.sorting import INDEX, LABEL, ONE_BIT, sorted_keys
 
 TASKS = [
     dl.AveragePrecision(),
@@ -48,7 +48,7 @@ def test_keys_hold_each_list_in_ranked_order(layout: str, monkeypatch: pytest.Mo
     first = 0 if len(sizes) == 1 else 1
     begin = offsets[first]
     memory = np.empty(scores.size - begin, np.uint64)
-    keys = sorted_keys(first, len(sizes), scores, labels, offsets, memory)
+    keys = sorted_keys(first, len(sizes), scores, labels, offsets, ONE_BIT, memory)
     assert keys.size == scores.size - begin
     for a, b in zip(offsets[first:-1], offsets[first + 1 :], strict=True):
         wanted = np.lexsort((np.arange(b - a), labels[a:b], -scores[a:b]))
@@ -66,15 +66,19 @@ def test_what_numpy_is_not_asked_for(
     monkeypatch.setattr(sorting, "_numpy_is_faster", lambda: True)
     scores, labels, offsets = draw(sizes)
     memory = np.empty(scores.size, np.uint64)
-    found = sorted_keys(0, len(sizes), scores.astype(dtype), labels, offsets, memory)
+    found = sorted_keys(0, len(sizes), scores.astype(dtype), labels, offsets, ONE_BIT, memory)
     assert found.size == 0
 
 
-def loss_and_gradient(task: dl.Task, layout: str, style: str) -> tuple[Tensor, Tensor]:
+def loss_and_gradient(
+    task: dl.Task, layout: str, style: str, graded: bool = False
+) -> tuple[Tensor, Tensor]:
     sizes = LAYOUTS[layout]
     flat, labels, _ = draw(sizes, style)
     scores = torch.from_numpy(flat).requires_grad_()
     targets = torch.from_numpy(labels)
+    if graded:
+        targets = targets * torch.randint(1, 16, targets.shape)
     groups = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
     loss_fn = dl.DirectLoss(task, epsilon=0.3, direction="both", reduction="none")
     if len(set(sizes)) == 1:
@@ -89,14 +93,17 @@ def loss_and_gradient(task: dl.Task, layout: str, style: str) -> tuple[Tensor, T
 
 @pytest.mark.parametrize("style", ["ties", "no ties"])
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("task", TASKS, ids=repr)
+@pytest.mark.parametrize(
+    ("task", "graded"), [*((task, False) for task in TASKS), (dl.NDCG(), True)], ids=repr
+)
 def test_either_sort_gives_the_same_loss(
-    task: dl.Task, layout: str, style: str, monkeypatch: pytest.MonkeyPatch
+    task: dl.Task, graded: bool, layout: str, style: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = []
     for numpy_is_faster in (True, False):
+        torch.manual_seed(0)
         monkeypatch.setattr(sorting, "_numpy_is_faster", lambda answer=numpy_is_faster: answer)
-        found.append(loss_and_gradient(task, layout, style))
+        found.append(loss_and_gradient(task, layout, style, graded))
     (loss, gradient), (other_loss, other_gradient) = found
     assert torch.equal(loss, other_loss)
     assert torch.equal(gradient, other_gradient)

@@ -14,7 +14,8 @@ By this choice of S,
 so that, since D never grows, every argmax is a sort by the shifted score (rearrangement
 inequality), for either sign of the weight, and |weight| is the largest shift of a score.
 
-One sort a list serves all weights (`directloss.inference.runs`).
+One sort a list serves all weights (`directloss.inference.runs`); a ranking is kept as the place of
+each entry of the runs, so that discounts are read and coefficients summed run by run, in order.
 
 | metric        | discount        | cutoff             | decay | divisor |
 |---------------|-----------------|--------------------|-------|---------|
@@ -33,28 +34,37 @@ from enum import IntEnum
 import numpy as np
 
 from directloss.inference._kernel import Array, kernel
-from directloss.inference.runs import SCRATCH_WORDS as SORTING_WORDS
-from directloss.inference.runs import WORDS_BEFORE_KEYS, SortedList, rank, sort_list
+from directloss.inference.runs import Runs, by_gain, by_grade, grade_sizes, places_after
 
 __all__ = [
     "CUTOFF_RELEVANT",
     "NO_CUTOFF",
-    "SCRATCH_WORDS",
     "WORDS_BEFORE_KEYS",
     "Divisor",
     "configuration_losses",
     "metric_positions",
+    "scratch_words",
     "solve_positions",
 ]
 
 NO_CUTOFF = 2**62
 """Cutoff of a metric that looks at the whole list."""
 
-SCRATCH_WORDS = SORTING_WORDS + 2
-"""Words of scratch memory for each item of a list."""
-
 CUTOFF_RELEVANT = -1
 """Cutoff after as many positions as the list has items of gain > 0 (R-precision)."""
+
+WORDS_BEFORE_KEYS = 4
+"""Words of scratch memory for each item that are written while keys are read: scores, items, the
+prediction, discounts, and these shared among ties."""
+
+_BLOCK = 256
+"""Positions for which the decay is taken from its definition; further blocks are multiples."""
+
+
+def scratch_words(weights: Array) -> int:
+    """Words of scratch memory for each item of a list."""
+    # After those before the keys 2 for sorting and merging, and half of one for each other term.
+    return WORDS_BEFORE_KEYS + 2 + (int(np.count_nonzero(weights)) + 1) // 2
 
 
 class Divisor(IntEnum):
@@ -75,6 +85,8 @@ def solve_positions(
     first: int,
     last: int,
     scores: Array,
+    grades: Array,
+    index_bits: int,
     gains: Array,
     offsets: Array,
     discount: Array,
@@ -105,7 +117,9 @@ def solve_positions(
         first, last: Range of lists to solve; others are not touched.
         scores: float32 or float64 `[offsets[-1]]`, no NaN. Infinite scores rank first or last,
             equal to each other; they count as 0 in F.
-        gains: `[offsets[-1]]`, finite, >= 0.
+        grades: uint8 `[offsets[-1]]`, of which `gains` are what each gains; or none.
+        index_bits: Of each of the keys, that its index may have.
+        gains: float64, finite, >= 0: ascending, by grade; or without grades `[offsets[-1]]`.
         offsets: `[L + 1]`; list l is `scores[offsets[l]:offsets[l + 1]]`.
         discount: Table by position, not empty, never growing.
         cutoff: Number of positions that count, `NO_CUTOFF` or `CUTOFF_RELEVANT`.
@@ -121,48 +135,129 @@ def solve_positions(
         task_losses: Output `[L, T]`, Delta. At weight 0 items of lower gain come first in a tie.
         values: Output `[L, T]`, F.
         defined: Output `[L]`.
-        keys: Those of these lists from `sorted_keys`, with labels 0, or none.
-        scratch: uint64, `SCRATCH_WORDS` for each item of the longest list, and 8 items more.
+        keys: Those of these lists from `sorted_keys` with the grades as labels, or none.
+        scratch: uint64, `scratch_words(weights)` for each item of the longest list, and 8 items
+            more.
     """
+    terms = weights.size
+    # Places of the prediction in row 0, of each other term in one of its own.
+    row_of, rows = np.zeros(terms, np.int64), 1
+    for t in range(terms):
+        if weights[t] != 0.0:
+            row_of[t] = rows
+            rows += 1
+    order = np.argsort(coefficients == 0.0, kind="mergesort")  # those with a coefficient first
     for index in range(first, last):
         start, stop = offsets[index], offsets[index + 1]
-        size = stop - start
-        combination[start:stop] = 0.0
+        n = stop - start
         task_losses[index] = 0.0
         values[index] = 0.0
-        ordered = sort_list(
+        runs, discounts, shared, rest = _sort(
             scores[start:stop],
-            gains[start:stop],
+            grades[start:stop],
+            index_bits,
+            gains if grades.size > 0 else gains[start:stop],
+            discount,
+            cutoff,
+            decay,
+            share_ties,
             keys[start - offsets[first] : stop - offsets[first]],
             scratch,
         )
-        rest = scratch[WORDS_BEFORE_KEYS * size + 8 :]
-        discounts, total = rest[:size].view(np.float64), rest[size : 2 * size].view(np.float64)
-        _discounts(ordered.gains, discount, cutoff, decay, discounts)
-        base, scale = _normalisation(ordered.gains, discounts, cutoff, divisor)
+        base, scale = _normalisation(runs, discounts, cutoff, divisor)
         defined[index] = scale > 0.0
         if not defined[index]:
+            combination[start:stop] = 0.0
             continue
-        largest_gain = ordered.gains[-1]
-        total[:] = 0.0
-        for term in range(weights.size):
-            weight = weights[term]
-            ranking = rank(ordered, weight / largest_gain, rest[2 * size :])
-            gain, value = 0.0, 0.0
-            for place, entry in enumerate(ranking):
-                gain += ordered.gains[entry] * discounts[place]
-                if math.isfinite(ordered.scores[entry]):
-                    value += ordered.scores[entry] * discounts[place]
-            task_losses[index, term] = max(0.0, 1.0 - (gain - base) / scale)
-            values[index, term] = value * largest_gain / scale
-            factor = coefficients[term] * largest_gain / scale
+        largest = runs.gains[-1]
+        row = n // 2 + 1
+        for t in range(terms):
+            if weights[t] != 0.0:
+                places = rest[row_of[t] * row : (row_of[t] + 1) * row].view(np.uint32)[:n]
+                places_after(runs, weights[t] / largest, places, rest[rows * row :])
+        table = rest[: rows * row].view(np.uint32).reshape(rows, 2 * row)
+        for k in range(0, terms, 2):
+            a, b = order[k], order[min(k + 1, terms - 1)]
+            _write_two(
+                runs,
+                discounts,
+                shared if weights[a] == 0.0 else discounts,
+                shared if weights[b] == 0.0 else discounts,
+                share_ties,
+                table[row_of[a]],
+                table[row_of[b]],
+                coefficients[a] * largest / scale,
+                coefficients[b] * largest / scale if k + 1 < terms else 0.0,
+                k == 0,
+                combination[start:stop],
+                task_losses[index, a : a + 1],
+                task_losses[index, b : b + 1],
+                values[index, a : a + 1],
+                values[index, b : b + 1],
+            )
+        for t in range(terms):
+            task_losses[index, t] = max(0.0, 1.0 - (task_losses[index, t] - base) / scale)
+            values[index, t] *= largest / scale
+
+
+@kernel
+def _write_two(
+    runs: Runs,
+    discounts: Array,
+    mean_a: Array,
+    mean_b: Array,
+    share_ties: bool,
+    places_a: Array,
+    places_b: Array,
+    factor_a: float,
+    factor_b: float,
+    fresh: bool,
+    combination: Array,
+    gain_a: Array,
+    gain_b: Array,
+    value_a: Array,
+    value_b: Array,
+) -> None:
+    """Write factor_a * D(place) + factor_b * D(place) of two rankings, and what they gain.
+
+    Two in one pass over the entries, which is all that most updates have.
+
+    Args:
+        discounts: D by place.
+        mean_a, mean_b: what stands for it in `combination`.
+        places_a, places_b: of the entries, uint32.
+        fresh: whether `combination` is still to be written, else added to.
+        combination: out, a list.
+        gain_a, gain_b, value_a, value_b: out, (1,): sum_i g_i D(place of i), sum_i phi_i D.
+    """
+    total_a = total_b = sum_a = sum_b = 0.0
+    for run in range(runs.gains.size):
+        entry, end = np.uint64(runs.bounds[run]), np.uint64(runs.bounds[run + 1])
+        run_a = run_b = 0.0
+        while entry < end:
+            score, stop = runs.scores[entry], entry + np.uint64(1)
             if share_ties:
-                _add_shared_discounts(ordered, ranking, discounts, weight == 0.0, factor, total)
-            else:
-                for place, entry in enumerate(ranking):
-                    total[entry] += factor * discounts[place]
-        for entry in range(stop - start):
-            combination[start + ordered.items[entry]] = total[entry]
+                while stop < end and runs.scores[stop] == score:
+                    stop += np.uint64(1)
+            score = score if math.isfinite(score) else 0.0
+            share = 0.0
+            for k in range(entry, stop):
+                at_a, at_b = places_a[k], places_b[k]
+                run_a += discounts[at_a]
+                run_b += discounts[at_b]
+                sum_a += score * discounts[at_a]
+                sum_b += score * discounts[at_b]
+                share += factor_a * mean_a[at_a] + factor_b * mean_b[at_b]
+            if stop - entry > np.uint64(1):
+                share /= np.float64(stop - entry)
+            for k in range(entry, stop):
+                item = runs.items[k]
+                combination[item] = share if fresh else combination[item] + share
+            entry = stop
+        total_a += runs.gains[run] * run_a
+        total_b += runs.gains[run] * run_b
+    gain_a[0], gain_b[0] = total_a, total_b
+    value_a[0], value_b[0] = sum_a, sum_b
 
 
 @kernel
@@ -170,6 +265,8 @@ def configuration_losses(
     first: int,
     last: int,
     configurations: Array,
+    grades: Array,
+    index_bits: int,
     gains: Array,
     offsets: Array,
     discount: Array,
@@ -186,18 +283,33 @@ def configuration_losses(
         configurations: float64, flat, in place of scores.
         losses: Output `[L]`; 0 where the metric is undefined. Others as in `solve_positions`.
     """
+    longest = 0
+    for index in range(first, last):
+        longest = max(longest, offsets[index + 1] - offsets[index])
+    scratch = np.empty((WORDS_BEFORE_KEYS + 3) * (longest + 8), np.uint64)
     for index in range(first, last):
         start, stop = offsets[index], offsets[index + 1]
         losses[index] = 0.0
-        ordered_gains = np.sort(gains[start:stop])
-        discounts = np.empty(ordered_gains.size)
-        _discounts(ordered_gains, discount, cutoff, decay, discounts)
-        base, scale = _normalisation(ordered_gains, discounts, cutoff, divisor)
+        # Nothing here depends on the order of the scores, but the runs come with it.
+        runs, discounts, _, _ = _sort(
+            configurations[start:stop],
+            grades[start:stop],
+            index_bits,
+            gains if grades.size > 0 else gains[start:stop],
+            discount,
+            cutoff,
+            decay,
+            False,
+            scratch[:0],
+            scratch,
+        )
+        base, scale = _normalisation(runs, discounts, cutoff, divisor)
         if scale > 0.0:
             gain = 0.0
-            for place in range(start, stop):
-                gain += gains[place] * configurations[place]
-            losses[index] = 1.0 + base / scale - gain / ordered_gains[-1]
+            for run in range(runs.gains.size):
+                for entry in range(runs.bounds[run], runs.bounds[run + 1]):
+                    gain += runs.gains[run] * configurations[start + runs.items[entry]]
+            losses[index] = 1.0 + base / scale - gain / runs.gains[-1]
 
 
 @kernel
@@ -205,6 +317,8 @@ def metric_positions(
     first: int,
     last: int,
     scores: Array,
+    grades: Array,
+    index_bits: int,
     gains: Array,
     offsets: Array,
     discount: Array,
@@ -213,6 +327,8 @@ def metric_positions(
     divisor: int,
     metrics: Array,
     defined: Array,
+    keys: Array,
+    scratch: Array,
 ) -> None:
     """Evaluate 1 - Delta with the mean over all orders of tied items, for lists `first` to `last`.
 
@@ -223,89 +339,141 @@ def metric_positions(
     for index in range(first, last):
         start, stop = offsets[index], offsets[index + 1]
         metrics[index] = 0.0
-        size = stop - start
-        scratch = np.empty(SORTING_WORDS * (size + 8), np.uint64)
-        ordered = sort_list(scores[start:stop], gains[start:stop], scratch[:0], scratch)
-        discounts = np.empty(size)
-        _discounts(ordered.gains, discount, cutoff, decay, discounts)
-        base, scale = _normalisation(ordered.gains, discounts, cutoff, divisor)
+        runs, discounts, shared, rest = _sort(
+            scores[start:stop],
+            grades[start:stop],
+            index_bits,
+            gains if grades.size > 0 else gains[start:stop],
+            discount,
+            cutoff,
+            decay,
+            True,
+            keys[start - offsets[first] : stop - offsets[first]],
+            scratch,
+        )
+        base, scale = _normalisation(runs, discounts, cutoff, divisor)
         defined[index] = scale > 0.0
         if not defined[index]:
             continue
-        shared = np.zeros(size)
-        ranking = rank(ordered, 0.0, scratch[WORDS_BEFORE_KEYS * size + 8 :])
-        _add_shared_discounts(ordered, ranking, discounts, True, 1.0, shared)
+        places = rest.view(np.uint32)
         gain = 0.0
-        for entry in ranking:
-            gain += ordered.gains[entry] * shared[entry]
+        for run in range(runs.gains.size):
+            total = 0.0
+            for entry in range(runs.bounds[run], runs.bounds[run + 1]):
+                total += shared[places[entry]]
+            gain += runs.gains[run] * total
         metrics[index] = (gain - base) / scale
 
 
 @kernel
-def _discounts(gains: Array, discount: Array, cutoff: int, decay: float, discounts: Array) -> None:
-    """Write D by place to `discounts`."""
-    n = gains.size
-    discounts[:] = 0.0
-    for place in range(min(n, _positions(gains, cutoff))):
-        discounts[place] = discount[min(place, discount.size - 1)]
-        if decay > 0.0:
-            discounts[place] *= math.exp(-decay * (place + 1) / n)
+def _sort(
+    scores: Array,
+    grades: Array,
+    index_bits: int,
+    gains: Array,
+    discount: Array,
+    cutoff: int,
+    decay: float,
+    share_ties: bool,
+    keys: Array,
+    scratch: Array,
+) -> tuple[Runs, Array, Array, Array]:
+    """Sort one list, and find its discounts.
+
+    Returns:
+        The list as runs; D by place; the same, shared among ties if `share_ties`; and the scratch
+        memory that is left, in which the places of the prediction come first.
+    """
+    n = scores.size
+    row = n // 2 + 1
+    discounts, rest = scratch[:n].view(np.float64), scratch[n:]
+    shared, rest = rest[:n].view(np.float64), rest[n:]
+    ordered, rest = rest[:n].view(np.float64), rest[n:]
+    items, rest = rest[:row].view(np.uint32)[:n], rest[row:]
+    places = rest[:row].view(np.uint32)[:n]
+    sizes = np.zeros(gains.size if grades.size > 0 else 0, np.int64)
+    relevant = 0
+    if grades.size > 0:
+        grade_sizes(grades, sizes)
+        for grade in range(sizes.size):
+            relevant += sizes[grade] * (gains[grade] > 0.0)
+    elif cutoff == CUTOFF_RELEVANT:
+        relevant = int(np.count_nonzero(gains))
+    most = min(n, relevant if cutoff == CUTOFF_RELEVANT else cutoff)
+    if decay == 0.0 and most == n and discount.size >= n:
+        discounts = discount[:n]
+    else:
+        _discounts(discount, most, decay, discounts)
+    if share_ties:
+        shared[:] = discounts
+    else:
+        shared = discounts
+    changed = shared if share_ties else shared[:0]
+    if grades.size > 0 or n == 0:
+        runs = by_grade(
+            scores,
+            grades,
+            index_bits,
+            gains,
+            sizes,
+            keys,
+            discounts,
+            changed,
+            ordered,
+            items,
+            places,
+            rest[row:],
+        )
+    else:
+        runs = by_gain(scores, gains, keys, discounts, changed, places)
+    return runs, discounts, shared, rest
 
 
 @kernel
-def _positions(gains: Array, cutoff: int) -> int:
-    if cutoff == CUTOFF_RELEVANT:
-        return int(np.count_nonzero(gains))
-    return cutoff
+def _discounts(discount: Array, most: int, decay: float, discounts: Array) -> None:
+    """Write D by place, 0 from place `most` on."""
+    n = discounts.size
+    end = discount.size - 1
+    for place in range(most):
+        discounts[place] = discount[min(place, end)]
+    discounts[most:] = 0.0
+    if decay == 0.0:
+        return
+    # exp(a + b) = exp(a) exp(b): the exponential itself is needed for one block, and once a block.
+    within = np.empty(min(most, _BLOCK))
+    for place in range(within.size):
+        within[place] = math.exp(-decay * (place + 1) / n)
+    for begin in range(0, most, _BLOCK):
+        before = math.exp(-decay * begin / n)
+        for place in range(begin, min(begin + _BLOCK, most)):
+            discounts[place] *= before * within[place - begin]
 
 
 @kernel
-def _normalisation(
-    gains: Array, discounts: Array, cutoff: int, divisor: int
-) -> tuple[float, float]:
-    """Return B and Z of a list with ascending gains; Z = 0 where the metric is undefined."""
-    n = gains.size
-    if n == 0 or gains[-1] == 0.0:
+def _normalisation(runs: Runs, discounts: Array, cutoff: int, divisor: int) -> tuple[float, float]:
+    """Return B and Z of a list; Z = 0 where the metric is undefined.
+
+    Summed run by run, as `_write_two` does, so that the best ranking has a loss of exactly 0.
+    """
+    count, n = runs.gains.size, discounts.size
+    if count == 0 or runs.gains[-1] == 0.0:
         return 0.0, 0.0
-    if divisor == Divisor.CUTOFF:
-        return 0.0, float(_positions(gains, cutoff))
-    if divisor == Divisor.TOTAL:
-        return 0.0, gains.sum()
     best, worst = 0.0, 0.0
-    for place in range(n):
-        best += gains[n - 1 - place] * discounts[place]
-        worst += gains[place] * discounts[place]
+    positives, total = 0, 0.0
+    for run in range(count):
+        gain, size = runs.gains[run], runs.bounds[run + 1] - runs.bounds[run]
+        if gain == 0.0:
+            continue
+        positives += size
+        total += gain * size
+        if divisor == Divisor.IDEAL or divisor == Divisor.RANGE:
+            best += gain * discounts[n - runs.bounds[run + 1] : n - runs.bounds[run]].sum()
+        if divisor == Divisor.RANGE:
+            worst += gain * discounts[runs.bounds[run] : runs.bounds[run + 1]].sum()
+    if divisor == Divisor.CUTOFF:
+        return 0.0, float(positives if cutoff == CUTOFF_RELEVANT else cutoff)
+    if divisor == Divisor.TOTAL:
+        return 0.0, total
     if divisor == Divisor.IDEAL:
         return 0.0, best
     return worst, best - worst
-
-
-@kernel
-def _add_shared_discounts(
-    ordered: SortedList,
-    ranking: Array,
-    discounts: Array,
-    across_gains: bool,
-    factor: float,
-    total: Array,
-) -> None:
-    """Add factor * (mean discount of its tie) to the total of each entry.
-
-    A tie is a stretch of the ranking with equal scores and, unless `across_gains`, equal gains.
-    """
-    n = ranking.size
-    place = 0
-    while place < n:
-        head = ranking[place]
-        stop, tie = place, 0.0
-        while (
-            stop < n
-            and ordered.scores[ranking[stop]] == ordered.scores[head]
-            and (across_gains or ordered.gains[ranking[stop]] == ordered.gains[head])
-        ):
-            tie += discounts[stop]
-            stop += 1
-        mean = factor * (tie / (stop - place))
-        for tied in range(place, stop):
-            total[ranking[tied]] += mean
-        place = stop

@@ -5,6 +5,9 @@ shifts. Items of equal gain are shifted alike and so never change order among th
 is therefore sorted once, into one run of descending scores for each distinct gain; each shift only
 merges these runs: O(n log G) after the sort for G distinct gains, O(n) for 0/1. Where gains are
 too many for that to pay, each shift sorts anew.
+
+An *entry* is an item's place among the runs, by ascending gain and, within a gain, by descending
+score. A ranking is said by the place that each entry takes in it, from 0.
 """
 
 from __future__ import annotations
@@ -14,90 +17,196 @@ from typing import NamedTuple
 import numpy as np
 
 from directloss.inference._kernel import Array, kernel
-from directloss.inference.sorting import INDEX, ranked, score_bits
+from directloss.inference.grades import MOST_GRADES
+from directloss.inference.sorting import INDEX, ranked, score_bits, sorted32
 
-__all__ = ["SCRATCH_WORDS", "WORDS_BEFORE_KEYS", "SortedList", "rank", "sort_list"]
-
-WORDS_BEFORE_KEYS = 3
-"""Words of scratch memory for each item that `sort_list` writes while it reads keys."""
-
-SCRATCH_WORDS = WORDS_BEFORE_KEYS + 2
-"""Words of scratch memory for each item that `sort_list` and `rank` need together."""
-
-_MOST_GRADES = 16
-"""Distinct gains up to which counting and merging beat sorting: four merges cost one sort."""
+__all__ = ["Runs", "by_gain", "by_grade", "grade_sizes", "places_after"]
 
 
-class SortedList(NamedTuple):
+class Runs(NamedTuple):
     """One list by ascending gain and, within a gain, by descending score."""
 
     items: Array
-    """The place in the list of each entry of `scores` and `gains`."""
+    """uint32 (n,): the place in the list of each entry."""
     scores: Array
+    """float64 (n,), by entry."""
     gains: Array
-    runs: Array
-    """Entries `runs[r]` to `runs[r + 1]` have the r-th smallest gain."""
+    """float64 (R,): the gain of each run, ascending."""
+    bounds: Array
+    """int64 (R + 1,): run r is the entries bounds[r] to bounds[r + 1], at least one."""
 
 
 @kernel
-def sort_list(scores: Array, gains: Array, keys: Array, scratch: Array) -> SortedList:
-    """Sort one list of float32 or float64 scores without NaN and float64 gains >= 0.
+def grade_sizes(grades: Array, sizes: Array) -> None:
+    """Number of items of each grade.
 
     Args:
-        keys: those of the list from `sorted_keys`, with labels 0; or none.
-        scratch: uint64, `WORDS_BEFORE_KEYS` for each item and 8 more; what is returned lives in it.
+        grades: uint8 (n,).
+        sizes: out, int64 (G,).
     """
-    n = scores.size
-    grades = _distinct(gains)
-    if grades.size == 0 and n > 0:
-        return _sort_ungraded(scores, gains)
-    ordered_scores, ordered_gains = (
-        scratch[:n].view(np.float64),
-        scratch[n : 2 * n].view(np.float64),
-    )
-    rest = scratch[2 * n :]
-    items = rest[: n // 2 + 1].view(np.uint32)[:n]
-    grade_of = rest[n // 2 + 1 : n // 2 + 2 + n // 8].view(np.uint8)
-    runs = np.zeros(grades.size + 1, np.int64)
-    for k in range(n):
-        grade = _search(grades, grades.size, gains[k])
-        grade_of[k] = grade
-        runs[grade + 1] += 1
-    runs = np.cumsum(runs)
-    ends = runs[:-1].copy()
-    if keys.size > 0:
-        word = np.empty(1, np.uint32)
-        score = word.view(np.float32)
-        for place in range(n):
-            key = keys[place]
-            item = np.uint32(key) & INDEX
-            word[0] = score_bits(key)
-            entry = ends[grade_of[item]]
-            ends[grade_of[item]] += 1
-            items[entry], ordered_scores[entry] = item, score[0]
-    else:
-        sorted_scores, by_score = _descending(scores)
-        for place in range(n):
-            item = by_score[place]
-            entry = ends[grade_of[item]]
-            ends[grade_of[item]] += 1
-            items[entry], ordered_scores[entry] = item, sorted_scores[place]
-    for grade in range(grades.size):
-        ordered_gains[runs[grade] : runs[grade + 1]] = grades[grade]
-    return SortedList(items, ordered_scores, ordered_gains, runs)
+    # A pass for each grade, many items at once: cheaper than one that waits for its own counters.
+    rest = grades.size
+    for grade in range(1, sizes.size):
+        count = 0
+        for other in grades:
+            count += other == grade
+        sizes[grade] = count
+        rest -= count
+    sizes[0] = rest
 
 
 @kernel
-def _sort_ungraded(scores: Array, gains: Array) -> SortedList:
-    """`sort_list` for more distinct gains than are worth counting."""
-    sorted_scores, by_score = _descending(scores)
-    descending_gains, by_gain = _descending(-gains[by_score])
-    ordered_gains = -descending_gains
-    starts = np.flatnonzero(ordered_gains[1:] != ordered_gains[:-1]) + 1
-    runs = np.zeros(starts.size + 2, np.int64)
-    runs[1:-1] = starts
-    runs[-1] = scores.size
-    return SortedList(by_score[by_gain], sorted_scores[by_gain], ordered_gains, runs)
+def by_grade(
+    scores: Array,
+    grades: Array,
+    index_bits: int,
+    gains: Array,
+    sizes: Array,
+    keys: Array,
+    discounts: Array,
+    shared: Array,
+    ordered: Array,
+    items: Array,
+    places: Array,
+    scratch: Array,
+) -> Runs:
+    """Sort one list whose items have one of a few grades.
+
+    Args:
+        scores: float32 or float64 (n,), no NaN.
+        grades: uint8 (n,).
+        index_bits: of a key, that the index may have; the grade stands above them.
+        gains: float64 (G,), ascending: what each grade gains.
+        sizes: int64 (G,), of `grade_sizes`.
+        keys: of `sorted_keys` with the grades as labels; or none.
+        discounts: float64 (n,), by place from 0.
+        shared: float64 (n,), by place: in, a copy of `discounts`; out, the mean of those of equal
+            score. Or none.
+        ordered, items, places: out, float64, uint32 and uint32 (n,): the memory of what is
+            returned; and the place of each entry without a shift, the lower gain first in a tie.
+        scratch: uint64 (2 n,); not used where there are keys.
+    """
+    n = scores.size
+    by_score, order = ordered[:0], items[:0]
+    if scores.itemsize == 4:
+        if keys.size == 0:
+            keys = sorted32(
+                scores.view(np.uint32), grades, index_bits, scratch[:n], scratch[n : 2 * n]
+            )
+    else:
+        by_score = scratch[:n].view(np.float64)
+        order = scratch[n : n + n // 2 + 1].view(np.uint32)[:n]
+        ranked(scores, grades, by_score, order)
+    ends, starts = np.empty(sizes.size, np.uint64), np.empty(sizes.size, np.int64)
+    starts[0:1] = 0
+    starts[1:] = np.cumsum(sizes)[:-1]
+    ends[:] = starts
+    below = np.uint32(index_bits)
+    index = np.uint32((np.uint64(1) << np.uint64(index_bits)) - np.uint64(1))
+    word = np.empty(1, np.uint32)
+    score32 = word.view(np.float32)
+    last, head = np.nan, 0
+    for place in range(n):
+        if scores.itemsize == 4:
+            key = keys[place]
+            word[0] = score_bits(key)
+            score = np.float64(score32[0])
+            item = np.uint32(key) & index
+            grade = np.uint64(np.uint32(key) >> below)
+        else:
+            score, item = by_score[place], order[place] & INDEX
+            grade = np.uint64(grades[item])
+        if score != last:
+            if place - head > 1:
+                _settle(last, head, place, ordered, starts, ends, discounts, shared, places)
+            last, head = score, place
+        entry = ends[grade]
+        ends[grade] = entry + np.uint64(1)
+        ordered[entry], items[entry], places[entry] = score, item, place
+    if n - head > 1:
+        _settle(last, head, n, ordered, starts, ends, discounts, shared, places)
+    return _without_empty(items, ordered, gains, sizes)
+
+
+@kernel
+def _settle(
+    score: float,
+    head: int,
+    stop: int,
+    ordered: Array,
+    starts: Array,
+    ends: Array,
+    discounts: Array,
+    shared: Array,
+    places: Array,
+) -> None:
+    """Order a tie at places head .. stop - 1 by grade, and share its discounts."""
+    place = head
+    for grade in range(starts.size):
+        first = np.int64(ends[grade])
+        while first > starts[grade] and ordered[first - 1] == score:
+            first -= 1
+        for entry in range(first, np.int64(ends[grade])):
+            places[entry] = place
+            place += 1
+    if shared.size > 0:
+        _share(head, stop, discounts, shared)
+
+
+@kernel
+def _share(head: int, stop: int, discounts: Array, shared: Array) -> None:
+    total = 0.0
+    for place in range(head, stop):
+        total += discounts[place]
+    shared[head:stop] = total / (stop - head)
+
+
+@kernel
+def _without_empty(items: Array, ordered: Array, gains: Array, sizes: Array) -> Runs:
+    bounds, run_gains = np.zeros(sizes.size + 1, np.int64), np.empty(sizes.size)
+    filled = 0
+    for grade in range(sizes.size):
+        if sizes[grade] > 0:
+            bounds[filled + 1] = bounds[filled] + sizes[grade]
+            run_gains[filled] = gains[grade]
+            filled += 1
+    return Runs(items, ordered, run_gains[:filled], bounds[: filled + 1])
+
+
+@kernel
+def by_gain(
+    scores: Array, gains: Array, keys: Array, discounts: Array, shared: Array, places: Array
+) -> Runs:
+    """Sort one list of any gains; arguments and result as in `by_grade`.
+
+    Args:
+        gains: float64 (n,), >= 0.
+    """
+    n = scores.size
+    if keys.size > 0:
+        sorted_scores, by_score = np.empty(n), np.empty(n, np.uint32)
+        word = np.empty(1, np.uint32)
+        score32 = word.view(np.float32)
+        for place in range(n):
+            word[0] = score_bits(keys[place])
+            sorted_scores[place] = score32[0]
+            by_score[place] = np.uint32(keys[place]) & INDEX
+    else:
+        sorted_scores, by_score = _descending(scores)
+    descending_gains, order = _descending(-gains[by_score])
+    ordered_gains, ordered = -descending_gains, sorted_scores[order]
+    starts = np.append(0, np.flatnonzero(ordered_gains[1:] != ordered_gains[:-1]) + 1)
+    bounds = np.append(starts, n)
+    ranking = _descending(ordered)[1]
+    head = 0
+    for place in range(n):
+        places[ranking[place]] = place
+        if shared.size > 0 and ordered[ranking[place]] != ordered[ranking[head]]:
+            _share(head, place, discounts, shared)
+            head = place
+    if shared.size > 0:
+        _share(head, n, discounts, shared)
+    return Runs(by_score[order], ordered, ordered_gains[starts], bounds)
 
 
 @kernel
@@ -112,89 +221,67 @@ def _descending(keys: Array) -> tuple[Array, Array]:
 
 
 @kernel
-def _distinct(gains: Array) -> Array:
-    """Return the distinct gains in ascending order, or nothing where they are too many."""
-    grades = np.empty(_MOST_GRADES)
-    found = 0
-    for gain in gains:
-        place = _search(grades, found, gain)
-        if place < found and grades[place] == gain:
-            continue
-        if found == _MOST_GRADES:
-            return grades[:0]
-        for above in range(found, place, -1):
-            grades[above] = grades[above - 1]
-        grades[place] = gain
-        found += 1
-    return grades[:found]
+def places_after(runs: Runs, shift: float, places: Array, scratch: Array) -> None:
+    """The place of each entry by descending score - shift * gain.
 
-
-@kernel
-def _search(ascending: Array, size: int, wanted: float) -> int:
-    """Return the first place among the first `size` entries that does not lie below `wanted`."""
-    if size == 0:
-        return 0
-    low = 0
-    while size > 1:
-        half = size // 2
-        low += half * (ascending[low + half - 1] < wanted)  # random gains: no branch to mispredict
-        size -= half
-    return low + (ascending[low] < wanted)
-
-
-@kernel
-def rank(ordered: SortedList, shift: float, scratch: Array) -> Array:
-    """Return the entries of a sorted list by descending score - shift * gain, best first.
-
-    Equal shifted scores go by gain in the direction that the shift asks for, the lower first at
-    shift 0. That keeps the order right where a shift is too small to move a large score in
+    Equal shifted scores go by gain in the direction that the shift asks for, the lower first for a
+    positive one. That keeps the order right where a shift is too small to move a large score in
     floating point, and it orders infinite scores among themselves.
 
     Args:
-        scratch: uint64, 2 for each item of the list and 2 more; what is returned lives in it.
+        shift: not 0; -inf ranks by gain, then by score.
+        places: out, uint32 (n,).
+        scratch: uint64 (2 n + 2,).
     """
-    n = ordered.items.size
-    runs = ordered.runs
-    row = n // 2 + 1
-    ranking = scratch[:row].view(np.uint32)[:n]
+    n, count = runs.items.size, runs.gains.size
+    bounds = runs.bounds
     if shift == -np.inf:
         place = 0
-        for run in range(runs.size - 2, -1, -1):
-            for entry in range(runs[run], runs[run + 1]):
-                ranking[place] = entry
+        for run in range(count - 1, -1, -1):
+            for entry in range(bounds[run], bounds[run + 1]):
+                places[entry] = place
                 place += 1
-        return ranking
-    shifted = ordered.scores
-    if shift != 0.0:
-        shifted = scratch[2 * row : 2 * row + n].view(np.float64)
-        for entry in range(n):
-            shifted[entry] = ordered.scores[entry] - shift * ordered.gains[entry]
-    if runs.size - 1 <= _MOST_GRADES:
-        return _merge(shifted, runs, shift >= 0.0, ranking, scratch[row : 2 * row].view(np.uint32))
-    if shift >= 0.0:
-        return _descending(shifted)[1]
-    return np.uint32(n - 1) - _descending(shifted[::-1].copy())[1]
+        return
+    shifted = scratch[:n].view(np.float64)
+    for run in range(count):
+        moved = shift * runs.gains[run]
+        for entry in range(bounds[run], bounds[run + 1]):
+            shifted[entry] = runs.scores[entry] - moved
+    if count <= MOST_GRADES:
+        ranking = scratch[n : n + n // 2 + 1].view(np.uint32)[:n]
+        spare = scratch[n + n // 2 + 1 : 2 * n + 2].view(np.uint32)[:n]
+        _merge(shifted, bounds, shift > 0.0, ranking, spare, places)
+        return
+    if shift > 0.0:
+        ranking = _descending(shifted)[1]
+    else:
+        ranking = np.uint32(n - 1) - _descending(shifted[::-1].copy())[1]
+    for place in range(n):
+        places[ranking[place]] = place
 
 
 @kernel
-def _merge(keys: Array, runs: Array, lower_first: bool, merged: Array, spare: Array) -> Array:
-    """Return the order of the keys, descending, from runs that descend already.
+def _merge(
+    keys: Array, bounds: Array, lower_first: bool, merged: Array, spare: Array, places: Array
+) -> None:
+    """The place of each key in descending order, of runs that descend already.
 
     Equal keys go by run, in ascending order if `lower_first`.
 
     Args:
-        merged, spare: scratch, uint32, as many as keys; one of them is returned.
+        merged, spare: scratch, uint32 (n,).
+        places: out, uint32 (n,).
     """
-    n_runs, n = runs.size - 1, keys.size
+    n_runs, n = bounds.size - 1, keys.size
     for entry in range(n):
         merged[entry] = entry
     width = 1
-    while width < n_runs:
+    while 2 * width < n_runs:
         for run in range(0, n_runs, 2 * width):
-            place = runs[run]
-            right = middle = runs[min(run + width, n_runs)]
-            stop = runs[min(run + 2 * width, n_runs)]
-            for left in range(runs[run], middle):
+            place = bounds[run]
+            right = middle = bounds[min(run + width, n_runs)]
+            stop = bounds[min(run + 2 * width, n_runs)]
+            for left in range(bounds[run], middle):
                 key = keys[merged[left]]
                 # A loop that is left as often as the runs alternate. To take the next of either
                 # run without a branch would wait for the comparison before at every step.
@@ -208,6 +295,20 @@ def _merge(keys: Array, runs: Array, lower_first: bool, merged: Array, spare: Ar
                 spare[place] = merged[left]
                 place += 1
             spare[place:stop] = merged[right:stop]
-        merged, spare = spare[:n], merged
+        merged, spare = spare, merged
         width *= 2
-    return merged
+    # The last two are merged in the same way, but to the places of their entries.
+    place, right = 0, bounds[min(width, n_runs)]
+    for left in range(bounds[min(width, n_runs)]):
+        key = keys[merged[left]]
+        while right < n:
+            other = keys[merged[right]]
+            if other < key or (other == key and lower_first):
+                break
+            places[merged[right]] = place
+            right += 1
+            place += 1
+        places[merged[left]] = place
+        place += 1
+    for rest in range(right, n):
+        places[merged[rest]] = rest

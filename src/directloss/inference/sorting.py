@@ -20,10 +20,22 @@ import numpy as np
 
 from directloss.inference._kernel import Array, inlined, kernel
 
-__all__ = ["INDEX", "LABEL", "SHORT", "ranked", "ranked_classes", "score_bits", "sorted_keys"]
+__all__ = [
+    "INDEX",
+    "LABEL",
+    "ONE_BIT",
+    "SHORT",
+    "ranked",
+    "ranked_classes",
+    "score_bits",
+    "sorted32",
+    "sorted_keys",
+]
 
 LABEL = np.uint32(1 << 31)
 INDEX = np.uint32((1 << 31) - 1)
+ONE_BIT = 31
+"""Bits of a packed key below a label that is 0 or 1."""
 
 _BITS = 11
 _VALUES = 1 << _BITS
@@ -52,7 +64,7 @@ def ranked(scores: Array, labels: Array, sorted_scores: Array, order: Array) -> 
     first, second = np.empty(scores.size, np.uint64), np.empty(scores.size, np.uint64)
     # A key is read as a score by way of one word of memory, which the compiler keeps in a register.
     if scores.itemsize == 4:
-        keys = _sorted32(scores.view(np.uint32), labels, first, second)
+        keys = sorted32(scores.view(np.uint32), labels, ONE_BIT, first, second)
         bits32 = np.empty(1, np.uint32)
         score32 = bits32.view(np.float32)
         for rank in range(keys.size):
@@ -69,12 +81,19 @@ def ranked(scores: Array, labels: Array, sorted_scores: Array, order: Array) -> 
 
 
 def sorted_keys(
-    first: int, last: int, scores: Array, labels: Array, offsets: Array, memory: Array
+    first: int,
+    last: int,
+    scores: Array,
+    labels: Array,
+    offsets: Array,
+    index_bits: int,
+    memory: Array,
 ) -> Array:
     """Packed keys of lists first .. last - 1, each list in ranked order, as numpy sorts them.
 
     Args:
         scores, labels, offsets: of a ragged batch, as in `ranked`.
+        index_bits: of a key, that the index may have; the label stands above them.
         memory: uint64, an entry for each item of these lists.
 
     Returns:
@@ -88,7 +107,7 @@ def sorted_keys(
     even = lists == 1 or bool((np.diff(offsets[first : last + 1]) == size).all())
     if not even and size < _WORTH_A_CALL_EACH:
         return memory[:0]
-    _pack(first, last, scores.view(np.uint32), labels, offsets, memory)
+    _pack(first, last, scores.view(np.uint32), labels, offsets, index_bits, memory)
     if even:
         memory.reshape(lists, size).sort(axis=1)
     else:
@@ -100,7 +119,7 @@ def sorted_keys(
 
 @cache
 def _numpy_is_faster() -> bool:
-    """Whether numpy sorts packed keys faster than `_sorted32`: tried once, in some milliseconds.
+    """Whether numpy sorts packed keys faster than `sorted32`: tried once, in some milliseconds.
 
     No name of a processor extension tells: numpy chooses among several, by its own version.
     """
@@ -111,11 +130,11 @@ def _numpy_is_faster() -> bool:
     keys, spare = np.empty(size, np.uint64), np.empty(size, np.uint64)
 
     def by_numpy() -> None:
-        _pack(0, 1, bits, labels, offsets, keys)
+        _pack(0, 1, bits, labels, offsets, ONE_BIT, keys)
         keys.sort()
 
     def by_kernel() -> None:
-        _sorted32(bits, labels, keys, spare)
+        sorted32(bits, labels, ONE_BIT, keys, spare)
 
     seconds = {sort: float("inf") for sort in (by_numpy, by_kernel)}
     for attempt in range(9):  # in turn, so that a busy moment strikes both
@@ -128,12 +147,14 @@ def _numpy_is_faster() -> bool:
 
 
 @kernel
-def _pack(first: int, last: int, bits: Array, labels: Array, offsets: Array, keys: Array) -> None:
+def _pack(
+    first: int, last: int, bits: Array, labels: Array, offsets: Array, index_bits: int, keys: Array
+) -> None:
     begin = offsets[first]
     for number in range(first, last):
         start = offsets[number]
         for k in range(start, offsets[number + 1]):
-            keys[k - begin] = _packed(bits[k], labels[k], k - start)
+            keys[k - begin] = _packed(bits[k], labels[k], k - start, index_bits)
 
 
 @kernel
@@ -171,7 +192,7 @@ def ranked_classes(
     if scores.itemsize == 4:
         keys = presorted
         if keys.size == 0:
-            keys = _sorted32(scores.view(np.uint32), labels, first, second)
+            keys = sorted32(scores.view(np.uint32), labels, ONE_BIT, first, second)
         bits32 = np.empty(1, np.uint32)
         score32 = bits32.view(np.float32)
         for rank in range(keys.size):
@@ -238,17 +259,18 @@ def _starts(counts: Array) -> None:
 
 
 @kernel
-def _sorted32(bits: Array, labels: Array, keys: Array, spare: Array) -> Array:
+def sorted32(bits: Array, labels: Array, index_bits: int, keys: Array, spare: Array) -> Array:
     """Packed keys in ranked order, in one of the two scratch arrays.
 
-    A key: the score's 32 bits, the label's, the index's 31.
+    A key: the score's 32 bits, then the label and the index, which has the lowest `index_bits`. Of
+    a label of several bits (index_bits < 31) the upper one alone counts among equal scores.
     """
     if bits.size < SHORT:
-        return _sorted32_short(bits, labels, keys, spare)
+        return _sorted32_short(bits, labels, index_bits, keys, spare)
     n = bits.size
     counts = np.zeros((3, _VALUES), np.uint32)
     for i in range(n):
-        key = _packed(bits[i], labels[i], i)
+        key = _packed(bits[i], labels[i], i, index_bits)
         # Score and label are the 33 bits above the index: three digits.
         # Unsigned numbers as indices spare a test for negative ones.
         counts[0, (key >> np.uint64(31)) & _DIGIT] += 1
@@ -258,7 +280,7 @@ def _sorted32(bits: Array, labels: Array, keys: Array, spare: Array) -> Array:
     # The first pass packs the keys again: cheaper than to write them down and read them back.
     place = counts[0]
     for i in range(n):
-        key = _packed(bits[i], labels[i], i)
+        key = _packed(bits[i], labels[i], i, index_bits)
         value = (key >> np.uint64(31)) & _DIGIT
         at = place[value]
         place[value] = at + np.uint32(1)
@@ -269,12 +291,14 @@ def _sorted32(bits: Array, labels: Array, keys: Array, spare: Array) -> Array:
 
 
 @kernel
-def _sorted32_short(bits: Array, labels: Array, keys: Array, spare: Array) -> Array:
-    """As `_sorted32`, by five digits of 7 bits: fewer counters than there are in three of 11."""
+def _sorted32_short(
+    bits: Array, labels: Array, index_bits: int, keys: Array, spare: Array
+) -> Array:
+    """As `sorted32`, by five digits of 7 bits: fewer counters than there are in three of 11."""
     counts = np.zeros((5, 1 << 7), np.uint32)
     digit = np.uint64((1 << 7) - 1)
     for i in range(bits.size):
-        key = _packed(bits[i], labels[i], i)
+        key = _packed(bits[i], labels[i], i, index_bits)
         spare[i] = key
         for k in range(5):
             counts[k, (key >> np.uint64(31 + 7 * k)) & digit] += 1
@@ -294,9 +318,9 @@ def score_bits(key: np.uint64) -> np.uint32:
 
 
 @inlined
-def _packed(bits: np.uint32, label: np.uint8, i: int) -> np.uint64:
+def _packed(bits: np.uint32, label: np.uint8, i: int, index_bits: int) -> np.uint64:
     key = np.uint64(_key32(bits)) << np.uint64(32)
-    return key | (np.uint64(label) << np.uint64(31)) | np.uint64(i)
+    return key | (np.uint64(label) << np.uint64(index_bits)) | np.uint64(i)
 
 
 @kernel

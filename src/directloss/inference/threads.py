@@ -38,7 +38,7 @@ def over_lists(
     offsets: Array,
     *arguments: Any,
     scratch: int | None = None,
-    ranked: tuple[Array, Array, int] | None = None,
+    ranked: tuple[Array, Array, int, int] | None = None,
 ) -> None:
     """Call `kernel(first, last, *arguments)` on ranges that cover all lists.
 
@@ -51,9 +51,9 @@ def over_lists(
         scratch: words of 8 bytes that the kernel needs for each item of its longest list; it gets
             them as one more argument, uint64. The memory stays with the thread: at a million
             items, mapping fresh memory costs more than solving.
-        ranked: scores and labels, flat, of which the kernel gets the `sorted_keys` of its lists as
-            an argument before that; and the words an item of scratch memory that it may write
-            while it reads the keys, which for a single list lie behind those.
+        ranked: scores and labels, flat, and the index bits of the `sorted_keys` that the kernel
+            gets of its lists, as an argument before that; and the words an item of scratch memory
+            that it may write while it reads the keys, which for a single list lie behind those.
     """
     lists = offsets.size - 1
     items = int(offsets[-1])
@@ -81,7 +81,7 @@ class _WithScratch:
         kernel: Callable[..., Any],
         words: int,
         offsets: Array,
-        ranked: tuple[Array, Array, int] | None,
+        ranked: tuple[Array, Array, int, int] | None,
     ) -> None:
         self._kernel, self._words, self._offsets, self._ranked = kernel, words, offsets, ranked
 
@@ -89,13 +89,15 @@ class _WithScratch:
         if self._ranked is None:
             self._kernel(first, last, *arguments, _scratch_memory(self._words))
             return
-        scores, labels, words_before = self._ranked
+        scores, labels, index_bits, words_before = self._ranked
         items = int(self._offsets[last] - self._offsets[first])
         if last - first == 1:
             memory, at = _scratch_memory(self._words), words_before * (items + 8)
         else:
             memory, at = _scratch_memory(self._words + items), self._words
-        keys = sorted_keys(first, last, scores, labels, self._offsets, memory[at : at + items])
+        keys = sorted_keys(
+            first, last, scores, labels, self._offsets, index_bits, memory[at : at + items]
+        )
         self._kernel(first, last, *arguments, keys, memory)
 
 

@@ -6,7 +6,7 @@ import itertools
 import weakref
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -122,7 +122,7 @@ class Task(ABC):
         changed = np.append(0, np.cumsum(difference != 0.0))[lists.offsets]
         return np.diff(changed) / np.maximum(np.diff(lists.offsets), 1)
 
-    def read_targets(self, targets: Array) -> Array:
+    def read_targets(self, targets: Array) -> Any:
         """Validated targets in the form `solve` wants; here binary ones as uint8 0/1."""
         labels = np.empty(targets.size, np.uint8)
         wrong = binary_labels(targets.reshape(-1), labels)

@@ -19,6 +19,7 @@ from directloss.inference.rankings import (
     scratch_words,
     solve_rankings,
 )
+from directloss.inference.sorting import ONE_BIT
 from directloss.inference.threads import over_lists
 from directloss.inference.ties import average_precisions, roc_areas
 from directloss.lists import Lists, class_counts
@@ -134,7 +135,7 @@ class RankingTask(Task):
             solution.values,
             solution.defined,
             scratch=scratch_words(weights),
-            ranked=(lists.scores, lists.targets, WORDS_BEFORE_KEYS),
+            ranked=(lists.scores, lists.targets, ONE_BIT, WORDS_BEFORE_KEYS),
         )
         return solution
 

@@ -13,6 +13,7 @@ from directloss.inference._kernel import Array
 from directloss.inference.positions import Divisor
 from directloss.inference.threads import over_lists
 from directloss.lists import Lists
+from directloss.tasks._grades import Gains
 from directloss.tasks._tables import FixedTable
 from directloss.tasks.base import Direction, Solution, Task
 
@@ -43,9 +44,12 @@ class _ByPosition(Task):
 
     def _arguments(self, lists: Lists) -> tuple[object, ...]:
         longest = int(np.diff(lists.offsets).max(initial=0))
+        relevance: Gains = lists.targets
         return (
             lists.scores,
-            lists.targets,
+            relevance.grades,
+            relevance.labels[1],
+            relevance.gains,
             lists.offsets,
             self._discounts(longest),
             self._cutoff,
@@ -53,8 +57,8 @@ class _ByPosition(Task):
             int(self._divisor),
         )
 
-    def read_targets(self, targets: Array) -> Array:
-        return super().read_targets(targets).astype(np.float64)
+    def read_targets(self, targets: Array) -> Gains:
+        return Gains.binary(super().read_targets(targets))
 
     def solve(
         self, lists: Lists, weights: Array, coefficients: Array, *, share_ties: bool = True
@@ -71,13 +75,8 @@ class _ByPosition(Task):
             solution.task_losses,
             solution.values,
             solution.defined,
-            scratch=positions.SCRATCH_WORDS,
-            ranked=(
-                lists.scores,
-                # Equal scores go by gain later, in the direction that each shift asks for.
-                np.zeros(lists.scores.size, np.uint8),
-                positions.WORDS_BEFORE_KEYS,
-            ),
+            scratch=positions.scratch_words(weights),
+            ranked=(lists.scores, *lists.targets.labels, positions.WORDS_BEFORE_KEYS),
         )
         return solution
 
@@ -100,6 +99,8 @@ class _ByPosition(Task):
             *self._arguments(lists),
             metrics,
             defined,
+            scratch=positions.scratch_words(np.zeros(1)),
+            ranked=(lists.scores, *lists.targets.labels, positions.WORDS_BEFORE_KEYS),
         )
         return metrics, defined
 
@@ -150,20 +151,36 @@ class NDCG(_ByPosition):
         one = np.ones(1, np.int64)
         return self._table.read(np.array([max(length, 1)]), one, one).values
 
-    def read_targets(self, targets: Array) -> Array:
-        relevance = np.asarray(targets, np.float64)
-        wrong = ~(np.isfinite(relevance) & (relevance >= 0.0))
-        if wrong.any():
-            raise ArgumentError("targets", relevance[wrong][0], "relevances >= 0")
+    def read_targets(self, targets: Array) -> Gains:
+        if callable(self.gain):
+            # Whatever the function makes of the whole, not of each relevance alone.
+            relevance = targets.astype(np.float64)
+            _refuse_negative(relevance)
+            return Gains.of(_checked(np.asarray(self.gain(relevance), np.float64)), _linear)
+        return Gains.of(targets, self._gain_of)
+
+    def _gain_of(self, relevance: Array) -> Array:
+        _refuse_negative(relevance)
         if self.gain == "linear":
             return relevance
-        if self.gain == "exp2":
-            gains = np.exp2(relevance) - 1.0
-        else:
-            gains = np.asarray(self.gain(relevance), np.float64)
-        if not (np.isfinite(gains) & (gains >= 0.0)).all():
-            raise ArgumentError("gain", "a negative or non-finite gain", "finite gains >= 0")
-        return gains
+        with np.errstate(over="ignore"):  # refused below
+            return _checked(np.exp2(relevance) - 1.0)
+
+
+def _linear(relevance: Array) -> Array:
+    return relevance
+
+
+def _refuse_negative(relevance: Array) -> None:
+    wrong = ~(np.isfinite(relevance) & (relevance >= 0.0))
+    if wrong.any():
+        raise ArgumentError("targets", relevance[wrong][0], "relevances >= 0")
+
+
+def _checked(gains: Array) -> Array:
+    if not (np.isfinite(gains) & (gains >= 0.0)).all():
+        raise ArgumentError("gain", "a negative or non-finite gain", "finite gains >= 0")
+    return gains
 
 
 class PrecisionAtK(_ByPosition):

@@ -1,0 +1,61 @@
+"""What each item of a batch gains, as the solvers by position take it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from directloss.inference._kernel import Array
+from directloss.inference.grades import MOST_ITEMS, find_grades, find_values
+from directloss.inference.sorting import ONE_BIT
+
+__all__ = ["Gains"]
+
+
+@dataclass(frozen=True, slots=True)
+class Gains:
+    """Gains of the items of a batch, by grade where there are but a few grades.
+
+    Attributes:
+        grades: uint8 (n,); none where distinct gains are too many.
+        gains: float64: of each grade, ascending; or without grades (n,), of each item.
+    """
+
+    grades: Array
+    gains: Array
+
+    @property
+    def labels(self) -> tuple[Array, int]:
+        """What goes into sorted keys, and the bits below: all grades, or nothing without them."""
+        if self.grades.size == 0:
+            return np.zeros(self.gains.size, np.uint8), ONE_BIT
+        return self.grades, ONE_BIT if self.gains.size <= 2 else MOST_ITEMS.bit_length() - 1
+
+    @classmethod
+    def binary(cls, labels: Array) -> Gains:
+        """0/1 as uint8."""
+        return cls(labels, np.array([0.0, 1.0]))
+
+    @classmethod
+    def of(cls, relevances: Array, gain: Callable[[Array], Array]) -> Gains:
+        """Gains of relevances without NaN.
+
+        Args:
+            relevances: flat, of any type of number.
+            gain: relevances, float64, to gains; elementwise. It sees each relevance once where
+                these are few.
+        """
+        if relevances.dtype == np.bool_:
+            relevances = relevances.view(np.uint8)
+        values = find_values(relevances)
+        if values.size == 0 or (values.size > 2 and relevances.size > MOST_ITEMS):
+            return cls(np.empty(0, np.uint8), gain(relevances.astype(np.float64)))
+        gains, rank = np.unique(gain(values), return_inverse=True)
+        grades = np.empty(relevances.size, np.uint8)
+        find_grades(relevances, values, grades)
+        if gains.size < values.size or (np.diff(rank) < 0).any():
+            # Two relevances may gain the same, and a larger one less.
+            grades = rank.astype(np.uint8)[grades]
+        return cls(grades, gains)
