@@ -15,7 +15,8 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -126,13 +127,14 @@ def measure_multiclass(tasks: Iterable[dl.Task]) -> Iterable[Measured]:
 def measure(
     task: dl.Task, lists: Lists, size: int, found: int | None, kind: str
 ) -> Iterable[Measured]:
+    read = partial(replace, targets=task.read_targets(lists.targets))  # as solvers take them
     spread = dl.functional.auto_epsilon(torch.from_numpy(lists.scores).reshape(len(lists), -1))
     factors = sorted({*FACTORS, task.epsilon_scale}, reverse=True)
     steps = np.array(factors) * spread
     weights = np.concatenate([[0.0], steps, -steps])
-    losses = task.solve(lists, weights, np.zeros(weights.size)).task_losses
+    losses = task.solve(read(lists), weights, np.zeros(weights.size)).task_losses
     predicted, away, toward = np.split(losses, [1, 1 + steps.size], axis=1)
-    best, worst = (prediction_loss(task, perfect(task, lists, sign)) for sign in (1.0, -1.0))
+    best, worst = (prediction_loss(task, read(perfect(task, lists, sign))) for sign in (1.0, -1.0))
     at_worst = worst[:, None] - away < SAME
     at_best = toward - best[:, None] < SAME
     dead = {

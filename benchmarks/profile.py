@@ -22,7 +22,7 @@ import directloss as dl
 from benchmarks.case import Case
 from benchmarks.timing import Effort, Step, interleave
 from directloss.functional import direct_terms
-from directloss.inference.sorting import ranked_classes, sorted_keys
+from directloss.inference.sorting import ONE_BIT, ranked_classes, sorted_keys
 from directloss.lists import Lists, read_lists
 
 __all__ = ["PARTS", "measure"]
@@ -58,7 +58,9 @@ def _parts(case: Case, direction: Any, effort: Effort) -> dict[str, float]:
 
     def sort() -> None:
         flat = lists.scores, lists.targets
-        ranked_classes(*flat, sorted_keys(0, 1, *flat, lists.offsets, memory), *outputs)
+        ranked_classes(
+            *flat, None, sorted_keys(0, 1, *flat, lists.offsets, ONE_BIT, memory), *outputs
+        )
 
     terms = direct_terms(case.epsilon, direction)
     augmented = float(terms[1].weight)

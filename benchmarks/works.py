@@ -71,6 +71,11 @@ def catalogue() -> dict[str, Work]:
         ),
         *(Work(name, "task", trained(loss)) for name, loss in losses().items()),
         Work("blackbox MAP", "peer", trained(lambda s, d, c: peers.blackbox_map_loss(s, d.binary))),
+        Work(
+            "blackbox MAP, as published",
+            "peer",
+            trained(lambda s, d, c: peers.blackbox_map_loss_sorted_twice(s, d.binary)),
+        ),
         Work("Smooth-AP", "peer", trained(lambda s, d, c: peers.smooth_ap_loss(s, d.binary))),
         Work("AP-loss", "peer", trained(lambda s, d, c: peers.ap_loss(s, d.binary))),
         # The strength lets an item share its rank with about ten neighbours, whatever n is.

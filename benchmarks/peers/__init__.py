@@ -7,6 +7,7 @@ better, differentiable by autograd. Those that the experiments train with, too, 
 
 from benchmarks.peers.ap_loss import ap_loss
 from benchmarks.peers.approx_ndcg import approx_ndcg_loss
+from benchmarks.peers.blackbox_sorted_twice import blackbox_map_loss_sorted_twice
 from benchmarks.peers.lambda_rank import lambda_rank_loss
 from benchmarks.peers.lovasz_hinge import lovasz_hinge
 from directloss.training.surrogates import (
@@ -20,6 +21,7 @@ __all__ = [
     "ap_loss",
     "approx_ndcg_loss",
     "blackbox_map_loss",
+    "blackbox_map_loss_sorted_twice",
     "lambda_rank_loss",
     "lovasz_hinge",
     "smooth_ap_loss",

@@ -7,6 +7,7 @@ the second step copies nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from torch import Tensor
 from directloss.errors import ArgumentError, NonFiniteScoreError
 from directloss.inference._kernel import Array
 from directloss.inference.checks import count_nan, count_positives
-from directloss.inference.grouping import ascending_starts, bring_together
+from directloss.inference.grouping import ascending_starts, bring_together, put, taken
 
 __all__ = ["Dim", "Layout", "Lists", "class_counts", "host", "read_lists"]
 
@@ -50,9 +51,7 @@ class Lists:
         """Values of the entries back to rows (R, n); entries that were left out get 0."""
         if self.places is None:
             return values.reshape(tuple(shape))
-        rows = np.zeros(tuple(shape), values.dtype)
-        rows.reshape(-1)[self.places] = values
-        return rows
+        return put(values, self.places, math.prod(shape)).reshape(tuple(shape))
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,9 +214,9 @@ def read_lists(
         places, offsets, lists_a_row = _gather(
             score_rows.shape, entries, None if groups is None else host(groups)
         )
-        flat = score_rows.reshape(-1)[places]
+        flat = taken(score_rows.reshape(-1), places)
         if not per_list:
-            chosen = target_rows.reshape(-1)[places]
+            chosen = taken(target_rows.reshape(-1), places)
         else:
             # A list left out keeps its place; any target that is kept stands in for its own.
             kept = np.diff(offsets) > 0
@@ -244,6 +243,8 @@ def _gather(
         order, starts = np.arange(length), np.zeros(1, np.int64)
     else:
         order, starts = bring_together(groups)
+        if keep is None and rows == 1:
+            return order, np.append(starts, length), int(starts.size)
     number = np.zeros(length, np.int64)
     number[starts[1:]] = 1
     # The list of each entry, in list order: rows first, then groups.

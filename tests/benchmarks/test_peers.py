@@ -148,11 +148,16 @@ def ranks_from_top(scores: Sequence[float]) -> list[int]:
     return [1 + sum(other > own for other in scores) for own in scores]
 
 
+@pytest.mark.parametrize(
+    "blackbox", [peers.blackbox_map_loss, peers.blackbox_map_loss_sorted_twice]
+)
 @pytest.mark.parametrize("seed", range(10))
-def test_blackbox_gradient_is_the_difference_of_two_rankings(seed: int) -> None:
+def test_blackbox_gradient_is_the_difference_of_two_rankings(
+    seed: int, blackbox: Callable[..., Tensor]
+) -> None:
     margin, interpolation = 0.1, 5.0
     scores, targets = draw(seed)
-    loss = peers.blackbox_map_loss(scores, targets, interpolation=interpolation, margin=margin)
+    loss = blackbox(scores, targets, interpolation=interpolation, margin=margin)
     (gradient,) = torch.autograd.grad(loss, scores)
 
     s, y = scores.tolist(), targets.tolist()

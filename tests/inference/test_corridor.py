@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from directloss.inference import brute_force, coarse_to_fine, programme
 from directloss.inference.coarse_to_fine import narrow
-from directloss.inference.corridor import bounds, corridor
+from directloss.inference.corridor import bounds, corridor, running_sums
 from tests.inference.small_cases import STYLES, Case, Floats, cases, draw_scores
 
 Counts = NDArray[np.int32]
@@ -32,6 +32,10 @@ class Problem:
         table = np.append(0.0, discount) if step else discount
         self.tables = ranks, table, step
 
+    def sums(self) -> tuple[Floats, Floats]:
+        center = self.positive[self.positive.size // 2]
+        return running_sums(self.positive, center), running_sums(self.negative, center)
+
     def bounds(self, weight: float) -> tuple[Counts, Counts]:
         low, high = np.full((2, self.positive.size), -1, np.int32)
         everything = np.array([[0, self.negative.size, 0, self.positive.size]], np.int64)
@@ -40,7 +44,9 @@ class Problem:
 
     def solve(self, weight: float, low: Counts, high: Counts) -> Counts:
         above = np.full(self.positive.size, -1, np.int32)
-        corridor(self.positive, self.negative, *self.tables, weight, low, high, above)
+        corridor(
+            self.positive, self.negative, self.sums()[1], *self.tables, weight, low, high, above
+        )
         return above
 
     def objective(self, n: Counts, weight: float) -> float:
@@ -197,7 +203,16 @@ def narrowed(problem: Problem, weight: float) -> tuple[Counts, Counts, Counts, C
     low, high = problem.bounds(weight)
     before = low.copy(), high.copy()
     block = np.array([0, problem.negative.size, 0, problem.positive.size], np.int64)
-    narrow(problem.positive, problem.negative, block, *problem.tables, weight, low, high)
+    narrow(
+        problem.positive,
+        problem.negative,
+        *problem.sums(),
+        block,
+        *problem.tables,
+        weight,
+        low,
+        high,
+    )
     return *before, low, high
 
 
@@ -312,7 +327,16 @@ def test_narrowing_leaves_infinite_scores_in_their_blocks() -> None:
     low, high = np.full((2, 300), -1, np.int32)
     bounds(problem.positive, problem.negative, blocks, *problem.tables, -1.0, low, high)
     before = low.copy(), high.copy()
-    narrow(problem.positive, problem.negative, blocks[1], *problem.tables, -1.0, low, high)
+    narrow(
+        problem.positive,
+        problem.negative,
+        *problem.sums(),
+        blocks[1],
+        *problem.tables,
+        -1.0,
+        low,
+        high,
+    )
     for old, new in zip(before, (low, high), strict=True):
         np.testing.assert_array_equal(old[:60], new[:60])
         np.testing.assert_array_equal(old[290:], new[290:])

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from numba import njit
 from numpy.typing import NDArray
+
+# With its first kernel numba looks for the BLAS of SciPy, if there is one, and that takes longer
+# than all the rest of a first loss. An import is where one expects to wait.
+with suppress(ImportError):
+    import scipy.linalg.cython_blas  # noqa: F401
 
 Array = NDArray[Any]
 """A numpy array whose type and shape the docstring gives."""

@@ -37,6 +37,8 @@ of its own, is expected to drop the same share of them as the look before did.""
 def narrow(
     positives: Array,
     negatives: Array,
+    positive_sums: Array,
+    negative_sums: Array,
     fence: Array,
     rank_weights: Array,
     discounts: Array,
@@ -49,6 +51,7 @@ def narrow(
 
     Args:
         positives, negatives, rank_weights, discounts, by_position, weight: as in `corridor.bounds`.
+        positive_sums, negative_sums: of `corridor.running_sums`.
         fence: int64 (4,): fewest and most negatives above, first and last (exclusive) positive.
         low, high: int32 (P,), in and out; neither ever falling.
     """
@@ -65,9 +68,6 @@ def narrow(
     spans = _worthwhile_spans(fence, height, width, low, high, cells, drop)
     if spans.shape[0] == 0:
         return
-    center = positives[positives.size // 2]
-    score_sums = _running_sums(positives, center)
-    negative_sums = _running_sums(negatives, center)
     falls = _never_grows(
         discounts, by_position, positives.size + negatives.size if by_position else right
     )
@@ -75,7 +75,7 @@ def narrow(
         _drop_blocks(
             positives,
             negatives,
-            score_sums,
+            positive_sums,
             negative_sums,
             fence,
             rank_weights,
@@ -329,16 +329,6 @@ def _weighted(
         i += 1
         at += by_position
     return (a + b) + (c + d)
-
-
-@kernel
-def _running_sums(values: Array, center: float) -> Array:
-    """Sums of the first values, measured from `center`: F does not see a shift of all scores."""
-    sums = np.empty(values.size + 1, np.float64)
-    sums[0] = 0.0
-    for k in range(values.size):
-        sums[k + 1] = sums[k] + (values[k] - center)
-    return sums
 
 
 @kernel

@@ -23,7 +23,7 @@ import numpy as np
 
 from directloss.inference._kernel import Array, kernel
 
-__all__ = ["bounds", "corridor"]
+__all__ = ["bounds", "corridor", "running_sums"]
 
 _STRIP = 32
 """Rows bounded together first."""
@@ -158,9 +158,23 @@ def bounds(
 
 
 @kernel
+def running_sums(values: Array, center: float) -> Array:
+    """Sums of the first 0, 1, ... values, measured from `center`, the middle positive's score.
+
+    F does not see a shift of all scores; sums measured from one of them round less.
+    """
+    sums = np.empty(values.size + 1, np.float64)
+    sums[0] = 0.0
+    for k in range(values.size):
+        sums[k + 1] = sums[k] + (values[k] - center)
+    return sums
+
+
+@kernel
 def corridor(
     positives: Array,
     negatives: Array,
+    negative_sums: Array,
     rank_weights: Array,
     discounts: Array,
     by_position: int,
@@ -173,17 +187,13 @@ def corridor(
 
     Args:
         positives, negatives, rank_weights, discounts, by_position, weight: as in `bounds`.
+        negative_sums: of `running_sums`.
         low, high: int32 (P,), neither ever falling, low <= high.
         negatives_above: out, int32 (P,).
     """
     size = positives.size
     scale = 2.0 / (size * negatives.size)
-    sums = np.empty(negatives.size + 1, np.float64)
-    sums[0] = 0.0
-    # F does not see a shift of all scores; sums measured from one of them round less.
-    center = positives[size // 2]
-    for j in range(negatives.size):
-        sums[j + 1] = sums[j] + (negatives[j] - center)
+    sums, center = negative_sums, positives[size // 2]
     starts = np.empty(size + 1, np.int64)
     starts[0] = 0
     width = 0

@@ -1,16 +1,24 @@
-"""Bring the entries of each group together: a counting sort by the number of the group."""
+"""Bring the entries of each group together: a counting sort by the number of the group.
+
+In any order, groups cost a random access for each entry, four times over: these are shared out to
+the threads that solve the lists, too.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from directloss.inference._kernel import Array, kernel
+from directloss.inference.threads import even_parts, over_lists
 
-__all__ = ["ascending_starts", "bring_together"]
+__all__ = ["ascending_starts", "bring_together", "put", "taken"]
 
 _MOST_EMPTY = 4
 """Numbers between the lowest and the highest, for each entry, up to which counting beats sorting:
 they are memory as well."""
+
+_COUNTER = 4
+"""Entries for each group from which on counting is shared out: each thread has its own counters."""
 
 
 def ascending_starts(groups: Array) -> Array | None:
@@ -50,24 +58,65 @@ def bring_together(groups: Array) -> tuple[Array, Array]:
         _, groups = np.unique(groups, return_inverse=True)
         lowest, numbers = 0, int(groups.max()) + 1
     groups = groups.astype(np.int64, copy=False)
-    order, ends = np.empty(n, np.int64), np.zeros(numbers + 1, np.int64)
-    _count(groups, lowest, ends[1:])
-    np.cumsum(ends, out=ends)
-    starts = ends[:-1][np.diff(ends) > 0]
-    _distribute(groups, lowest, ends, order)
-    return order, starts
+    # Each thread counts and moves a part of the entries; counters for each are memory as well.
+    bounds = even_parts(n) if numbers <= n // _COUNTER else np.array([0, n])
+    counts = np.zeros((bounds.size - 1, numbers), np.int64)
+    over_lists(_count, bounds, groups, bounds, lowest, counts)
+    # A part's entries of a group go behind those of the parts before it.
+    ends = np.zeros(counts.size + 1, np.int64)
+    np.cumsum(counts.T, out=ends[1:])
+    places = ends[:-1].reshape(numbers, -1).T.copy()  # in the order of `counts`
+    order = np.empty(n, np.int64)
+    over_lists(_distribute, bounds, groups, bounds, lowest, places, order)
+    starts = ends[: -1 : bounds.size - 1]
+    return order, starts[np.diff(np.append(starts, n)) > 0]
 
 
 @kernel
-def _count(groups: Array, lowest: int, counts: Array) -> None:
-    for k in range(groups.size):
-        counts[groups[k] - lowest] += 1
+def _count(first: int, last: int, groups: Array, bounds: Array, lowest: int, counts: Array) -> None:
+    for part in range(first, last):
+        for k in range(bounds[part], bounds[part + 1]):
+            counts[part, groups[k] - lowest] += 1
 
 
 @kernel
-def _distribute(groups: Array, lowest: int, ends: Array, order: Array) -> None:
-    """Entry by entry to the end of what its group has so far; ends begin as the groups' starts."""
-    for k in range(groups.size):
-        group = groups[k] - lowest
-        order[ends[group]] = k
-        ends[group] += 1
+def _distribute(
+    first: int, last: int, groups: Array, bounds: Array, lowest: int, places: Array, order: Array
+) -> None:
+    """Entry by entry to the end of what its group has so far; `places` are the first ones."""
+    for part in range(first, last):
+        for k in range(bounds[part], bounds[part + 1]):
+            group = groups[k] - lowest
+            order[places[part, group]] = k
+            places[part, group] += 1
+
+
+def taken(values: Array, places: Array) -> Array:
+    """values[places], flat, by several threads."""
+    result = np.empty(places.size, values.dtype)
+    bounds = even_parts(places.size)
+    over_lists(_take, bounds, values, places, bounds, result)
+    return result
+
+
+@kernel
+def _take(
+    first: int, last: int, values: Array, places: Array, bounds: Array, result: Array
+) -> None:
+    for k in range(bounds[first], bounds[last]):
+        result[k] = values[places[k]]
+
+
+def put(values: Array, places: Array, size: int) -> Array:
+    """An array (size,) with values[k] at places[k], which differ, and 0 elsewhere."""
+    # Where nothing is left out all is written.
+    result = np.empty(size, values.dtype) if places.size == size else np.zeros(size, values.dtype)
+    bounds = even_parts(places.size)
+    over_lists(_put, bounds, values, places, bounds, result)
+    return result
+
+
+@kernel
+def _put(first: int, last: int, values: Array, places: Array, bounds: Array, result: Array) -> None:
+    for k in range(bounds[first], bounds[last]):
+        result[places[k]] = values[k]

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from directloss.inference._kernel import Array, kernel
+from directloss.inference._kernel import Array, inlined, kernel
 from directloss.inference.coarse_to_fine import narrow
-from directloss.inference.corridor import bounds, corridor
+from directloss.inference.corridor import bounds, corridor, running_sums
 from directloss.inference.ground_truth import least_loss
 from directloss.inference.separable import separable
 from directloss.inference.sorting import ranked_classes
@@ -40,6 +40,7 @@ def solve_rankings(
     scores: Array,
     labels: Array,
     offsets: Array,
+    wide: bool | None,
     rank_weights: Array,
     rank_offsets: Array,
     rank_scales: Array,
@@ -47,6 +48,7 @@ def solve_rankings(
     discount_offsets: Array,
     by_position: int,
     convex: Array | None,
+    bent: Array | None,
     truths: Array | None,
     share_ties: bool,
     weights: Array,
@@ -64,13 +66,15 @@ def solve_rankings(
         scores: float32 or float64, flat; no NaN.
         labels: uint8 0/1, flat.
         offsets: int64 (L + 1,): list l is scores[offsets[l]:offsets[l + 1]].
+        wide: None for float32 scores, True for float64 (see `ranked_classes`).
         rank_weights, rank_offsets, rank_scales: r_i >= 0 of list l, i = 1..P, is
             rank_scales[l] * rank_weights[rank_offsets[l] + i].
         discounts, discount_offsets: D of list l at discounts[discount_offsets[l] + q], q the
             position (from 1) or the number of negatives above (from 0).
         by_position: 1 for a discount by position, 0 for one by the negatives above.
-        convex: bool (T,), whether weights[t] * D is convex in every list; None where it is for
-            every t, so that what is compiled has no corridor in it.
+        convex: bool (T,), whether weights[t] is finite, not 0, and weights[t] * D convex in every
+            list; None, if that holds for no t, where what is compiled needs no code for it.
+        bent: the same where weights[t] * D is not convex in some list.
         truths: bool (T,), whether weights[t] is -inf; None where none is, likewise.
         share_ties: whether at weight 0 a tied pair counts y_ij = 0 in `combination`, not -1.
         weights: float64 (T,): y_t = argmax F + weight * Delta; 0 the prediction, -inf the ground
@@ -101,7 +105,7 @@ def solve_rankings(
     for number in range(first, last):
         begin, end = offsets[number], offsets[number + 1]
         size = end - begin
-        positive_count = 0
+        positive_count = np.int64(0)
         for k in range(begin, end):
             positive_count += labels[k]
         negative_count = size - positive_count
@@ -126,6 +130,7 @@ def solve_rankings(
         any_tie = ranked_classes(
             scores[begin:end],
             labels[begin:end],
+            wide,
             keys[begin - offsets[first] : end - offsets[first]],
             positives,
             negatives,
@@ -146,21 +151,22 @@ def solve_rankings(
             counts = rest[row_of[t] * row : (row_of[t] + 1) * row].view(np.int32)
             negatives_above = counts[:positive_count]
             positives_above = counts[positive_count + 1 : size + 1]
-            if weight != 0.0 and weight != -np.inf and (convex is None or convex[t]):
-                separable(
-                    positives,
-                    negatives,
-                    fences,
-                    weight_of_rank,
-                    discount,
-                    by_position,
-                    weight,
-                    positives_above,
-                )
-                _turn(positives_above, negatives_above)
             # Branches of their own, which the compiler leaves out where the argument is None.
             if convex is not None:
-                if weight != 0.0 and weight != -np.inf and not convex[t]:
+                if convex[t]:
+                    separable(
+                        positives,
+                        negatives,
+                        fences,
+                        weight_of_rank,
+                        discount,
+                        by_position,
+                        weight,
+                        positives_above,
+                    )
+                    _turn(positives_above, negatives_above)
+            if bent is not None:
+                if bent[t]:
                     _in_corridor(
                         positives,
                         negatives,
@@ -209,7 +215,7 @@ def solve_rankings(
             positive_items,
             negative_count,
             table,
-            0,
+            np.int64(0),  # a plain 0 would be a type of its own, and compiled for
             row_of,
             twice,
             order,
@@ -259,9 +265,9 @@ def _turn(counts: Array, turned: Array) -> None:
 def _write_terms(
     scores: Array,
     items: Array,
-    other: int,
+    other: int | np.int64,
     counts: Array,
-    begin: int,
+    begin: int | np.int64,
     row_of: Array,
     twice: int,
     order: Array,
@@ -384,7 +390,7 @@ def _fence(positives: Array, negatives: Array) -> Array:
     return fences
 
 
-@kernel
+@inlined
 def _in_corridor(
     positives: Array,
     negatives: Array,
@@ -399,10 +405,14 @@ def _in_corridor(
     low = np.empty(positives.size, np.int32)
     high = np.empty(positives.size, np.int32)
     bounds(positives, negatives, fences, rank_weights, discounts, by_position, weight, low, high)
+    center = positives[positives.size // 2]
+    positive_sums, negative_sums = running_sums(positives, center), running_sums(negatives, center)
     for fence in range(fences.shape[0]):
         narrow(
             positives,
             negatives,
+            positive_sums,
+            negative_sums,
             fences[fence],
             rank_weights,
             discounts,
@@ -414,6 +424,7 @@ def _in_corridor(
     corridor(
         positives,
         negatives,
+        negative_sums,
         rank_weights,
         discounts,
         by_position,

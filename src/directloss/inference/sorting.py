@@ -161,6 +161,7 @@ def _pack(
 def ranked_classes(
     scores: Array,
     labels: Array,
+    wide: bool | None,
     presorted: Array,
     positives: Array,
     negatives: Array,
@@ -174,6 +175,7 @@ def ranked_classes(
 
     Args:
         scores, labels: as in `ranked`.
+        wide: None for float32, any other for float64: what is compiled is for one of the two.
         presorted: this list's keys from `sorted_keys`, or none.
         positives, negatives: out, float64 (P + 1,) and (N + 1,): the scores of each class in ranked
             order. Here and below the last entry is scratch.
@@ -189,7 +191,7 @@ def ranked_classes(
     any_tie = False
     last_negative = np.nan
     # Labels come in an order that no processor can guess: write twice, advance once.
-    if scores.itemsize == 4:
+    if wide is None:
         keys = presorted
         if keys.size == 0:
             keys = sorted32(scores.view(np.uint32), labels, ONE_BIT, first, second)

@@ -20,7 +20,7 @@ import torch
 from directloss.inference._kernel import Array
 from directloss.inference.sorting import sorted_keys
 
-__all__ = ["over_lists"]
+__all__ = ["even_parts", "over_lists"]
 
 _WORTH_A_THREAD = 1 << 15
 """Items below which waking another thread costs more than it saves (about 0.1 ms of work)."""
@@ -71,6 +71,15 @@ def over_lists(
     kernel(*ranges[0], *arguments)
     for future in pending:
         future.result()
+
+
+def even_parts(items: int) -> Array:
+    """Bounds of as many even parts of a range of items as are worth a thread each, int64.
+
+    They are the offsets with which `over_lists` gives each thread one part.
+    """
+    parts = max(1, min(torch.get_num_threads(), items // _WORTH_A_THREAD))
+    return np.linspace(0, items, parts + 1).astype(np.int64)
 
 
 class _WithScratch:

@@ -18,6 +18,10 @@ Elementwise = Callable[[Array, Array, Array], Array]
 """(index, number of positives, number of negatives) -> values, elementwise on arrays."""
 
 
+_BLOCK = 1 << 14
+"""Entries of a table that are made at once."""
+
+
 class Read(NamedTuple):
     """Entry k of list l's table is scales[l] * values[offsets[l] + k]."""
 
@@ -69,8 +73,11 @@ class FixedTable(Table):
         most = int(sizes.max(initial=0))
         made = self._made
         if made.size < most:
+            made = np.empty(max(most, 2 * made.size))
+            for begin in range(0, made.size, _BLOCK):  # no temporary as long as the table
+                index = np.arange(begin, min(begin + _BLOCK, made.size))
+                made[index] = _checked(self._function(index), self._name)
             # Rebound as a whole, so that other threads read either the old or the new one.
-            made = _checked(self._function(np.arange(max(most, 2 * made.size))), self._name)
             self._made = made
         if self._scale is None:
             scales = np.ones(sizes.size)

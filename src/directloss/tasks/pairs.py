@@ -89,7 +89,7 @@ class RankingTask(Task):
         return tables
 
     def _read(self, lists: Lists, weights: Array | None = None) -> tuple[Any, ...]:
-        """`_tables`, and whether each weight * D is convex: None where all are."""
+        """`_tables`, and for which terms weight * D is convex, and for which it is not."""
         positives, negatives = class_counts(lists)
         ranks = self._rank_weights.read(positives + 1, positives, negatives)
         # By position the entries are D(0), which no list reads, to D(P + N).
@@ -98,22 +98,29 @@ class RankingTask(Task):
         scales = ranks.scales * discounts.scales
         tables = ranks.values, ranks.offsets, scales, discounts.values, discounts.offsets
         if weights is None:
-            return tables, None
+            return tables, None, None
         # Lists that the kernel leaves alone count as convex.
         lasts = (sizes - 1) * (np.minimum(positives, negatives) > 0)
-        convex = [
-            weight == 0.0
-            or isinf(weight)
-            or self._discount.convex(discounts, self._by_position, lasts, copysign(1.0, weight))
-            for weight in weights.tolist()
-        ]
-        return tables, None if all(convex) else np.array(convex)
+        convex, bent = [], []
+        for weight in weights.tolist():
+            augmented = weight != 0.0 and not isinf(weight)
+            is_convex = augmented and self._discount.convex(
+                discounts, self._by_position, lasts, copysign(1.0, weight)
+            )
+            convex.append(is_convex)
+            bent.append(augmented and not is_convex)
+        # One of the two at least, even if of no term, so that less has to be compiled in all.
+        return (
+            tables,
+            np.array(convex) if any(convex) or not any(bent) else None,
+            np.array(bent) if any(bent) else None,
+        )
 
     def solve(
         self, lists: Lists, weights: Array, coefficients: Array, *, share_ties: bool = True
     ) -> Solution:
         solution = Solution.empty(lists, weights.size)
-        tables, convex = self._read(lists, weights)
+        tables, convex, bent = self._read(lists, weights)
         truths = np.isneginf(weights) if -np.inf in weights.tolist() else None
         if truths is not None:
             self._refuse_long_ground_truths(lists, *tables[3:])
@@ -123,9 +130,11 @@ class RankingTask(Task):
             lists.scores,
             lists.targets,
             lists.offsets,
+            None if lists.scores.itemsize == 4 else True,
             *tables,
             self._by_position,
             convex,
+            bent,
             truths,
             share_ties,
             weights,
