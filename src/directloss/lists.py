@@ -202,13 +202,14 @@ def read_lists(
         raise ArgumentError(
             "groups", f"shape {tuple(groups.shape)}", "None, as the task has one target a list"
         )
-    starts = np.zeros(1, np.int64) if groups is None else ascending_starts(host(groups))
-    if keep is None and starts is not None:
+    starts = None if groups is None else ascending_starts(host(groups))
+    if keep is None and (groups is None or starts is not None):
         rows, length = score_rows.shape
-        begins = np.arange(rows, dtype=np.int64)[:, None] * length + starts
-        offsets = np.append(begins.reshape(-1), rows * length)
+        offsets, lists_a_row = np.arange(rows + 1) * length, 1
+        if starts is not None:
+            begins = offsets[:-1, None] + starts
+            offsets, lists_a_row = np.append(begins.reshape(-1), rows * length), int(starts.size)
         flat, chosen, places = score_rows.reshape(-1), target_rows, None
-        lists_a_row = int(starts.size)
     else:
         entries = np.broadcast_to(keep, score_rows.shape) if keep is not None else None
         places, offsets, lists_a_row = _gather(

@@ -103,8 +103,8 @@ def taken(values: Array, places: Array) -> Array:
 def _take(
     first: int, last: int, values: Array, places: Array, bounds: Array, result: Array
 ) -> None:
-    for k in range(bounds[first], bounds[last]):
-        result[k] = values[places[k]]
+    for k in range(np.uint64(bounds[first]), np.uint64(bounds[last])):
+        result[k] = values[np.uint64(places[k])]
 
 
 def put(values: Array, places: Array, size: int) -> Array:
@@ -118,5 +118,5 @@ def put(values: Array, places: Array, size: int) -> Array:
 
 @kernel
 def _put(first: int, last: int, values: Array, places: Array, bounds: Array, result: Array) -> None:
-    for k in range(bounds[first], bounds[last]):
-        result[places[k]] = values[k]
+    for k in range(np.uint64(bounds[first]), np.uint64(bounds[last])):
+        result[np.uint64(places[k])] = values[k]

@@ -152,9 +152,12 @@ def _pack(
 ) -> None:
     begin = offsets[first]
     for number in range(first, last):
-        start = offsets[number]
-        for k in range(start, offsets[number + 1]):
-            keys[k - begin] = _packed(bits[k], labels[k], k - start, index_bits)
+        start, stop = offsets[number], offsets[number + 1]
+        # Indices that cannot be negative: then several items are packed at once.
+        list_bits, list_labels = bits[start:stop], labels[start:stop]
+        list_keys = keys[start - begin : stop - begin]
+        for i in range(list_bits.size):
+            list_keys[i] = _packed(list_bits[i], list_labels[i], i, index_bits)
 
 
 @kernel

@@ -70,7 +70,7 @@ class FixedTable(Table):
         self._convex: dict[tuple[int, float], tuple[int, int]] = {}
 
     def read(self, sizes: Array, positives: Array, negatives: Array) -> Read:
-        most = int(sizes.max(initial=0))
+        most = _largest(sizes, 0)
         made = self._made
         if made.size < most:
             made = np.empty(max(most, 2 * made.size))
@@ -89,7 +89,7 @@ class FixedTable(Table):
     def convex(self, read: Read, first: int, lasts: Array, sign: float) -> bool:
         # One table for all lists: looked through once, not with every batch.
         looked_at, reach = self._convex.get((first, sign), (0, 0))
-        last = int(lasts.max(initial=first))
+        last = _largest(lasts, first)
         if looked_at <= last:
             looked_at = read.values.size
             reach = convex_up_to(read.values, first, looked_at - 1, sign)
@@ -189,6 +189,11 @@ def flat_offsets(sizes: Array) -> Array:
     offsets = np.zeros(sizes.size + 1, np.int64)
     np.cumsum(sizes, out=offsets[1:])
     return offsets
+
+
+def _largest(sizes: Array, least: int) -> int:
+    """The largest of the sizes and `least`; for one list without a reduction, which takes longer."""
+    return max(int(sizes[0]), least) if sizes.size == 1 else int(sizes.max(initial=least))
 
 
 def _checked(values: Array, name: str) -> Array:
