@@ -53,7 +53,8 @@ def bring_together(groups: Array) -> tuple[Array, Array]:
     n = groups.size
     if n == 0:
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    lowest, numbers = int(groups.min()), int(groups.max()) - int(groups.min()) + 1
+    lowest = int(groups.min())
+    numbers = int(groups.max()) - lowest + 1
     if numbers > _MOST_EMPTY * n:
         _, groups = np.unique(groups, return_inverse=True)
         lowest, numbers = 0, int(groups.max()) + 1

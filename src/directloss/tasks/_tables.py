@@ -192,7 +192,7 @@ def flat_offsets(sizes: Array) -> Array:
 
 
 def _largest(sizes: Array, least: int) -> int:
-    """The largest of the sizes and `least`; for one list without a reduction, which takes longer."""
+    """The largest of the sizes and `least`; of one list without a reduction, which is slow."""
     return max(int(sizes[0]), least) if sizes.size == 1 else int(sizes.max(initial=least))
 
 
