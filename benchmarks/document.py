@@ -40,7 +40,7 @@ def write_document(
         results = {**results, **sections}
     pictures = path.with_suffix("")
     pictures.mkdir(parents=True, exist_ok=True)
-    drawn = plots.draw_all(results, pictures)
+    drawn = plots.draw_all(results, pictures, ("svg",))
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
         undefined=StrictUndefined,
@@ -54,11 +54,7 @@ def write_document(
         replaced=replaced,
         results=results,
         tables=tables.sections(results),
-        pictures=[
-            (picture.stem, picture.relative_to(path.parent).as_posix())
-            for picture in drawn
-            if picture.suffix == ".svg"
-        ],
+        pictures=[(picture.stem, picture.relative_to(path.parent).as_posix()) for picture in drawn],
         cost=cost_model(results),
         count=tables.count,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,8 @@ _SETTINGS: dict[Any, Any] = {
 }
 
 
-def draw_all(results: dict[str, Any], folder: Path) -> list[Path]:
-    """Write every picture in every format for each share; the files written."""
+def draw_all(results: dict[str, Any], folder: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
+    """Write every picture in these formats for each share; the files written."""
     written = []
     for share in dict.fromkeys(row["share"] for row in results["speed"]):
         for name, (title, kinds, parts) in PICTURES.items():
@@ -64,7 +65,7 @@ def draw_all(results: dict[str, Any], folder: Path) -> list[Path]:
                 continue
             with mpl.rc_context(_SETTINGS):
                 figure = _draw(f"{title}, {share:.0%} positives", rows, results["slopes"])
-                for form in FORMATS:
+                for form in formats:
                     path = folder / f"{name}-{share * 100:g}.{form}"
                     metadata = {"Date": None} if form == "svg" else None
                     figure.savefig(path, dpi=150, metadata=metadata)
