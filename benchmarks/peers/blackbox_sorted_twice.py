@@ -10,10 +10,10 @@ https://github.com/martius-lab/blackbox-backprop.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
+
+from directloss.training.surrogates import blackbox_map_loss
 
 __all__ = ["blackbox_map_loss_sorted_twice"]
 
@@ -22,26 +22,9 @@ def blackbox_map_loss_sorted_twice(
     scores: Tensor, targets: Tensor, *, interpolation: float = 4.0, margin: float = 0.02
 ) -> Tensor:
     """1 - AP of one list, with the blackbox gradient; arguments as for `blackbox_map_loss`."""
-    positive = targets > 0
-    shifted = scores + torch.where(positive, -margin / 2, margin / 2)
-    all_ranks: Tensor = _RankTwice.apply(shifted, interpolation)
-    own_ranks: Tensor = _RankTwice.apply(shifted[positive], interpolation)
-    return 1.0 - (own_ranks / all_ranks[positive]).mean()
-
-
-class _RankTwice(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, scores: Tensor, interpolation: float) -> Tensor:
-        ranks = _descending_ranks(scores)
-        ctx.save_for_backward(scores, ranks)
-        ctx.interpolation = interpolation
-        return ranks
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        scores, ranks = ctx.saved_tensors
-        moved = _descending_ranks(scores + ctx.interpolation * gradient)
-        return (moved - ranks) / ctx.interpolation, None
+    return blackbox_map_loss(
+        scores, targets, interpolation=interpolation, margin=margin, ranks=_descending_ranks
+    )
 
 
 def _descending_ranks(scores: Tensor) -> Tensor:

@@ -153,7 +153,7 @@ def solve(
 def relevance(gains: Floats) -> tuple[NDArray[np.uint8], int, Floats]:
     """Gains as the kernels take them."""
     found = Gains.of(gains, lambda values: values)
-    return found.grades, found.labels[1], found.gains
+    return found.grades, found.index_bits, found.gains
 
 
 def scratch(longest: int, terms: int) -> NDArray[np.uint64]:

@@ -152,19 +152,22 @@ def solve_positions(
         n = stop - start
         task_losses[index] = 0.0
         values[index] = 0.0
-        runs, discounts, shared, rest = _sort(
-            scores[start:stop],
-            grades[start:stop],
+        runs, discounts, shared, base, scale, rest = _sort(
+            index,
+            first,
+            scores,
+            grades,
             index_bits,
-            gains if grades.size > 0 else gains[start:stop],
+            gains,
+            offsets,
             discount,
             cutoff,
             decay,
+            divisor,
             share_ties,
-            keys[start - offsets[first] : stop - offsets[first]],
+            keys,
             scratch,
         )
-        base, scale = _normalisation(runs, discounts, cutoff, divisor)
         defined[index] = scale > 0.0
         if not defined[index]:
             combination[start:stop] = 0.0
@@ -288,22 +291,25 @@ def configuration_losses(
         longest = max(longest, offsets[index + 1] - offsets[index])
     scratch = np.empty((WORDS_BEFORE_KEYS + 3) * (longest + 8), np.uint64)
     for index in range(first, last):
-        start, stop = offsets[index], offsets[index + 1]
+        start = offsets[index]
         losses[index] = 0.0
         # Nothing here depends on the order of the scores, but the runs come with it.
-        runs, discounts, _, _ = _sort(
-            configurations[start:stop],
-            grades[start:stop],
+        runs, _, _, base, scale, _ = _sort(
+            index,
+            first,
+            configurations,
+            grades,
             index_bits,
-            gains if grades.size > 0 else gains[start:stop],
+            gains,
+            offsets,
             discount,
             cutoff,
             decay,
+            divisor,
             False,
             scratch[:0],
             scratch,
         )
-        base, scale = _normalisation(runs, discounts, cutoff, divisor)
         if scale > 0.0:
             gain = 0.0
             for run in range(runs.gains.size):
@@ -337,21 +343,23 @@ def metric_positions(
     and `defined` are outputs `[L]`, and the metric of an undefined list is written as 0.
     """
     for index in range(first, last):
-        start, stop = offsets[index], offsets[index + 1]
         metrics[index] = 0.0
-        runs, discounts, shared, rest = _sort(
-            scores[start:stop],
-            grades[start:stop],
+        runs, _, shared, base, scale, rest = _sort(
+            index,
+            first,
+            scores,
+            grades,
             index_bits,
-            gains if grades.size > 0 else gains[start:stop],
+            gains,
+            offsets,
             discount,
             cutoff,
             decay,
+            divisor,
             True,
-            keys[start - offsets[first] : stop - offsets[first]],
+            keys,
             scratch,
         )
-        base, scale = _normalisation(runs, discounts, cutoff, divisor)
         defined[index] = scale > 0.0
         if not defined[index]:
             continue
@@ -367,23 +375,30 @@ def metric_positions(
 
 @kernel
 def _sort(
+    index: int,
+    first: int,
     scores: Array,
     grades: Array,
     index_bits: int,
     gains: Array,
+    offsets: Array,
     discount: Array,
     cutoff: int,
     decay: float,
+    divisor: int,
     share_ties: bool,
     keys: Array,
     scratch: Array,
-) -> tuple[Runs, Array, Array, Array]:
-    """Sort one list, and find its discounts.
+) -> tuple[Runs, Array, Array, float, float, Array]:
+    """Sort list `index` of those from `first` on; arguments as in `solve_positions`.
 
     Returns:
-        The list as runs; D by place; the same, shared among ties if `share_ties`; and the scratch
-        memory that is left, in which the places of the prediction come first.
+        The list as runs; D by place; the same, shared among ties if `share_ties`; B and Z; and the
+        scratch memory that is left, in which the places of the prediction come first.
     """
+    start, stop = offsets[index], offsets[index + 1]
+    scores, grades = scores[start:stop], grades[start:stop]
+    keys = keys[start - offsets[first] : stop - offsets[first]]
     n = scores.size
     row = n // 2 + 1
     discounts, rest = scratch[:n].view(np.float64), scratch[n:]
@@ -398,7 +413,7 @@ def _sort(
         for grade in range(sizes.size):
             relevant += sizes[grade] * (gains[grade] > 0.0)
     elif cutoff == CUTOFF_RELEVANT:
-        relevant = int(np.count_nonzero(gains))
+        relevant = int(np.count_nonzero(gains[start:stop]))
     most = min(n, relevant if cutoff == CUTOFF_RELEVANT else cutoff)
     if decay == 0.0 and most == n and discount.size >= n:
         discounts = discount[:n]
@@ -425,8 +440,9 @@ def _sort(
             rest[row:],
         )
     else:
-        runs = by_gain(scores, gains, keys, discounts, changed, places)
-    return runs, discounts, shared, rest
+        runs = by_gain(scores, gains[start:stop], keys, discounts, changed, places)
+    base, scale = _normalisation(runs, discounts, cutoff, divisor)
+    return runs, discounts, shared, base, scale, rest
 
 
 @kernel

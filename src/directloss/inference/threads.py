@@ -79,7 +79,7 @@ def even_parts(items: int) -> Array:
     They are the offsets with which `over_lists` gives each thread one part.
     """
     parts = max(1, min(torch.get_num_threads(), items // _WORTH_A_THREAD))
-    return np.linspace(0, items, parts + 1).astype(np.int64)
+    return np.arange(parts + 1) * items // parts
 
 
 class _WithScratch:

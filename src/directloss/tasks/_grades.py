@@ -27,11 +27,15 @@ class Gains:
     gains: Array
 
     @property
-    def labels(self) -> tuple[Array, int]:
-        """What goes into sorted keys, and the bits below: all grades, or nothing without them."""
-        if self.grades.size == 0:
-            return np.zeros(self.gains.size, np.uint8), ONE_BIT
-        return self.grades, ONE_BIT if self.gains.size <= 2 else MOST_ITEMS.bit_length() - 1
+    def labels(self) -> Array:
+        """uint8 (n,), what goes into sorted keys: the grades, or nothing without them."""
+        return self.grades if self.grades.size > 0 else np.zeros(self.gains.size, np.uint8)
+
+    @property
+    def index_bits(self) -> int:
+        """Bits of a key below the label."""
+        few = self.grades.size == 0 or self.gains.size <= 2
+        return ONE_BIT if few else MOST_ITEMS.bit_length() - 1
 
     @classmethod
     def binary(cls, labels: Array) -> Gains:

@@ -48,7 +48,7 @@ class _ByPosition(Task):
         return (
             lists.scores,
             relevance.grades,
-            relevance.labels[1],
+            relevance.index_bits,
             relevance.gains,
             lists.offsets,
             self._discounts(longest),
@@ -56,6 +56,11 @@ class _ByPosition(Task):
             self._decay,
             int(self._divisor),
         )
+
+    def _ranked(self, lists: Lists) -> tuple[Array, Array, int, int]:
+        relevance: Gains = lists.targets
+        before = positions.WORDS_BEFORE_KEYS
+        return lists.scores, relevance.labels, relevance.index_bits, before
 
     def read_targets(self, targets: Array) -> Gains:
         return Gains.binary(super().read_targets(targets))
@@ -76,7 +81,7 @@ class _ByPosition(Task):
             solution.values,
             solution.defined,
             scratch=positions.scratch_words(weights),
-            ranked=(lists.scores, *lists.targets.labels, positions.WORDS_BEFORE_KEYS),
+            ranked=self._ranked(lists),
         )
         return solution
 
@@ -100,7 +105,7 @@ class _ByPosition(Task):
             metrics,
             defined,
             scratch=positions.scratch_words(np.zeros(1)),
-            ranked=(lists.scores, *lists.targets.labels, positions.WORDS_BEFORE_KEYS),
+            ranked=self._ranked(lists),
         )
         return metrics, defined
 

@@ -18,6 +18,7 @@ blackbox differentiation", CVPR 2020.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -27,7 +28,12 @@ __all__ = ["blackbox_map_loss"]
 
 
 def blackbox_map_loss(
-    scores: Tensor, targets: Tensor, *, interpolation: float = 4.0, margin: float = 0.02
+    scores: Tensor,
+    targets: Tensor,
+    *,
+    interpolation: float = 4.0,
+    margin: float = 0.02,
+    ranks: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
     """1 - AP of one list, with the blackbox gradient.
 
@@ -36,27 +42,31 @@ def blackbox_map_loss(
         targets: (n,), 0 or 1.
         interpolation: lambda > 0; larger ones smooth more.
         margin: >= 0, in units of the scores.
+        ranks: scores (n,) to ranks in their type, 1 for the highest; None: by one sort.
     """
     positive = targets > 0
     shifted = scores + torch.where(positive, -margin / 2, margin / 2)
-    among_all: Tensor = _Rank.apply(shifted, interpolation)[positive]
-    among_positives: Tensor = _Rank.apply(shifted[positive], interpolation)
+    ranks = ranks or _ranks
+    among_all: Tensor = _Rank.apply(shifted, interpolation, ranks)[positive]
+    among_positives: Tensor = _Rank.apply(shifted[positive], interpolation, ranks)
     return 1.0 - (among_positives / among_all).mean()
 
 
 class _Rank(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, scores: Tensor, interpolation: float) -> Tensor:
-        ranks = _ranks(scores)
-        ctx.interpolation = interpolation
+    def forward(
+        ctx: Any, scores: Tensor, interpolation: float, rank: Callable[[Tensor], Tensor]
+    ) -> Tensor:
+        ranks = rank(scores)
+        ctx.interpolation, ctx.rank = interpolation, rank
         ctx.save_for_backward(scores, ranks)
         return ranks
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         scores, ranks = ctx.saved_tensors
-        perturbed = _ranks(scores + ctx.interpolation * gradient)
-        return (perturbed - ranks) / ctx.interpolation, None
+        perturbed = ctx.rank(scores + ctx.interpolation * gradient)
+        return (perturbed - ranks) / ctx.interpolation, None, None
 
 
 def _ranks(scores: Tensor) -> Tensor:
