@@ -53,14 +53,14 @@ def _parts(case: Case, direction: Any, effort: Effort) -> dict[str, float]:
         return read_lists(*rows, None, None, read_targets=task.read_targets)[0]
 
     lists = reading()
-    outputs = _class_arrays(lists.targets)
-    memory = np.empty(case.n, np.uint64)
+    positives = int(lists.targets.sum())
+    outputs = [np.empty(case.n, kind) for kind in (np.float64, np.uint32, np.int32)]
+    memory, spare = np.empty(case.n, np.uint64), np.empty(2 * case.n, np.uint64)
 
     def sort() -> None:
         flat = lists.scores, lists.targets
-        ranked_classes(
-            *flat, None, sorted_keys(0, 1, *flat, lists.offsets, ONE_BIT, memory), *outputs
-        )
+        keys = sorted_keys(0, 1, *flat, lists.offsets, ONE_BIT, memory)
+        ranked_classes(*flat, None, keys, positives, *outputs, spare)
 
     terms = direct_terms(case.epsilon, direction)
     augmented = float(terms[1].weight)
@@ -89,15 +89,3 @@ def _parts(case: Case, direction: Any, effort: Effort) -> dict[str, float]:
     }
     autograd = max(found["step"] - sum(parts.values()), 0.0)
     return {**parts, "autograd": autograd, "step": found["step"]}
-
-
-def _class_arrays(labels: np.ndarray) -> tuple[np.ndarray, ...]:
-    """What `ranked_classes` writes to."""
-    positives = int(labels.sum())
-    sizes = (positives + 1, labels.size - positives + 1)
-    return (
-        *(np.empty(size) for size in sizes),
-        *(np.empty(size, np.uint32) for size in sizes),
-        *(np.empty(size, np.int32) for size in sizes),
-        np.empty(2 * labels.size, np.uint64),
-    )

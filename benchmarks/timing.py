@@ -75,9 +75,12 @@ def interleave(steps: Mapping[str, Step], reference: Step, effort: Effort) -> di
         calls[name] = effort.calls(seconds)
         left[name] = effort.repetitions(seconds * calls[name])
     samples = {name: Samples() for name in steps}
-    # A collection that falls into one step's time would be counted as its own.
+    # A collection that falls into one step's time would be counted as its own; and one that looks
+    # through all that was there before would leave the next steps a cache without their code.
     was_enabled = gc.isenabled()
     gc.disable()
+    gc.collect()
+    gc.freeze()
     try:
         while any(left.values()):
             for name in [name for name, count in left.items() if count]:
@@ -86,6 +89,7 @@ def interleave(steps: Mapping[str, Step], reference: Step, effort: Effort) -> di
                 left[name] -= 1
             gc.collect()
     finally:
+        gc.unfreeze()
         if was_enabled:
             gc.enable()
     return samples

@@ -50,18 +50,20 @@ def solve(
     refuse_undefined: bool,
     objective: bool,
     reduction: str,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, bool | None]:
     """The value that the loss shows, and the constant combination of configurations.
 
     Args:
-        scores, targets, mask: rows (R, n), or (R, 1) where a task has one target a list.
+        scores, targets, mask: rows (R, n) or one row (n,); or (R, 1) where a task has one target a
+            list.
         groups: (n,).
         terms: (coefficient, weight).
         Others as in `directloss._solve.solve`.
 
     Returns:
-        A scalar or, for reduction "none", (L,); and (R, n), scaled by the reduction. Both in the
-        scores' type and on their device.
+        A scalar or, for reduction "none", (L,); and one in the scores' shape, scaled by the
+        reduction. Both in the scores' type and on their device. And whether the latter is not 0
+        everywhere, None for a traced graph.
     """
     if traced():
         flat = [
@@ -81,15 +83,14 @@ def solve(
             objective,
             reduction,
         )
-        return value, combination
-    pairs = [(float(coefficient), float(weight)) for coefficient, weight in terms]
+        return value, combination, None
     return _solve(
         task,
         scores,
         targets,
         mask,
         groups,
-        np.array(pairs).T.copy(),
+        np.array([[float(term[0]) for term in terms], [float(term[1]) for term in terms]]),
         ignore_index,
         refuse_undefined,
         objective,
@@ -158,14 +159,14 @@ def _solve(
     refuse_undefined: bool,
     objective: bool,
     reduction: str,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, bool]:
     lists, _ = read_lists(
         scores, targets, mask, groups, read_targets=task.read_targets, ignore_index=ignore_index
     )
-    coefficients, weights = terms
+    coefficients, weights = terms[0], terms[1]
     solution = task.solve(lists, weights, coefficients)
     defined, combination = solution.defined, solution.combination
-    silence_infinite(lists.scores, combination)
+    moves = silence_infinite(lists.scores, combination)
     if refuse_undefined and not defined.all():
         raise _undefined(task, lists, defined)
     if objective:
@@ -179,13 +180,16 @@ def _solve(
             count = max(int(np.count_nonzero(defined)), 1)
             values /= count
             combination *= combination.dtype.type(1.0 / count)
-    with np.errstate(over="ignore"):  # a hinge past the largest float32 is infinite
-        values = values.astype(combination.dtype, copy=False)
+    if objective:
+        with np.errstate(over="ignore"):  # a hinge past the largest float32 is infinite
+            values = values.astype(combination.dtype)
+    else:
+        values = values.astype(combination.dtype)
     value = torch.from_numpy(values if reduction == "none" else values.reshape(()))
     rows = torch.from_numpy(lists.scatter(combination, scores.shape))
     if not scores.is_cpu:
         value, rows = value.to(scores.device), rows.to(scores.device)
-    return value, rows
+    return value, rows, moves
 
 
 def _step(
@@ -263,7 +267,7 @@ def _solve_operator(
     objective: bool,
     reduction: str,
 ) -> tuple[Tensor, Tensor]:
-    return _solve(
+    value, combination, _ = _solve(
         task_by_number(task),
         scores,
         targets,
@@ -275,6 +279,7 @@ def _solve_operator(
         objective,
         reduction,
     )
+    return value, combination
 
 
 @_solve_operator.register_fake
@@ -293,9 +298,9 @@ def _(
     combination = torch.empty_like(scores, memory_format=torch.contiguous_format)
     if reduction != "none":
         return scores.new_empty(()), combination
-    lists: Any = scores.shape[0]
+    lists: Any = scores.shape[0] if scores.ndim == 2 else 1
     if groups is not None:  # their number is in the data
-        lists = scores.shape[0] * torch.library.get_ctx().new_dynamic_size()
+        lists = lists * torch.library.get_ctx().new_dynamic_size()
     return scores.new_empty((lists,)), combination
 
 

@@ -27,6 +27,8 @@ __all__ = [
     "solve",
 ]
 
+_HALF = (torch.float16, torch.bfloat16)
+
 Reduction = Literal["mean", "sum", "none"]
 Empty = Literal["skip", "error"]
 Shown = Literal["prediction", "objective"]
@@ -50,13 +52,14 @@ class _Shown(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, scores: Tensor, solved: Solved) -> Tensor:
         ctx.save_for_backward(solved.combination)
-        ctx.layout, ctx.dtype = solved.layout, scores.dtype
+        ctx.layout = solved.layout
         return solved.value
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (combination,) = ctx.saved_tensors
-        return ctx.layout.from_rows(gradient * combination).to(ctx.dtype), None
+        # Of half scores it is float32; the engine narrows it.
+        return ctx.layout.from_rows(gradient * combination), None
 
 
 class _Linear(torch.autograd.Function):
@@ -87,7 +90,7 @@ def _linear(scores: Tensor, configuration: Tensor) -> Tensor:
 
 
 class Rows(NamedTuple):
-    """A call's tensors as rows (R, n), one list a row before mask and groups; no gradient."""
+    """A call's tensors as rows (R, n) or (n,), a list a row before mask and groups; no gradient."""
 
     layout: Layout
     scores: Tensor
@@ -96,15 +99,16 @@ class Rows(NamedTuple):
     groups: Tensor | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Solved:
     """The terms of an update, solved for a tensor of scores.
 
     Attributes:
         scores: as given, with gradient.
-        combination: the sum of coefficient * y over the terms, rows (R, n), constant; it holds the
-            reduction's factor, and 0 where a score is infinite.
+        combination: the sum of coefficient * y over the terms, rows (R, n) or (n,), constant; it
+            holds the reduction's factor, and 0 where a score is infinite.
         value: what the loss shows: a scalar, or one entry a list in the shape without `dim`.
+        moves: whether `combination` is not 0 everywhere; None where Python must not look.
     """
 
     layout: Layout
@@ -113,6 +117,7 @@ class Solved:
     value: Tensor
     groups: Tensor | None
     reduction: Reduction
+    moves: bool | None
 
     def shown(self) -> Tensor:
         """`value`, with the gradient of `combination`; for a scalar, and not for a traced graph."""
@@ -127,6 +132,7 @@ class Solved:
         if self.groups is None:
             return self.layout.per_list(products.sum(-1), None)
         ids, group = torch.unique(self.groups, return_inverse=True)
+        products = products.reshape(self.layout.rows)
         sums = products.new_zeros(products.shape[0], ids.numel())
         return self.layout.per_list(sums.index_add(1, group, products), ids.numel())
 
@@ -154,9 +160,9 @@ def read(
 
 
 def _rows(layout: Layout, scores: Tensor) -> Tensor:
-    """Scores as rows (R, n); half precisions widened to float32, exactly."""
+    """Scores as rows; half precisions widened to float32, exactly."""
     rows = layout.to_rows(scores)
-    return rows.float() if rows.dtype in (torch.float16, torch.bfloat16) else rows
+    return rows.float() if rows.dtype in _HALF else rows
 
 
 def solve(
@@ -183,11 +189,8 @@ def solve(
     """
     if reduction not in ("mean", "sum", "none"):
         raise ArgumentError("reduction", repr(reduction), "'mean', 'sum' or 'none'")
-    if isinstance(scores, Tensor) and torch.is_autocast_enabled(scores.device.type):
-        with torch.autocast(scores.device.type, enabled=False):
-            return solve(task, scores, targets, terms, shown=shown, reduction=reduction, **options)
     rows = read(scores, targets, target_per_list=task.target_per_list, **options)
-    value, combination = _operators.solve(
+    value, combination, moves = _operators.solve(
         task,
         rows.scores,
         rows.targets,
@@ -209,6 +212,7 @@ def solve(
         value,
         rows.groups,
         reduction,
+        moves,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 import torch
 from torch import Tensor, nn
 
-from directloss._operators import traced, transformed
+from directloss._operators import transformed
 from directloss.errors import ArgumentError
 from directloss.functional import require_positive
 
@@ -31,16 +31,16 @@ class SteppedModule(nn.Module):
 
     _quiet_batches: int | None = 0
 
-    def _watch(self, gradient: Tensor, is_perfect: Callable[[], bool]) -> None:
+    def _watch(self, moves: bool, is_perfect: Callable[[], bool]) -> None:
         """Count training batches whose gradient is 0 everywhere though there is more to gain.
 
         Args:
-            gradient: anything that is 0 where the gradient is.
+            moves: whether the gradient is not 0 everywhere.
             is_perfect: whether no prediction could be better; asked where the gradient is 0.
         """
-        if traced() or not self.training or self._quiet_batches is None:
+        if not self.training or self._quiet_batches is None:
             return
-        if _any(gradient) or is_perfect():
+        if moves or is_perfect():
             if self._quiet_batches:  # nn.Module is slow at setting an attribute
                 self._quiet_batches = 0
             return
@@ -62,21 +62,23 @@ class SteppedModule(nn.Module):
             value = float(require_positive(name, value))
         self.register_buffer(name, torch.tensor(value, dtype=torch.float64))
 
-    def _is_set(self, name: str) -> bool:
-        """Whether the step is a number already; False also where Python cannot look at it."""
+    def _step_set(self, name: str) -> float | None:
+        """The step if it is a number already; None also where Python cannot look at it."""
         if torch.compiler.is_compiling():
-            return False
-        step: Tensor = getattr(self, name)
-        wrapped = torch._C._functorch.is_functorch_wrapped_tensor(step)
-        return not wrapped and not math.isnan(float(step))
+            return None
+        # From the buffers: nn.Module looks for an attribute in all else before.
+        step = self._buffers[name]
+        if step is None or torch._C._functorch.is_functorch_wrapped_tensor(step):
+            return None
+        value = float(step.item())
+        return None if math.isnan(value) else value
 
-    def _keep(self, name: str, measured: Tensor) -> None:
+    def _keep(self, name: str, measured: Tensor | None) -> None:
         """Hold the step fixed, once a training batch went through."""
-        stored: Tensor = getattr(self, name)
-        if measured is stored or not self.training:
+        if measured is None or not self.training:
             return
         if torch.compiler.is_compiling() or not transformed():
-            stored.copy_(measured)
+            getattr(self, name).copy_(measured)
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
         # The step moves between devices but keeps its precision: half() of a model is not meant
@@ -90,12 +92,6 @@ class SteppedModule(nn.Module):
             wide = torch.float32 if device.type == "mps" else torch.float64
             self._buffers[name] = step.to(device, wide)
         return self
-
-
-def _any(tensor: Tensor) -> bool:
-    """Whether an entry is not 0."""
-    # On the CPU by way of numpy, which takes a tenth of the time for long lists.
-    return bool(tensor.numpy().any() if tensor.is_cpu else tensor.any())
 
 
 def _callers_level() -> int:

@@ -52,10 +52,13 @@ class _ChainLoss(SteppedModule):
         self.ignore_index = ignore_index
         self.empty: Empty = empty
 
-    def _measure(self, name: str, chain: LinearChain) -> tuple[Tensor, Tensor]:
-        """The step as measured, NaN where there is nothing to measure, and the step to take."""
-        if self._is_set(name):
-            return getattr(self, name), getattr(self, name).cpu()
+    def _measure(self, name: str, chain: LinearChain) -> tuple[Tensor | None, Tensor]:
+        """The step as measured, NaN where there is nothing to measure, and the step to take.
+
+        None for the first where the step is set already.
+        """
+        if self._step_set(name) is not None:
+            return None, getattr(self, name).cpu()
         emissions = chain.emissions.detach()
         # NaN is left to the solver, which knows the argument's name.
         known = chain.valid()[:, :, None] & ~emissions.isnan()
@@ -86,9 +89,9 @@ class _ChainLoss(SteppedModule):
             refuse_undefined=self.empty == "error",
         )
         # The last two terms of every update are the two ends of its difference.
-        self._watch(
-            solution.labels[-1] != solution.labels[-2], lambda: self._is_perfect(chain, targets)
-        )
+        if self.training and not _operators.traced():
+            moves = bool((solution.labels[-1] != solution.labels[-2]).any())
+            self._watch(moves, lambda: self._is_perfect(chain, targets))
         values = solution.task_losses[0]
         if shown == "objective":
             values = torch.zeros_like(solution.counted)

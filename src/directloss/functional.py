@@ -183,7 +183,7 @@ def perceptron_loss(
 
 def loss_of(solved: Solved) -> Tensor:
     """The loss of solved terms: shows their value and carries their gradient."""
-    if solved.reduction != "none" and not traced():
+    if solved.reduction != "none" and solved.moves is not None:
         return solved.shown()  # the same as below, for a third of its time on short lists
     # F is linear for a task on scores, so the sum over terms is F of one combined configuration.
     return loss_from_configurations(solved.score, [(1.0, solved.combination)], solved.value)

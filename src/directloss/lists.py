@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,15 +18,17 @@ from torch import Tensor
 
 from directloss.errors import ArgumentError, NonFiniteScoreError
 from directloss.inference._kernel import Array
-from directloss.inference.checks import count_nan, count_positives
+from directloss.inference.checks import count_classes, count_nan, count_nan_of_both
 from directloss.inference.grouping import ascending_starts, bring_together, put, taken
 
-__all__ = ["Dim", "Layout", "Lists", "class_counts", "host", "read_lists"]
+__all__ = ["ClassSizes", "Dim", "Layout", "Lists", "class_sizes", "host", "read_lists"]
 
 Dim = int | Sequence[int]
 
+_HALF = (torch.float16, torch.bfloat16)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)  # frozen ones take three times as long to make, in every step
 class Lists:
     """A ragged batch: list l is ``scores[offsets[l]:offsets[l + 1]]``, likewise its targets.
 
@@ -54,7 +56,7 @@ class Lists:
         return put(values, self.places, math.prod(shape)).reshape(tuple(shape))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Layout:
     """Which entries of a tensor of scores form a list.
 
@@ -101,9 +103,12 @@ class Layout:
         return torch.Size(self.rest).numel(), length
 
     def to_rows(self, tensor: Tensor) -> Tensor:
-        """The tensor as rows (R, n), a view where strides allow; autograd passes through."""
+        """The tensor as rows (R, n), a view where strides allow; autograd passes through.
+
+        A tensor (n,) stays as it is: one row.
+        """
         if tensor.ndim == 1:
-            return tensor.unsqueeze(0)
+            return tensor
         last = tuple(range(tensor.ndim - len(self.axes), tensor.ndim))
         if self.axes != last:
             tensor = tensor.movedim(self.axes, last)
@@ -111,6 +116,8 @@ class Layout:
 
     def from_rows(self, rows: Tensor) -> Tensor:
         """Rows (R, n) in the shape of the scores: undoes `to_rows`."""
+        if rows.ndim == 1:
+            return rows
         last = tuple(range(len(self.shape) - len(self.axes), len(self.shape)))
         if self.axes == last:
             return rows.reshape(self.shape)
@@ -127,11 +134,12 @@ class Layout:
         return values.reshape(*self.rest, groups).movedim(-1, self.axes[0])
 
     def targets_to_rows(self, targets: Tensor, *, per_list: bool, name: str = "targets") -> Tensor:
-        """Targets as rows: (R, n), or (R, 1) where a list has one."""
+        """Targets as rows: (R, n), or (R, 1) where a list has one; (n,) stays as it is."""
         if not isinstance(targets, Tensor):
             raise ArgumentError(name, type(targets).__name__, "a tensor")
-        wanted = self.rest if per_list else tuple(self.shape)
-        if tuple(targets.shape) != wanted:
+        wanted = self.rest if per_list else self.shape
+        if targets.shape != wanted:
+            wanted = tuple(wanted)
             without = f" (the scores' without dim {self.axes})" if per_list else " of the scores"
             raise ArgumentError(
                 name, f"shape {tuple(targets.shape)}", f"the shape {wanted}{without}"
@@ -160,9 +168,10 @@ class Layout:
 
 def host(tensor: Tensor) -> Array:
     """A tensor's data as a contiguous numpy array; half precisions widened to float32, exactly."""
-    if tensor.dtype in (torch.float16, torch.bfloat16):
+    if tensor.dtype in _HALF:
         tensor = tensor.float()
-    return np.ascontiguousarray(tensor.numpy(force=True))
+    plain = tensor.is_cpu and not tensor.requires_grad
+    return np.ascontiguousarray(tensor.numpy() if plain else tensor.numpy(force=True))
 
 
 def read_lists(
@@ -177,8 +186,8 @@ def read_lists(
     """Rows of tensors to the lists that kernels take.
 
     Args:
-        scores: (R, n).
-        targets: (R, n), or (R, 1) for one target a list.
+        scores: (R, n), or (n,) for one row.
+        targets: in that shape, or (R, 1) for one target a list.
         mask: None or bool in the shape of `targets`; False leaves an entry (or a list) out.
         groups: None or integers (n,): each value makes one list a row.
         read_targets: validates and converts the kept targets.
@@ -188,9 +197,14 @@ def read_lists(
         The lists (row by row, groups by ascending number; a list of which nothing is kept stays,
         empty) and the number of lists a row.
     """
-    score_rows, target_rows = host(scores), host(targets)
-    keep = None if mask is None else host(mask)
-    if target_rows.dtype.kind == "f" and count_nan(target_rows.reshape(-1)):
+    score_rows, target_rows = _rows(host(scores)), _rows(host(targets))
+    keep = None if mask is None else _rows(host(mask))
+    flat = score_rows.reshape(-1)
+    if target_rows.dtype.kind == "f":
+        wrong, missing = count_nan_of_both(flat, target_rows.reshape(-1))
+    else:
+        wrong, missing = count_nan(flat), 0
+    if missing:
         given = ~np.isnan(target_rows)
         keep = given if keep is None else keep & given
     if ignore_index is not None:
@@ -205,24 +219,26 @@ def read_lists(
     starts = None if groups is None else ascending_starts(host(groups))
     if keep is None and (groups is None or starts is not None):
         rows, length = score_rows.shape
-        offsets, lists_a_row = np.arange(rows + 1) * length, 1
+        # The steps of the case in between, one list, are most of the time of a short one.
+        offsets = np.array((0, length)) if rows == 1 else np.arange(rows + 1) * length
+        lists_a_row = 1
         if starts is not None:
             begins = offsets[:-1, None] + starts
             offsets, lists_a_row = np.append(begins.reshape(-1), rows * length), int(starts.size)
-        flat, chosen, places = score_rows.reshape(-1), target_rows, None
+        chosen, places = target_rows, None
     else:
         entries = np.broadcast_to(keep, score_rows.shape) if keep is not None else None
         places, offsets, lists_a_row = _gather(
             score_rows.shape, entries, None if groups is None else host(groups)
         )
-        flat = taken(score_rows.reshape(-1), places)
+        flat = taken(flat, places)
+        wrong = count_nan(flat) if wrong else 0
         if not per_list:
             chosen = taken(target_rows.reshape(-1), places)
         else:
             # A list left out keeps its place; any target that is kept stands in for its own.
             kept = np.diff(offsets) > 0
             chosen = np.where(kept, target_rows[:, 0], target_rows[kept, 0][:1].sum())
-    wrong = count_nan(flat)
     if wrong:
         first = np.flatnonzero(np.isnan(flat))[0]
         row, entry = divmod(first if places is None else places[first], score_rows.shape[1])
@@ -233,6 +249,10 @@ def read_lists(
             "numbers; +inf and -inf are allowed",
         )
     return Lists(flat, read_targets(chosen.reshape(-1)), offsets, places), lists_a_row
+
+
+def _rows(array: Array) -> Array:
+    return array.reshape(1, -1) if array.ndim == 1 else array
 
 
 def _gather(
@@ -260,8 +280,23 @@ def _gather(
     return places.reshape(-1), offsets, int(starts.size)
 
 
-def class_counts(lists: Lists) -> tuple[Array, Array]:
-    """Numbers of positives and negatives of each list of binary targets, int64 (L,)."""
-    positives = np.empty(len(lists), np.int64)
-    count_positives(lists.targets, lists.offsets, positives)
-    return positives, lists.offsets[1:] - lists.offsets[:-1] - positives
+class ClassSizes(NamedTuple):
+    """How many positives and negatives the lists of a batch have.
+
+    Attributes:
+        positives, negatives: int64 (L,).
+        most_positives, most_negatives, most_items: of any list.
+    """
+
+    positives: Array
+    negatives: Array
+    most_positives: int
+    most_negatives: int
+    most_items: int
+
+
+def class_sizes(lists: Lists) -> ClassSizes:
+    """Sizes of the classes of binary targets."""
+    positives, negatives = np.empty(len(lists), np.int64), np.empty(len(lists), np.int64)
+    most = count_classes(lists.targets, lists.offsets, positives, negatives)
+    return ClassSizes(positives, negatives, *most)

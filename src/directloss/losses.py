@@ -62,11 +62,14 @@ class _TaskLoss(SteppedModule):
 
     def _measure(
         self, name: str, scores: Tensor, targets: Tensor, layout: LayoutOptions
-    ) -> tuple[Tensor, Step]:
-        """The step as measured, NaN where there is nothing to measure, and the step to take."""
-        if self._is_set(name):
-            stored: Tensor = getattr(self, name)
-            return stored, float(stored)
+    ) -> tuple[Tensor | None, Step]:
+        """The step as measured, NaN where there is nothing to measure, and the step to take.
+
+        None for the first where the step is set already.
+        """
+        step = self._step_set(name)
+        if step is not None:
+            return None, step
         measured = measured_step(getattr(self, name), self.task, scores, targets, layout)
         # Until a batch has a spread, a stand-in. Chosen without looking, for traced graphs.
         return measured, torch.where(torch.isnan(measured), self.task.epsilon_scale, measured)
@@ -88,7 +91,8 @@ class _TaskLoss(SteppedModule):
             reduction=self.reduction,
             **layout,
         )
-        self._watch(solved.combination, lambda: is_perfect(self.task, scores, targets, layout))
+        if solved.moves is not None:
+            self._watch(solved.moves, lambda: is_perfect(self.task, scores, targets, layout))
         return functional.loss_of(solved)
 
     def _advice(self) -> str:

@@ -14,11 +14,14 @@ def solve(
     positive: Floats, negative: Floats, ranks: Floats, discounts: Floats, step: int, weight: float
 ) -> Floats:
     """Negatives above each positive, as divide and conquer places them."""
-    above = np.full(negative.size, -1, np.int32)
+    below, above = np.full(positive.size, -1, np.int32), np.full(negative.size, -1, np.int32)
     everything = np.array([[0, negative.size, 0, positive.size]], np.int64)
-    separable(positive, negative, everything, ranks, discounts, step, weight, above)
+    separable(positive, negative, everything, ranks, discounts, step, weight, below, above)
     assert (np.diff(above) >= 0).all() and above[0] >= 0 and above[-1] <= positive.size
-    return np.searchsorted(above, np.arange(positive.size), side="right")
+    # The same ranking, said by the other class.
+    by_negatives = np.searchsorted(above, np.arange(positive.size), side="right")
+    np.testing.assert_array_equal(below, by_negatives)
+    return by_negatives
 
 
 def is_convex(discounts: Floats, first: int, last: int, weight: float) -> bool:
@@ -123,9 +126,9 @@ def test_placing_the_negatives_alone_is_wrong_in_the_negative_direction_of_ap() 
         assert allowed == (positives + negatives == 2)
         ranks = np.arange(1, positives + 1) / positives
         positive, negative = descending(case.positive), descending(case.negative)
-        above = np.empty(negatives, np.int32)
+        below, above = np.empty(positives, np.int32), np.empty(negatives, np.int32)
         everything = np.array([[0, negatives, 0, positives]], np.int64)
-        separable(positive, negative, everything, ranks, table, 1, weight, above)
+        separable(positive, negative, everything, ranks, table, 1, weight, below, above)
         n = np.searchsorted(np.maximum.accumulate(above), np.arange(positives), side="right")
         wanted, _ = brute_force.best_interleaving(
             positive, negative, case.average_precision_gain, weight
@@ -187,7 +190,7 @@ def test_fences_hold_the_counts_in() -> None:
         ranks, table = rng.exponential(size=9), by_position(convex(rng, 21))
         cut_n, cut_p = int(rng.integers(0, 13)), int(rng.integers(0, 10))
         fences = np.array([[0, cut_n, 0, cut_p], [cut_n, 12, cut_p, 9]], np.int64)
-        above = np.full(12, -1, np.int32)
-        separable(positive, negative, fences, ranks, table, 1, 1.0, above)
+        below, above = np.empty(9, np.int32), np.full(12, -1, np.int32)
+        separable(positive, negative, fences, ranks, table, 1, 1.0, below, above)
         assert (above[:cut_n] <= cut_p).all() and (above[cut_n:] >= cut_p).all()
         assert (above >= 0).all() and (np.diff(above) >= 0).all()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from directloss.inference.sorting import INDEX, LABEL, SHORT, ranked
+from directloss.inference.sorting import INDEX, LABEL, SHORT, ranked, ranked_classes
 
 DTYPES = (np.float32, np.float64)
 # Both digit widths, and the lengths at which one takes over from the other.
@@ -82,3 +82,27 @@ def test_a_slice_of_a_batch_is_ranked_alone() -> None:
     rng = np.random.default_rng(2)
     scores, labels = rng.normal(size=60), rng.integers(0, 2, size=60).astype(np.uint8)
     check(scores[17:43], labels[17:43])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("style", STYLES)
+def test_classes_apart_are_the_ranked_list_taken_apart(style: str, dtype: type) -> None:
+    rng = np.random.default_rng(4)
+    for n in SIZES:
+        scores = np.asarray(STYLES[style](rng, n)).astype(dtype)
+        for share in (0.0, 0.3, 1.0):
+            labels = (rng.random(n) < share).astype(np.uint8)
+            count = int(labels.sum())
+            class_scores, items, above = np.empty(n), np.empty(n, np.uint32), np.empty(n, np.int32)
+            wide = None if dtype == np.float32 else True
+            outputs = class_scores, items, above, np.empty(2 * n, np.uint64)
+            ranked_classes(scores, labels, wide, np.empty(0, np.uint64), count, *outputs)
+            order = np.lexsort((np.arange(n), labels, -scores))
+            is_one = labels[order] == 1
+            wanted = np.concatenate([order[is_one], order[~is_one]])
+            np.testing.assert_array_equal(items, wanted)
+            np.testing.assert_array_equal(class_scores, scores[wanted].astype(np.float64))
+            ones_before = np.cumsum(is_one)
+            zeros_before = np.cumsum(~is_one)
+            others = np.concatenate([zeros_before[is_one], ones_before[~is_one]])
+            np.testing.assert_array_equal(above, others)

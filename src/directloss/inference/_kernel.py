@@ -54,3 +54,13 @@ def inlined(function: _Function) -> _Function:
     """Compile as `kernel` does, and paste the body into each caller."""
     compiler = njit(nogil=True, cache=True, error_model="numpy", inline="always")
     return cast("_Function", _stamped(compiler(function)))
+
+
+def summation(function: _Function) -> _Function:
+    """Compile as `kernel` does, but let sums be taken in any order: several items at once.
+
+    Of all that `fastmath` allows that alone, which leaves infinities, NaN and comparisons as they
+    are. The result still depends on nothing but the processor's width.
+    """
+    compiler = njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc"})
+    return cast("_Function", _stamped(compiler(function)))

@@ -6,7 +6,13 @@ import numpy as np
 
 from directloss.inference._kernel import Array, kernel
 
-__all__ = ["binary_labels", "count_nan", "count_positives", "silence_infinite"]
+__all__ = [
+    "binary_labels",
+    "count_classes",
+    "count_nan",
+    "count_nan_of_both",
+    "silence_infinite",
+]
 
 
 @kernel
@@ -16,6 +22,12 @@ def count_nan(scores: Array) -> int:
     for k in range(scores.size):
         count += scores[k] != scores[k]
     return count
+
+
+@kernel
+def count_nan_of_both(scores: Array, targets: Array) -> tuple[int, int]:
+    """The numbers of NaN in two flat float arrays."""
+    return count_nan(scores), count_nan(targets)
 
 
 @kernel
@@ -41,33 +53,51 @@ def binary_labels(targets: Array, labels: Array) -> int:
 
 
 @kernel
-def count_positives(labels: Array, offsets: Array, counts: Array) -> None:
-    """Number of labels 1 in each list.
+def count_classes(
+    labels: Array, offsets: Array, positives: Array, negatives: Array
+) -> tuple[int, int, int]:
+    """Numbers of labels 1 and 0 in each list.
 
     Args:
         labels: flat, uint8 0/1.
         offsets: int64 (L + 1,).
-        counts: out, int64 (L,).
+        positives, negatives: out, int64 (L,).
+
+    Returns:
+        The most positives, negatives and items of a list.
     """
-    for number in range(counts.size):
+    most_positives = most_negatives = most_items = 0
+    for number in range(positives.size):
         count = 0
         for label in labels[offsets[number] : offsets[number + 1]]:
             count += label
-        counts[number] = count
+        items = offsets[number + 1] - offsets[number]
+        positives[number], negatives[number] = count, items - count
+        most_positives = max(most_positives, count)
+        most_negatives = max(most_negatives, items - count)
+        most_items = max(most_items, items)
+    return most_positives, most_negatives, most_items
 
 
 @kernel
-def silence_infinite(scores: Array, combination: Array) -> None:
+def silence_infinite(scores: Array, combination: Array) -> bool:
     """Set `combination` to 0 where a score is infinite: no step can move it.
 
     Args:
         scores: flat, float.
         combination: in and out, as `scores`.
+
+    Returns:
+        Whether anything is left that is not 0.
     """
-    count = 0
+    infinite, moved = 0, 0
     for k in range(scores.size):
-        count += abs(scores[k]) == np.inf
-    if count:
+        infinite += abs(scores[k]) == np.inf
+        moved += combination[k] != 0.0
+    if infinite:
+        moved = 0
         for k in range(scores.size):
             if abs(scores[k]) == np.inf:
                 combination[k] = 0.0
+            moved += combination[k] != 0.0
+    return moved > 0

@@ -9,13 +9,15 @@ the positives above negative j.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from directloss.inference._kernel import Array, inlined, kernel
+from directloss.inference._kernel import Array, inlined, kernel, summation
 from directloss.inference.coarse_to_fine import narrow
 from directloss.inference.corridor import bounds, corridor, running_sums
 from directloss.inference.ground_truth import least_loss
-from directloss.inference.separable import separable
+from directloss.inference.separable import separable, turn
 from directloss.inference.sorting import ranked_classes
 
 __all__ = ["WORDS_BEFORE_KEYS", "configuration_losses", "scratch_words", "solve_rankings"]
@@ -26,11 +28,12 @@ WORDS_BEFORE_KEYS = 2
 prediction."""
 
 
-def scratch_words(weights: Array) -> int:
+def scratch_words(weights: Sequence[float]) -> int:
     """Words of scratch memory for each item of a list."""
     # After the 2 before the keys 2 for the sort, or later half a word for each other term and 1 for
     # the weights of the ranks.
-    return WORDS_BEFORE_KEYS + 1 + max(1, (int(np.count_nonzero(weights)) + 1) // 2)
+    augmented = len(weights) - weights.count(0.0)
+    return WORDS_BEFORE_KEYS + 1 + max(1, (augmented + 1) // 2)
 
 
 @kernel
@@ -105,9 +108,9 @@ def solve_rankings(
     for number in range(first, last):
         begin, end = offsets[number], offsets[number + 1]
         size = end - begin
-        positive_count = np.int64(0)
-        for k in range(begin, end):
-            positive_count += labels[k]
+        positive_count = 0
+        for label in labels[begin:end]:
+            positive_count += label
         negative_count = size - positive_count
         defined[number] = positive_count > 0 and negative_count > 0
         if not defined[number]:
@@ -118,39 +121,38 @@ def solve_rankings(
                 values[number, t] = 0.0
             continue
         # What is as long as the list lives in the scratch memory: the two ranked classes, ...
-        positives = scratch[: positive_count + 1].view(np.float64)
-        negatives = scratch[positive_count + 1 : size + 2].view(np.float64)
-        rest = scratch[size + 2 :]
-        row = size // 2 + 2
-        items = rest[:row].view(np.uint32)
-        positive_items, negative_items = items[: positive_count + 1], items[positive_count + 1 :]
+        class_scores = scratch[:size].view(np.float64)
+        rest = scratch[size:]
+        row = size // 2 + 1
+        items = rest[:row].view(np.uint32)[:size]
         # ... and rows of counts, the prediction first, then each other term where the sort was.
         rest = rest[row:]
         predicted = rest[:row].view(np.int32)
-        any_tie = ranked_classes(
+        ranked_classes(
             scores[begin:end],
             labels[begin:end],
             wide,
             keys[begin - offsets[first] : end - offsets[first]],
-            positives,
-            negatives,
-            positive_items,
-            negative_items,
-            predicted[: positive_count + 1],
-            predicted[positive_count + 1 :],
+            positive_count,
+            class_scores,
+            items,
+            predicted[:size],
             rest[row:],
         )
-        positives, negatives = positives[:positive_count], negatives[:negative_count]
+        positives, negatives = class_scores[:positive_count], class_scores[positive_count:]
+        any_tie = _any_tie(positives, negatives, predicted)
         fences = _fence(positives, negatives)
         weight_of_rank = rest[rows * row : rows * row + positive_count].view(np.float64)
+        first_weight = rank_offsets[number] + 1
+        weights_here = rank_weights[first_weight : first_weight + positive_count]
         for i in range(positive_count):
-            weight_of_rank[i] = rank_scales[number] * rank_weights[rank_offsets[number] + i + 1]
+            weight_of_rank[i] = rank_scales[number] * weights_here[i]
         discount = discounts[discount_offsets[number] :]
         for t in range(terms):
             weight = weights[t]
             counts = rest[row_of[t] * row : (row_of[t] + 1) * row].view(np.int32)
             negatives_above = counts[:positive_count]
-            positives_above = counts[positive_count + 1 : size + 1]
+            positives_above = counts[positive_count:size]
             # Branches of their own, which the compiler leaves out where the argument is None.
             if convex is not None:
                 if convex[t]:
@@ -162,9 +164,9 @@ def solve_rankings(
                         discount,
                         by_position,
                         weight,
+                        negatives_above,
                         positives_above,
                     )
-                    _turn(positives_above, negatives_above)
             if bent is not None:
                 if bent[t]:
                     _in_corridor(
@@ -177,7 +179,7 @@ def solve_rankings(
                         weight,
                         negatives_above,
                     )
-                    _turn(negatives_above, positives_above)
+                    turn(negatives_above, positives_above)
             if truths is not None:
                 if truths[t]:
                     _certainly_above(positives, negatives, fences, negatives_above)
@@ -191,11 +193,8 @@ def solve_rankings(
                         negatives_above,
                         negatives_above,
                     )
-                    _turn(negatives_above, positives_above)
-            metric = 0.0
-            for i in range(positive_count):
-                metric += weight_of_rank[i] * discount[by_position * (i + 1) + negatives_above[i]]
-            loss = 1.0 - metric
+                    turn(negatives_above, positives_above)
+            loss = 1.0 - _metric(weight_of_rank, discount, by_position, negatives_above)
             # A sum of P rounded terms: what is within its rounding of 0 is 0.
             rounding = 2.3e-16 * positive_count
             task_losses[number, t] = 0.0 if abs(loss) <= rounding else loss
@@ -207,67 +206,54 @@ def solve_rankings(
                 for i in range(2 * row):
                     table[k, i] *= np.uint32(2)
             above = table[0, :positive_count]
-            below = table[0, positive_count + 1 : size + 1]
+            below = table[0, positive_count:size]
             _halve_ties(positives, negatives, fences[1], above, below)
         values[number] = 0.0
-        _write_terms(
-            positives,
-            positive_items,
-            negative_count,
-            table,
-            np.int64(0),  # a plain 0 would be a type of its own, and compiled for
-            row_of,
-            twice,
-            order,
-            coefficients,
-            combination[begin:end],
-            values[number],
-        )
-        _write_terms(
-            negatives,
-            negative_items,
-            positive_count,
-            table,
-            positive_count + 1,
-            row_of,
-            twice,
-            order,
-            coefficients,
-            combination[begin:end],
-            values[number],
-        )
+        for kind in range(2):
+            start, stop = (0, positive_count) if kind == 0 else (positive_count, size)
+            _write_terms(
+                class_scores[start:stop],
+                items[start:stop],
+                size - (stop - start),
+                table,
+                start,
+                row_of,
+                twice,
+                order,
+                coefficients,
+                combination[begin:end],
+                values[number],
+            )
 
 
 @kernel
-def _turn(counts: Array, turned: Array) -> None:
-    """A ranking said by one class, said by the other.
+def _any_tie(positives: Array, negatives: Array, negatives_above: Array) -> bool:
+    """Whether a positive ties with a negative: then with the last one above it, as ties count."""
+    found = False
+    for i in range(positives.size):
+        j = negatives_above[i]
+        found |= j > 0 and negatives[max(j - 1, 0)] == positives[i]
+    return found
 
-    Args:
-        counts: int32, for each item of one class, how many of the other class are above it;
-            ascending.
-        turned: out, int32, the same for the items of the other class.
-    """
-    # Those at most i are as many as come before the last of them: write it there, carry it on.
-    # A loop that advances in one class or the other would be a branch that cannot be guessed.
-    for i in range(turned.size):
-        turned[i] = 0
-    k = 0
-    while k < counts.size and counts[k] < turned.size:
-        turned[counts[k]] = k + 1
-        k += 1
-    most = np.int32(0)
-    for i in range(turned.size):
-        most = max(most, turned[i])
-        turned[i] = most
+
+@summation
+def _metric(
+    weight_of_rank: Array, discount: Array, by_position: int, negatives_above: Array
+) -> float:
+    """sum_i r_i D(...) of a ranking."""
+    metric = 0.0
+    for i in range(weight_of_rank.size):
+        metric += weight_of_rank[i] * discount[by_position * (i + 1) + negatives_above[i]]
+    return metric
 
 
 @kernel
 def _write_terms(
     scores: Array,
     items: Array,
-    other: int | np.int64,
+    other: int,
     counts: Array,
-    begin: int | np.int64,
+    begin: int,
     row_of: Array,
     twice: int,
     order: Array,
@@ -289,32 +275,33 @@ def _write_terms(
         combination: out, a list.
         values: in and out, (T,).
     """
-    end = begin + scores.size
     unit = 1.0 / (scores.size * np.float64(other))
+    end = begin + scores.size
+    for t in range(order.size):
+        values[t] += _weighted_sum(scores, counts[row_of[t], begin:end], other, twice) * unit
     # Two in one pass, which is all that most updates have.
     a, b = order[0], order[min(1, order.size - 1)]
-    c, d = coefficients[a], coefficients[b] if order.size > 1 else 0.0
+    c, d = coefficients[a] * unit, coefficients[b] * unit if order.size > 1 else 0.0
+    constant, slope_a, slope_b = (c + d) * other, -twice * c, -twice * d
     above_a, above_b = counts[row_of[a], begin:end], counts[row_of[b], begin:end]
-    value_a = value_b = 0.0
-    for i in range(scores.size):
-        won_a = np.float64(other - twice * np.int64(above_a[i]))
-        won_b = np.float64(other - twice * np.int64(above_b[i]))
-        value_a += scores[i] * won_a
-        value_b += scores[i] * won_b
-        combination[items[i]] = (c * won_a + d * won_b) * unit
-    values[a] += value_a * unit
-    if order.size > 1:
-        values[b] += value_b * unit
+    for i in range(items.size):
+        # Where y_a = y_b and c = -d the result is 0 to the last bit, as all products are.
+        combination[items[i]] = constant + (slope_a * above_a[i] + slope_b * above_b[i])
     for k in range(2, order.size):
         t = order[k]
-        above, value = counts[row_of[t], begin:end], 0.0
-        for i in range(scores.size):
-            value += scores[i] * np.float64(other - twice * np.int64(above[i]))
-        values[t] += value * unit
-        if coefficients[t] != 0.0:
-            share = coefficients[t] * unit
-            for i in range(scores.size):
+        share, above = coefficients[t] * unit, counts[row_of[t], begin:end]
+        if share != 0.0:
+            for i in range(items.size):
                 combination[items[i]] += share * (other - twice * np.int64(above[i]))
+
+
+@summation
+def _weighted_sum(scores: Array, above: Array, other: int, twice: int) -> float:
+    """sum_i scores[i] * (other - twice * above[i])."""
+    value = 0.0
+    for i in range(scores.size):
+        value += scores[i] * np.float64(other - twice * np.int64(above[i]))
+    return value
 
 
 @kernel

@@ -22,7 +22,7 @@ import numpy as np
 
 from directloss.inference._kernel import Array, inlined, kernel
 
-__all__ = ["all_convex", "convex_up_to", "separable"]
+__all__ = ["all_convex", "convex_up_to", "separable", "turn"]
 
 _FEW = 64
 """Pairs of a negative and a positive up to which all are looked at."""
@@ -79,9 +79,10 @@ def separable(
     discounts: Array,
     by_position: int,
     weight: float,
+    negatives_above: Array,
     positives_above: Array,
 ) -> None:
-    """Smallest optimal number of positives above each negative.
+    """The optimal ranking that has the smallest numbers of positives above each negative.
 
     Args:
         positives, negatives: float64 (P,) and (N,), descending, finite (infinite ones replaced by
@@ -93,11 +94,12 @@ def separable(
             q = by_position * i + j - 1 (i and j from 1); by_position is 1 for a discount by
             position, 0 for one by the negatives above.
         weight: of Delta in the objective; weight * D must be convex (`convex_up_to`).
-        positives_above: out, int32 (N,).
+        negatives_above, positives_above: out, int32 (P,) and (N,): the ranking, said by each class.
     """
     scale = 2.0 / (positives.size * negatives.size)
     stride = np.uint64(by_position)
     one = np.uint64(1)  # unsigned numbers as indices spare a test for negative ones
+    solved_runs = 0
     for fence in range(fences.shape[0]):
         first, last = np.uint64(fences[fence, 0]), np.uint64(fences[fence, 1])
         fewest, most = np.uint64(fences[fence, 2]), np.uint64(fences[fence, 3])
@@ -112,6 +114,7 @@ def separable(
                 positives_above[j] = i
                 j += one
                 at += one
+            negatives_above[i] = j
             if (
                 j > begin
                 or j == first
@@ -142,6 +145,32 @@ def separable(
                 runs[run],
                 positives_above,
             )
+        solved_runs += count
+    if solved_runs > 0:
+        turn(positives_above, negatives_above)
+
+
+@kernel
+def turn(counts: Array, turned: Array) -> None:
+    """A ranking said by one class, said by the other.
+
+    Args:
+        counts: int32, for each item of one class, how many of the other class are above it;
+            ascending.
+        turned: out, int32, the same for the items of the other class.
+    """
+    # Those at most i are as many as come before the last of them: write it there, carry it on.
+    # A loop that advances in one class or the other would be a branch that cannot be guessed.
+    for i in range(turned.size):
+        turned[i] = 0
+    k = 0
+    while k < counts.size and counts[k] < turned.size:
+        turned[counts[k]] = k + 1
+        k += 1
+    most = np.int32(0)
+    for i in range(turned.size):
+        most = max(most, turned[i])
+        turned[i] = most
 
 
 @kernel

@@ -42,6 +42,8 @@ _VALUES = 1 << _BITS
 _DIGIT = np.uint64(_VALUES - 1)
 SHORT = 4096
 """Items of a list below which counters, not items, are what a pass has most of."""
+_BLOCK = 1 << 10
+"""Keys that are taken apart at once: they stay in the nearest cache."""
 _WORTH_A_CALL = 1 << 13
 """Items of all lists below which calling numpy costs more than it saves."""
 _WORTH_A_CALL_EACH = 1 << 11
@@ -166,70 +168,75 @@ def ranked_classes(
     labels: Array,
     wide: bool | None,
     presorted: Array,
-    positives: Array,
-    negatives: Array,
-    positive_items: Array,
-    negative_items: Array,
+    positive_count: int,
+    class_scores: Array,
+    items: Array,
     above: Array,
-    below: Array,
     spare: Array,
-) -> bool:
-    """Rank one list, and its two classes apart; whether a positive ties with a negative.
+) -> None:
+    """Rank one list and its two classes apart: in every output positives first, then negatives.
 
     Args:
         scores, labels: as in `ranked`.
         wide: None for float32, any other for float64: what is compiled is for one of the two.
         presorted: this list's keys from `sorted_keys`, or none.
-        positives, negatives: out, float64 (P + 1,) and (N + 1,): the scores of each class in ranked
-            order. Here and below the last entry is scratch.
-        positive_items, negative_items: out, uint32 (P + 1,) and (N + 1,): their indices.
-        above, below: out, int32 (P + 1,) and (N + 1,): for each positive the negatives above it,
-            tied ones included; for each negative the positives above it, tied ones not.
+        positive_count: number of labels 1.
+        class_scores: out, float64 (n,): each class in ranked order.
+        items: out, uint32 (n,): their indices.
+        above: out, int32 (n,): for each positive the negatives above it, tied ones included; for
+            each negative the positives above it, tied ones not.
         spare: scratch, uint64 (2 n,); not used where the keys are presorted.
     """
     size = scores.size
     first, second = spare[:size], spare[size : 2 * size]
-    p = n = np.uint64(0)
-    one = np.uint64(1)
-    any_tie = False
-    last_negative = np.nan
-    # Labels come in an order that no processor can guess: write twice, advance once.
+    p, one = np.uint64(0), np.uint64(1)
+    first_negative = np.uint64(positive_count)
+    # Labels come in an order that no processor can guess: a place is chosen, not a branch. The rank
+    # is written for now; less the place in the class it is what stands above of the other class.
     if wide is None:
         keys = presorted
         if keys.size == 0:
             keys = sorted32(scores.view(np.uint32), labels, ONE_BIT, first, second)
-        bits32 = np.empty(1, np.uint32)
-        score32 = bits32.view(np.float32)
-        for rank in range(keys.size):
+        packed = class_scores.view(np.uint64)
+        for rank in range(np.uint64(keys.size)):
             key = keys[rank]
-            bits32[0] = score_bits(key)
-            score = np.float64(score32[0])
-            item = np.uint32(key) & INDEX
-            label = (key >> np.uint64(31)) & one
-            positives[p] = negatives[n] = score
-            positive_items[p] = negative_items[n] = item
-            above[p], below[n] = n, p
-            any_tie |= label == one and score == last_negative
-            last_negative = last_negative if label == one else score
+            label = (key >> np.uint64(ONE_BIT)) & one
+            at = p if label else first_negative + (rank - p)
+            packed[at] = key
+            above[at] = rank
             p += label
-            n += one - label
+        _unpack(packed, class_scores, items)
     else:
         order = np.empty(size, np.uint32)
         keys = _sorted64(scores.view(np.uint64), labels, order, first, second)
         bits64 = np.empty(1, np.uint64)
         score64 = bits64.view(np.float64)
-        for rank in range(keys.size):
+        for rank in range(np.uint64(keys.size)):
+            label = np.uint64(order[rank] >> np.uint32(ONE_BIT))
+            at = p if label else first_negative + (rank - p)
             bits64[0] = _key64(keys[rank])
-            score = score64[0]
-            label = np.uint64(order[rank] >> np.uint32(31))
-            positives[p] = negatives[n] = score
-            positive_items[p] = negative_items[n] = order[rank] & INDEX
-            above[p], below[n] = n, p
-            any_tie |= label == one and score == last_negative
-            last_negative = last_negative if label == one else score
+            class_scores[at] = score64[0]
+            items[at] = order[rank] & INDEX
+            above[at] = rank
             p += label
-            n += one - label
-    return any_tie
+    for class_above in (above[:positive_count], above[positive_count:]):
+        for place in range(class_above.size):
+            class_above[place] -= place
+
+
+@kernel
+def _unpack(packed: Array, scores: Array, items: Array) -> None:
+    """Scores and indices of packed keys, float64 and uint32; the scores in the keys' own memory."""
+    bits = np.empty(_BLOCK, np.uint32)
+    narrow = bits.view(np.float32)
+    for begin in range(0, packed.size, _BLOCK):
+        end = min(begin + _BLOCK, packed.size)
+        keys, indices, wide = packed[begin:end], items[begin:end], scores[begin:end]
+        for k in range(keys.size):
+            indices[k] = np.uint32(keys[k]) & INDEX
+            bits[k] = score_bits(keys[k])
+        for k in range(keys.size):
+            wide[k] = narrow[k]
 
 
 @inlined

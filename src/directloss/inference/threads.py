@@ -59,8 +59,8 @@ def over_lists(
     items = int(offsets[-1])
     if scratch is not None:
         longest = items if lists == 1 else int(np.diff(offsets).max(initial=0))
-        kernel = _WithScratch(kernel, scratch * (longest + 8), offsets, ranked)
-    workers = min(torch.get_num_threads(), lists, items // _WORTH_A_THREAD)
+        kernel = _with_scratch(kernel, scratch * (longest + 8), offsets, ranked)
+    workers = min(torch.get_num_threads(), lists, items // _WORTH_A_THREAD) if lists > 1 else 1
     if workers <= 1:
         kernel(0, lists, *arguments)
         return
@@ -82,32 +82,30 @@ def even_parts(items: int) -> Array:
     return np.arange(parts + 1) * items // parts
 
 
-class _WithScratch:
-    """A kernel that gets its thread's scratch memory as last argument."""
+def _with_scratch(
+    kernel: Callable[..., Any],
+    words: int,
+    offsets: Array,
+    ranked: tuple[Array, Array, int, int] | None,
+) -> Callable[..., None]:
+    """The kernel as one that gets its thread's scratch memory as last argument."""
 
-    def __init__(
-        self,
-        kernel: Callable[..., Any],
-        words: int,
-        offsets: Array,
-        ranked: tuple[Array, Array, int, int] | None,
-    ) -> None:
-        self._kernel, self._words, self._offsets, self._ranked = kernel, words, offsets, ranked
-
-    def __call__(self, first: int, last: int, *arguments: Any) -> None:
-        if self._ranked is None:
-            self._kernel(first, last, *arguments, _scratch_memory(self._words))
+    def call(first: int, last: int, *arguments: Any) -> None:
+        if ranked is None:
+            kernel(first, last, *arguments, _scratch_memory(words))
             return
-        scores, labels, index_bits, words_before = self._ranked
-        items = int(self._offsets[last] - self._offsets[first])
+        scores, labels, index_bits, words_before = ranked
+        items = int(offsets[last] - offsets[first])
         if last - first == 1:
-            memory, at = _scratch_memory(self._words), words_before * (items + 8)
+            memory, at = _scratch_memory(words), words_before * (items + 8)
         else:
-            memory, at = _scratch_memory(self._words + items), self._words
+            memory, at = _scratch_memory(words + items), words
         keys = sorted_keys(
-            first, last, scores, labels, self._offsets, index_bits, memory[at : at + items]
+            first, last, scores, labels, offsets, index_bits, memory[at : at + items]
         )
-        self._kernel(first, last, *arguments, keys, memory)
+        kernel(first, last, *arguments, keys, memory)
+
+    return call
 
 
 def _scratch_memory(words: int) -> Array:

@@ -111,9 +111,12 @@ class TaskMetric(Metric):
             self.values.append(values.reshape(-1).to(self.device))
             return
 
-        entries = layout.to_rows(scores)
-        target_rows = layout.targets_to_rows(targets, per_list=False)
-        mask_rows = None if mask is None else layout.mask_to_rows(mask, per_list=False)
+        shape = layout.rows
+        entries = layout.to_rows(scores).reshape(shape)
+        target_rows = layout.targets_to_rows(targets, per_list=False).reshape(shape)
+        mask_rows = None
+        if mask is not None:
+            mask_rows = layout.mask_to_rows(mask, per_list=False).reshape(shape)
         # Errors belong to the batch that has them.
         read_lists(entries, target_rows, mask_rows, None, read_targets=self.task.read_targets)
         keep = ~target_rows.isnan() if mask_rows is None else mask_rows & ~target_rows.isnan()

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal
 
 import numpy as np
 
 from directloss.errors import ArgumentError
 from directloss.inference._kernel import Array
 from directloss.inference.separable import all_convex, convex_up_to
+from directloss.lists import ClassSizes
 
-__all__ = ["FixedTable", "ListTable", "Read", "Table", "as_table", "flat_offsets"]
+__all__ = ["Counted", "FixedTable", "ListTable", "Read", "Table", "as_table", "flat_offsets"]
 
 Elementwise = Callable[[Array, Array, Array], Array]
 """(index, number of positives, number of negatives) -> values, elementwise on arrays."""
@@ -22,29 +23,35 @@ _BLOCK = 1 << 14
 """Entries of a table that are made at once."""
 
 
-class Read(NamedTuple):
-    """Entry k of list l's table is scales[l] * values[offsets[l] + k]."""
+Counted = Literal["positives", "negatives", "items"]
+"""What the entries of a table count: of a list with m of these it has entries 0 .. m."""
 
-    values: Array
-    offsets: Array
-    scales: Array
+
+Read = tuple[Array, Array]
+"""Values and offsets: entry k of list l's table is values[offsets[l] + k]."""
 
 
 class Table(ABC):
     """Values by index, which may depend on the class sizes of the list."""
 
     @abstractmethod
-    def read(self, sizes: Array, positives: Array, negatives: Array) -> Read:
-        """The first sizes[l] entries for each list l; none for a list without both classes."""
+    def read(self, sizes: ClassSizes, counted: Counted) -> Read:
+        """The entries of every list; none for a list without both classes."""
 
-    def convex(self, read: Read, first: int, lasts: Array, sign: float) -> bool:
-        """Whether sign * values is convex on the entries first .. lasts[l] of every list l.
+    def scales(self, sizes: ClassSizes) -> Array:
+        """Factor of each list's entries, float64 (L,)."""
+        return np.ones(sizes.positives.size)
+
+    def convex(
+        self, read: Read, sizes: ClassSizes, counted: Counted, first: int, sign: float
+    ) -> bool:
+        """Whether sign * values is convex from entry `first` on, in every list with both classes.
 
         Args:
-            read: what `read` gave.
+            read: what `read` gave for these sizes.
             sign: 1 or -1.
         """
-        return all_convex(read.values, read.offsets, first, lasts, sign)
+        return all_convex(*read, first, _lasts(sizes, counted), sign)
 
 
 class FixedTable(Table):
@@ -52,14 +59,15 @@ class FixedTable(Table):
 
     Args:
         values: index array -> values.
-        scale: (P, N) -> factor of a list; None: 1.
+        scale: numbers of positives -> factors of the lists, finite for a list without positives,
+            too, where nobody reads them; None: 1.
         name: the argument that errors name.
     """
 
     def __init__(
         self,
         values: Callable[[Array], Array],
-        scale: Callable[[Array, Array], Array] | None = None,
+        scale: Callable[[Array], Array] | None = None,
         *,
         name: str,
     ) -> None:
@@ -69,32 +77,38 @@ class FixedTable(Table):
         self._made = np.empty(0)
         self._convex: dict[tuple[int, float], tuple[int, int]] = {}
 
-    def read(self, sizes: Array, positives: Array, negatives: Array) -> Read:
-        most = _largest(sizes, 0)
+    def read(self, sizes: ClassSizes, counted: Counted) -> Read:
+        return self.first(_most(sizes, counted) + 1), np.zeros(sizes.positives.size, np.int64)
+
+    def first(self, most: int) -> Array:
+        """The first entries, `most` of them or more."""
         made = self._made
         if made.size < most:
-            made = np.empty(max(most, 2 * made.size))
+            made = np.empty(max(most, 2 * made.size, 2))
             for begin in range(0, made.size, _BLOCK):  # no temporary as long as the table
                 index = np.arange(begin, min(begin + _BLOCK, made.size))
                 made[index] = _checked(self._function(index), self._name)
             # Rebound as a whole, so that other threads read either the old or the new one.
             self._made = made
-        if self._scale is None:
-            scales = np.ones(sizes.size)
-        else:
-            # Where a class is missing nobody reads the factor, and any will do.
-            scales = self._scale(np.maximum(positives, 1), np.maximum(negatives, 1))
-        return Read(made, np.zeros(sizes.size, np.int64), scales)
+        return made
 
-    def convex(self, read: Read, first: int, lasts: Array, sign: float) -> bool:
+    def scales(self, sizes: ClassSizes) -> Array:
+        if self._scale is None:
+            return super().scales(sizes)
+        return self._scale(sizes.positives)
+
+    def convex(
+        self, read: Read, sizes: ClassSizes, counted: Counted, first: int, sign: float
+    ) -> bool:
         # One table for all lists: looked through once, not with every batch.
         looked_at, reach = self._convex.get((first, sign), (0, 0))
-        last = _largest(lasts, first)
+        last = _most(sizes, counted)
         if looked_at <= last:
-            looked_at = read.values.size
-            reach = convex_up_to(read.values, first, looked_at - 1, sign)
+            looked_at = read[0].size
+            reach = convex_up_to(read[0], first, looked_at - 1, sign)
             self._convex[first, sign] = looked_at, reach
-        return last <= reach
+        # The longest list may be one of a single class, which does not count.
+        return last <= reach or int(_lasts(sizes, counted).max(initial=0)) <= reach
 
     def __repr__(self) -> str:
         return _shown(self._function)
@@ -120,24 +134,25 @@ class ListTable(Table):
     def __repr__(self) -> str:
         return _shown(self._function)
 
-    def read(self, sizes: Array, positives: Array, negatives: Array) -> Read:
+    def read(self, sizes: ClassSizes, counted: Counted) -> Read:
+        positives, negatives = sizes.positives, sizes.negatives
         both = (positives > 0) & (negatives > 0)
-        offsets = flat_offsets(np.where(both, sizes, 0))
+        offsets = flat_offsets(np.where(both, _lasts(sizes, counted) + 1, 0))
         values = np.zeros(offsets[-1])
-        if sizes.size == 1:
+        if positives.size == 1:
             # Without a look-up of each entry's list, which takes most of the time of a long one.
             index = np.arange(self._first, offsets[-1])
             counts = [np.broadcast_to(count, index.size) for count in (positives, negatives)]
             values[self._first :] = _checked(self._function(index, *counts), self._name)
         else:
-            owner = np.repeat(np.arange(sizes.size), np.diff(offsets))
+            owner = np.repeat(np.arange(positives.size), np.diff(offsets))
             index = np.arange(offsets[-1]) - offsets[owner]
             real = index >= self._first
             values[real] = _checked(
                 self._function(index[real], positives[owner[real]], negatives[owner[real]]),
                 self._name,
             )
-        return Read(values, offsets[:-1], np.ones(sizes.size))
+        return values, offsets[:-1]
 
 
 class _FromArray:
@@ -191,9 +206,18 @@ def flat_offsets(sizes: Array) -> Array:
     return offsets
 
 
-def _largest(sizes: Array, least: int) -> int:
-    """The largest of the sizes and `least`; of one list without a reduction, which is slow."""
-    return max(int(sizes[0]), least) if sizes.size == 1 else int(sizes.max(initial=least))
+def _most(sizes: ClassSizes, counted: Counted) -> int:
+    """The last entry of the longest table."""
+    if counted == "items":
+        return sizes.most_items
+    return sizes.most_positives if counted == "positives" else sizes.most_negatives
+
+
+def _lasts(sizes: ClassSizes, counted: Counted) -> Array:
+    """The last entry of each list's table, int64 (L,); 0 for a list without both classes."""
+    positives, negatives = sizes.positives, sizes.negatives
+    numbers = {"positives": positives, "negatives": negatives, "items": positives + negatives}
+    return numbers[counted] * (np.minimum(positives, negatives) > 0)
 
 
 def _checked(values: Array, name: str) -> Array:

@@ -12,7 +12,7 @@ from directloss.errors import ArgumentError
 from directloss.inference import counts
 from directloss.inference._kernel import Array
 from directloss.inference.threads import over_lists
-from directloss.lists import Lists, class_counts
+from directloss.lists import Lists, class_sizes
 from directloss.tasks.base import Direction, Solution, Task
 
 __all__ = [
@@ -50,7 +50,7 @@ class Counting(Task):
 
     def loss_of(self, configurations: Lists) -> Array:
         # Tied items may share a place, y_i = share / n, but shares of a class add up to its count.
-        positives, negatives = class_counts(configurations)
+        positives, negatives, *_ = class_sizes(configurations)
         owner = np.repeat(np.arange(len(configurations)), np.diff(configurations.offsets))
         shares = configurations.scores * (positives + negatives)[owner]
         found = shares * (configurations.targets == 1)
@@ -277,7 +277,7 @@ class CountingTask(Counting):
     def solve(
         self, lists: Lists, weights: Array, coefficients: Array, *, share_ties: bool = True
     ) -> Solution:
-        tables, starts = self._tables(*class_counts(lists))
+        tables, starts = self._tables(*class_sizes(lists)[:2])
         solution = Solution.empty(lists, weights.size)
         over_lists(
             counts.solve_counts_table,

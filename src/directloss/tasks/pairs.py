@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import copysign, isinf
 from typing import Any, ClassVar, Literal
@@ -22,8 +22,8 @@ from directloss.inference.rankings import (
 from directloss.inference.sorting import ONE_BIT
 from directloss.inference.threads import over_lists
 from directloss.inference.ties import average_precisions, roc_areas
-from directloss.lists import Lists, class_counts
-from directloss.tasks._tables import Elementwise, FixedTable, ListTable, Table, as_table
+from directloss.lists import Lists, class_sizes
+from directloss.tasks._tables import Counted, Elementwise, FixedTable, ListTable, Table, as_table
 from directloss.tasks.base import Direction, Solution, Task
 
 __all__ = ["ROCAUC", "AveragePrecision", "PartialAUC", "RankingTask", "ReciprocalRank"]
@@ -88,40 +88,36 @@ class RankingTask(Task):
         tables: tuple[Array, ...] = self._read(lists)[0]
         return tables
 
-    def _read(self, lists: Lists, weights: Array | None = None) -> tuple[Any, ...]:
+    def _read(self, lists: Lists, weights: Sequence[float] = ()) -> tuple[Any, ...]:
         """`_tables`, and for which terms weight * D is convex, and for which it is not."""
-        positives, negatives = class_counts(lists)
-        ranks = self._rank_weights.read(positives + 1, positives, negatives)
+        sizes = class_sizes(lists)
+        ranks = self._rank_weights.read(sizes, "positives")
         # By position the entries are D(0), which no list reads, to D(P + N).
-        sizes = negatives + 1 + (positives if self._by_position else 0)
-        discounts = self._discount.read(sizes, positives, negatives)
-        scales = ranks.scales * discounts.scales
-        tables = ranks.values, ranks.offsets, scales, discounts.values, discounts.offsets
-        if weights is None:
-            return tables, None, None
-        # Lists that the kernel leaves alone count as convex.
-        lasts = (sizes - 1) * (np.minimum(positives, negatives) > 0)
+        counted: Counted = "items" if self._by_position else "negatives"
+        discount = self._discount.read(sizes, counted)
+        tables = *ranks, self._rank_weights.scales(sizes), *discount
         convex, bent = [], []
-        for weight in weights.tolist():
+        for weight in weights:
             augmented = weight != 0.0 and not isinf(weight)
             is_convex = augmented and self._discount.convex(
-                discounts, self._by_position, lasts, copysign(1.0, weight)
+                discount, sizes, counted, self._by_position, copysign(1.0, weight)
             )
             convex.append(is_convex)
             bent.append(augmented and not is_convex)
         # One of the two at least, even if of no term, so that less has to be compiled in all.
         return (
             tables,
-            np.array(convex) if any(convex) or not any(bent) else None,
-            np.array(bent) if any(bent) else None,
+            np.array(convex) if True in convex or True not in bent else None,
+            np.array(bent) if True in bent else None,
         )
 
     def solve(
         self, lists: Lists, weights: Array, coefficients: Array, *, share_ties: bool = True
     ) -> Solution:
         solution = Solution.empty(lists, weights.size)
-        tables, convex, bent = self._read(lists, weights)
-        truths = np.isneginf(weights) if -np.inf in weights.tolist() else None
+        each = weights.tolist()
+        tables, convex, bent = self._read(lists, each)
+        truths = np.isneginf(weights) if -np.inf in each else None
         if truths is not None:
             self._refuse_long_ground_truths(lists, *tables[3:])
         over_lists(
@@ -143,13 +139,13 @@ class RankingTask(Task):
             solution.task_losses,
             solution.values,
             solution.defined,
-            scratch=scratch_words(weights),
+            scratch=scratch_words(each),
             ranked=(lists.scores, lists.targets, ONE_BIT, WORDS_BEFORE_KEYS),
         )
         return solution
 
     def _refuse_long_ground_truths(self, lists: Lists, discounts: Array, starts: Array) -> None:
-        positives, negatives = class_counts(lists)
+        positives, negatives, *_ = class_sizes(lists)
         for number in np.flatnonzero((negatives + 1) * positives > MOST_CELLS):
             P, N = int(positives[number]), int(negatives[number])
             end = N + (P if self._by_position else 0)
@@ -374,9 +370,12 @@ class _Reciprocal:
 
 @dataclass(frozen=True)
 class _OneOver:
-    """1 / P, or 1 / min(P, most)."""
+    """1 / P, or 1 / min(P, most); 1 for a list without positives, where nobody reads it."""
 
     most: int | None
 
-    def __call__(self, positives: Array, negatives: Array) -> Array:
-        return 1.0 / (positives if self.most is None else np.minimum(positives, self.most))
+    def __call__(self, positives: Array) -> Array:
+        if positives.size == 1:  # two ufuncs take longer than all else about a table
+            only = max(int(positives[0]), 1)
+            return np.array([1.0 / (only if self.most is None else min(only, self.most))])
+        return 1.0 / np.clip(positives, 1, self.most)

@@ -153,8 +153,7 @@ class NDCG(_ByPosition):
         return "positive" if self.k is None else "both"
 
     def _discounts(self, length: int) -> Array:
-        one = np.ones(1, np.int64)
-        return self._table.read(np.array([max(length, 1)]), one, one).values
+        return self._table.first(max(length, 1))
 
     def read_targets(self, targets: Array) -> Gains:
         if callable(self.gain):
