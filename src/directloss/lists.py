@@ -39,12 +39,14 @@ class Lists:
         offsets: int64 (L + 1,).
         places: int64, where each entry stands among the flattened rows; None where the entries are
             the rows.
+        home: int64, the inverse of `places`, if it is a permutation that is known.
     """
 
     scores: Array
     targets: Any
     offsets: Array
     places: Array | None = None
+    home: Array | None = None
 
     def __len__(self) -> int:
         return int(self.offsets.size) - 1
@@ -53,6 +55,8 @@ class Lists:
         """Values of the entries back to rows (R, n); entries that were left out get 0."""
         if self.places is None:
             return values.reshape(tuple(shape))
+        if self.home is not None:
+            return taken(values, self.home).reshape(tuple(shape))
         return put(values, self.places, math.prod(shape)).reshape(tuple(shape))
 
 
@@ -225,10 +229,10 @@ def read_lists(
         if starts is not None:
             begins = offsets[:-1, None] + starts
             offsets, lists_a_row = np.append(begins.reshape(-1), rows * length), int(starts.size)
-        chosen, places = target_rows, None
+        chosen, places, home = target_rows, None, None
     else:
         entries = np.broadcast_to(keep, score_rows.shape) if keep is not None else None
-        places, offsets, lists_a_row = _gather(
+        places, home, offsets, lists_a_row = _gather(
             score_rows.shape, entries, None if groups is None else host(groups)
         )
         flat = taken(flat, places)
@@ -248,7 +252,7 @@ def read_lists(
             + (f" of list {row}" if score_rows.shape[0] > 1 else ""),
             "numbers; +inf and -inf are allowed",
         )
-    return Lists(flat, read_targets(chosen.reshape(-1)), offsets, places), lists_a_row
+    return Lists(flat, read_targets(chosen.reshape(-1)), offsets, places, home), lists_a_row
 
 
 def _rows(array: Array) -> Array:
@@ -257,15 +261,18 @@ def _rows(array: Array) -> Array:
 
 def _gather(
     shape: tuple[int, ...], keep: Array | None, groups: Array | None
-) -> tuple[Array, Array, int]:
-    """Places of the kept entries in list order, offsets of the lists, lists a row."""
+) -> tuple[Array, Array | None, Array, int]:
+    """Places of the kept entries in list order, their inverse, offsets of the lists, lists a row.
+
+    The inverse where all entries of one row are kept.
+    """
     rows, length = shape
     if groups is None:
         order, starts = np.arange(length), np.zeros(1, np.int64)
     else:
-        order, starts = bring_together(groups)
+        order, home, starts = bring_together(groups)
         if keep is None and rows == 1:
-            return order, np.append(starts, length), int(starts.size)
+            return order, home, np.append(starts, length), int(starts.size)
     number = np.zeros(length, np.int64)
     number[starts[1:]] = 1
     # The list of each entry, in list order: rows first, then groups.
@@ -277,7 +284,7 @@ def _gather(
     sizes = np.bincount(lists.reshape(-1), minlength=rows * starts.size)
     offsets = np.zeros(sizes.size + 1, np.int64)
     np.cumsum(sizes, out=offsets[1:])
-    return places.reshape(-1), offsets, int(starts.size)
+    return places.reshape(-1), None, offsets, int(starts.size)
 
 
 class ClassSizes(NamedTuple):

@@ -6,12 +6,14 @@ the threads that solve the lists, too.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from directloss.inference._kernel import Array, kernel
 from directloss.inference.threads import even_parts, over_lists
 
-__all__ = ["ascending_starts", "bring_together", "put", "taken"]
+__all__ = ["Together", "ascending_starts", "bring_together", "put", "taken"]
 
 _MOST_EMPTY = 4
 """Numbers between the lowest and the highest, for each entry, up to which counting beats sorting:
@@ -41,18 +43,30 @@ def _is_ascending(groups: Array) -> bool:
     return True
 
 
-def bring_together(groups: Array) -> tuple[Array, Array]:
-    """Order of the entries by group, those of a group as they came, and where groups begin.
+class Together(NamedTuple):
+    """Entries brought together by group, those of a group as they came.
+
+    Attributes:
+        order: int64 (n,), the entries by ascending group.
+        home: int64 (n,), the place of each entry in `order`. With it values go back by a gather;
+            several threads that write through `order` take turns on the same cache lines.
+        starts: int64 (G,), the first place of each group.
+    """
+
+    order: Array
+    home: Array
+    starts: Array
+
+
+def bring_together(groups: Array) -> Together:
+    """Order of the entries by group.
 
     Args:
         groups: integers (n,), any.
-
-    Returns:
-        int64 (n,): the entries by ascending group. int64 (G,): the first place of each group.
     """
     n = groups.size
     if n == 0:
-        return np.empty(0, np.int64), np.empty(0, np.int64)
+        return Together(*(np.empty(0, np.int64) for _ in Together._fields))
     lowest = int(groups.min())
     numbers = int(groups.max()) - lowest + 1
     if numbers > _MOST_EMPTY * n:
@@ -67,10 +81,10 @@ def bring_together(groups: Array) -> tuple[Array, Array]:
     ends = np.zeros(counts.size + 1, np.int64)
     np.cumsum(counts.T, out=ends[1:])
     places = ends[:-1].reshape(numbers, -1).T.copy()  # in the order of `counts`
-    order = np.empty(n, np.int64)
-    over_lists(_distribute, bounds, groups, bounds, lowest, places, order)
+    order, home = np.empty(n, np.int64), np.empty(n, np.int64)
+    over_lists(_distribute, bounds, groups, bounds, lowest, places, order, home)
     starts = ends[: -1 : bounds.size - 1]
-    return order, starts[np.diff(np.append(starts, n)) > 0]
+    return Together(order, home, starts[np.diff(np.append(starts, n)) > 0])
 
 
 @kernel
@@ -82,14 +96,22 @@ def _count(first: int, last: int, groups: Array, bounds: Array, lowest: int, cou
 
 @kernel
 def _distribute(
-    first: int, last: int, groups: Array, bounds: Array, lowest: int, places: Array, order: Array
+    first: int,
+    last: int,
+    groups: Array,
+    bounds: Array,
+    lowest: int,
+    places: Array,
+    order: Array,
+    home: Array,
 ) -> None:
     """Entry by entry to the end of what its group has so far; `places` are the first ones."""
     for part in range(first, last):
         for k in range(bounds[part], bounds[part + 1]):
             group = groups[k] - lowest
-            order[places[part, group]] = k
-            places[part, group] += 1
+            place = places[part, group]
+            order[place], home[k] = k, place
+            places[part, group] = place + 1
 
 
 def taken(values: Array, places: Array) -> Array:

@@ -25,6 +25,12 @@ __all__ = ["even_parts", "over_lists"]
 _WORTH_A_THREAD = 1 << 15
 """Items below which waking another thread costs more than it saves (about 0.1 ms of work)."""
 
+_WORTH_A_CALL = 1 << 14
+"""Items below which a range of lists is not worth a call of its own."""
+
+_PARTS = 8
+"""Ranges of lists for each thread."""
+
 _MOST_KEPT = 1 << 25
 """Words of scratch memory that a thread holds on to between calls (256 MiB)."""
 
@@ -64,13 +70,24 @@ def over_lists(
     if workers <= 1:
         kernel(0, lists, *arguments)
         return
-    cuts = np.searchsorted(offsets, np.linspace(0, items, workers + 1)[1:-1])
+    parts = min(_PARTS * workers, items // _WORTH_A_CALL)
+    cuts = np.searchsorted(offsets, np.linspace(0, items, max(parts, workers) + 1)[1:-1])
     edges = [0, *(int(cut) for cut in cuts), lists]
-    ranges = [(a, b) for a, b in pairwise(edges) if a < b]
-    pending = [_threads().submit(kernel, a, b, *arguments) for a, b in ranges[1:]]
-    kernel(*ranges[0], *arguments)
-    for future in pending:
-        future.result()
+    # Whoever is free takes the next range: a thread of a processor that has to be woken first may
+    # come when half of the work is done.
+    ranges = iter([(a, b) for a, b in pairwise(edges) if a < b])
+
+    def work() -> None:
+        for first, last in ranges:
+            kernel(first, last, *arguments)
+
+    pending = [_threads().submit(work) for _ in range(workers - 1)]
+    try:
+        work()
+    finally:
+        for future in pending:
+            if not future.cancel():  # one that never came is not waited for
+                future.result()
 
 
 def even_parts(items: int) -> Array:
