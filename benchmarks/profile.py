@@ -9,6 +9,9 @@ that differ by that part alone:
     writing         the kernel with the prediction alone, less the sort: metric, F, and the
                     coefficients dF back to the order of the scores
     autograd        what is left of the step: tensors, the loss, backward
+
+Beside the step stand `torch.sort` of the same scores, and what the kernels take with nothing around
+them (`benchmarks.bare`).
 """
 
 from __future__ import annotations
@@ -17,19 +20,22 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
 import directloss as dl
+from benchmarks.bare import bare_step
 from benchmarks.case import Case
 from benchmarks.timing import Effort, Step, interleave
 from directloss.functional import direct_terms
 from directloss.inference.sorting import ONE_BIT, ranked_classes, sorted_keys
 from directloss.lists import Lists, read_lists
 
-__all__ = ["PARTS", "measure"]
+__all__ = ["PARTS", "WHOLES", "measure"]
 
 EFFORT = Effort(seconds=0.3, fewest=7, most=50)
 """More repetitions than elsewhere: parts are small differences."""
 
+WHOLES = ("step", "bare", "torch.sort")
 PARTS = ("reading", "sort", "inference", "writing", "autograd")
 
 
@@ -78,7 +84,11 @@ def _parts(case: Case, direction: Any, effort: Effort) -> dict[str, float]:
         "one": kernel(0.0),
         "two": kernel(0.0, augmented),
     }
-    samples = interleave({**steps, "step": step}, step, effort)
+    beside: dict[str, Step] = {
+        "bare": bare_step(scores, targets, case.epsilon, direction),
+        "torch.sort": lambda: torch.sort(scores.detach()),
+    }
+    samples = interleave({**steps, "step": step, **beside}, step, effort)
     # The fastest calls: parts that are differences of medians would be mostly noise.
     found = {name: min(sample.step) for name, sample in samples.items()}
     parts = {
@@ -88,4 +98,5 @@ def _parts(case: Case, direction: Any, effort: Effort) -> dict[str, float]:
         "writing": max(found["one"] - found["sort"], 0.0),
     }
     autograd = max(found["step"] - sum(parts.values()), 0.0)
-    return {**parts, "autograd": autograd, "step": found["step"]}
+    whole = {name: found[name] for name in ("step", *beside)}
+    return {**parts, "autograd": autograd, **whole}

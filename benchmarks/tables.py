@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Any
 
-from benchmarks.profile import PARTS
+from benchmarks.profile import PARTS, WHOLES
 from benchmarks.works import REFERENCE
 
 __all__ = ["markdown", "sections"]
@@ -224,11 +224,11 @@ def profile(results: dict[str, Any]) -> str:
             row["direction"],
             count(row["n"]),
             *(f"{seconds(row[part])} ({row[part] / row['step']:.0%})" for part in PARTS),
-            seconds(row["step"]),
+            *(seconds(row[whole]) if whole in row else NONE for whole in WHOLES),
         ]
         for row in results["profile"]
     ]
-    return table(["", "n", *PARTS, "step"], body)
+    return table(["", "n", *PARTS, *WHOLES], body)
 
 
 def table(head: Sequence[str], body: Sequence[Sequence[object]]) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks import batches, machine, profile, startup, tables
+import directloss as dl
+from benchmarks import bare, batches, machine, profile, startup, tables
 from benchmarks.__main__ import main
 from benchmarks.case import Case
 from benchmarks.growth import exponent
@@ -130,8 +132,21 @@ def test_batches_and_retrieval_and_profile(monkeypatch: pytest.MonkeyPatch) -> N
     (row,) = batches.retrieval(TINY, quiet)
     assert "stopped" in row or row["times_faster"] > 0
     for row in profile.measure([500], quiet, TINY):
-        assert row["step"] > 0
+        assert all(row[whole] > 0 for whole in profile.WHOLES)
         assert all(row[part] >= 0 for part in profile.PARTS)
+
+
+@pytest.mark.parametrize("direction", ["positive", "negative"])
+def test_the_bare_step_is_the_step(direction: Literal["positive", "negative"]) -> None:
+    scores, targets, *_ = Case(10_000).draw()
+    bare.bare_step(scores, targets, 0.1, direction)()
+    found = scores.grad
+    scores.grad = None
+    dl.DirectLoss(dl.AveragePrecision(), epsilon=0.1, direction=direction)(
+        scores, targets
+    ).backward()
+    assert found is not None and scores.grad is not None and found.any()
+    assert torch.equal(found, scores.grad)
 
 
 def test_a_fresh_process_prints_its_seconds() -> None:

@@ -1,0 +1,71 @@
+"""The least that a step of average precision takes: its kernels, and one node of autograd.
+
+What a step has besides is what makes it a loss that one can use: layouts, masks, groups and
+entries left out, tables of any metric, several lists, checks, half precisions, devices, tracers.
+The difference says what all of that costs; no rewriting of it could gain more.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.timing import Step
+from directloss.inference.rankings import WORDS_BEFORE_KEYS, scratch_words, solve_rankings
+from directloss.inference.sorting import ONE_BIT, sorted_keys
+
+__all__ = ["bare_step"]
+
+
+class _Constant(torch.autograd.Function):
+    """A value, with a constant gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
+        ctx.save_for_backward(gradient)
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        return gradient * ctx.saved_tensors[0], None, None
+
+
+def bare_step(scores: Tensor, targets: Tensor, epsilon: float, direction: str) -> Step:
+    """Forward and backward of one list; whatever does not hang on the scores is made before.
+
+    Args:
+        scores: float32 (n,), a leaf.
+        targets: (n,), 0 or 1, both among them.
+        direction: "positive" or "negative".
+    """
+    n = scores.numel()
+    sign = 1.0 if direction == "positive" else -1.0
+    weights = np.array([0.0, sign * epsilon])
+    coefficients = np.array([-sign, sign]) / epsilon
+    labels, offsets = targets.numpy().astype(np.uint8), np.array([0, n])
+    ranks, start = np.arange(n + 1, dtype=np.float64), np.zeros(1, np.int64)
+    scales = np.array([1.0 / labels.sum()])
+    discounts = 1.0 / np.maximum(np.arange(n + 1), 1)
+    augmented = np.array([False, True])
+    convex, bent = (augmented, None) if sign > 0 else (None, augmented)
+    scratch = np.empty(scratch_words(weights.tolist()) * (n + 8), np.uint64)
+    begin = WORDS_BEFORE_KEYS * (n + 8)
+
+    def step() -> None:
+        scores.grad = None
+        flat = scores.detach().numpy()
+        keys = sorted_keys(0, 1, flat, labels, offsets, ONE_BIT, scratch[begin : begin + n])
+        gradient = np.empty(n, np.float32)
+        losses, values, defined = np.empty((1, 2)), np.empty((1, 2)), np.empty(1, np.bool_)
+        tables = ranks, start, scales, discounts, start, 1
+        terms = convex, bent, None, True, weights, coefficients
+        outputs = gradient, losses, values, defined
+        solve_rankings(0, 1, flat, labels, offsets, None, *tables, *terms, *outputs, keys, scratch)
+        value = torch.from_numpy(losses[0, :1].astype(np.float32).reshape(()))
+        loss: Tensor = _Constant.apply(scores, value, torch.from_numpy(gradient))
+        loss.backward()
+
+    return step
