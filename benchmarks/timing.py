@@ -13,6 +13,9 @@ __all__ = ["Effort", "Samples", "interleave", "time_calls"]
 
 Step = Callable[[], object]
 
+WARM, WARM_CALLS = 0.01, 20
+"""Seconds and calls after which a step counts as warm."""
+
 LONG = 1.0
 """Seconds beside which a warm-up no longer counts."""
 
@@ -96,6 +99,14 @@ def interleave(steps: Mapping[str, Step], reference: Step, effort: Effort) -> di
 
 
 def _warm(step: Step) -> float:
-    """Seconds a call, after what only the first one pays; a long first call is not repeated."""
+    """Seconds a call, after what only the first one pays; a long first call is not repeated.
+
+    Of some calls the fastest: a repetition sized by a slow one would be shorter than it should.
+    """
     first = time_calls(step, 1)
-    return first if first > LONG else time_calls(step, 1)
+    if first > LONG:
+        return first
+    tried = [time_calls(step, 1)]
+    while sum(tried) < WARM and len(tried) < WARM_CALLS:
+        tried.append(time_calls(step, 1))
+    return min(tried)
