@@ -170,6 +170,15 @@ def test_strides_do_not_matter(how: str) -> None:
     assert torch.equal(gradient, wanted[1])
 
 
+def test_scores_that_torch_negates_when_they_are_read() -> None:
+    """The imaginary part of a conjugate is a view with its sign in a flag."""
+    values, targets = torch.randn(40), (torch.rand(40) < 0.3).float()
+    scores = torch.complex(values, values).conj().imag
+    assert scores.is_neg()
+    task = dl.AveragePrecision()
+    assert task.metric(scores, targets) == task.metric(-values, targets)
+
+
 def test_an_expanded_leaf_gathers_the_gradient_of_its_copies() -> None:
     case = TASKS[0]
     scores, targets = case.tensors(np.random.default_rng(5), 9)

@@ -174,7 +174,7 @@ def host(tensor: Tensor) -> Array:
     """A tensor's data as a contiguous numpy array; half precisions widened to float32, exactly."""
     if tensor.dtype in _HALF:
         tensor = tensor.float()
-    plain = tensor.is_cpu and not tensor.requires_grad
+    plain = tensor.is_cpu and not tensor.requires_grad and not tensor.is_neg()
     return np.ascontiguousarray(tensor.numpy() if plain else tensor.numpy(force=True))
 
 

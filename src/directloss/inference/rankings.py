@@ -108,7 +108,7 @@ def solve_rankings(
     for number in range(first, last):
         begin, end = offsets[number], offsets[number + 1]
         size = end - begin
-        positive_count = 0
+        positive_count = np.int64(0)  # a plain 0 would be a type of its own, and compiled for
         for label in labels[begin:end]:
             positive_count += label
         negative_count = size - positive_count
@@ -210,7 +210,7 @@ def solve_rankings(
             _halve_ties(positives, negatives, fences[1], above, below)
         values[number] = 0.0
         for kind in range(2):
-            start, stop = (0, positive_count) if kind == 0 else (positive_count, size)
+            start, stop = kind * positive_count, positive_count if kind == 0 else size
             _write_terms(
                 class_scores[start:stop],
                 items[start:stop],
@@ -251,9 +251,9 @@ def _metric(
 def _write_terms(
     scores: Array,
     items: Array,
-    other: int,
+    other: int | np.int64,
     counts: Array,
-    begin: int,
+    begin: int | np.int64,
     row_of: Array,
     twice: int,
     order: Array,
@@ -296,7 +296,7 @@ def _write_terms(
 
 
 @summation
-def _weighted_sum(scores: Array, above: Array, other: int, twice: int) -> float:
+def _weighted_sum(scores: Array, above: Array, other: int | np.int64, twice: int) -> float:
     """sum_i scores[i] * (other - twice * above[i])."""
     value = 0.0
     for i in range(scores.size):

@@ -168,7 +168,7 @@ def ranked_classes(
     labels: Array,
     wide: bool | None,
     presorted: Array,
-    positive_count: int,
+    positive_count: int | np.int64,
     class_scores: Array,
     items: Array,
     above: Array,

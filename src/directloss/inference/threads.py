@@ -93,7 +93,7 @@ def over_lists(
 def even_parts(items: int) -> Array:
     """Bounds of as many even parts of a range of items as are worth a thread each, int64.
 
-    They are the offsets with which `over_lists` gives each thread one part.
+    They are the offsets with which `over_lists` makes one call for each part.
     """
     parts = max(1, min(torch.get_num_threads(), items // _WORTH_A_THREAD))
     return np.arange(parts + 1) * items // parts
