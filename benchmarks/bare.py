@@ -7,30 +7,16 @@ The difference says what all of that costs; no rewriting of it could gain more.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from benchmarks.timing import Step
+from directloss._solve import with_slope
 from directloss.inference.rankings import WORDS_BEFORE_KEYS, scratch_words, solve_rankings
 from directloss.inference.sorting import ONE_BIT, sorted_keys
 
 __all__ = ["bare_step"]
-
-
-class _Constant(torch.autograd.Function):
-    """A value, with a constant gradient."""
-
-    @staticmethod
-    def forward(ctx: Any, scores: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
-        ctx.save_for_backward(gradient)
-        return value
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        return gradient * ctx.saved_tensors[0], None, None
 
 
 def bare_step(scores: Tensor, targets: Tensor, epsilon: float, direction: str) -> Step:
@@ -65,7 +51,6 @@ def bare_step(scores: Tensor, targets: Tensor, epsilon: float, direction: str) -
         outputs = gradient, losses, values, defined
         solve_rankings(0, 1, flat, labels, offsets, None, *tables, *terms, *outputs, keys, scratch)
         value = torch.from_numpy(losses[0, :1].astype(np.float32).reshape(()))
-        loss: Tensor = _Constant.apply(scores, value, torch.from_numpy(gradient))
-        loss.backward()
+        with_slope(scores, value, torch.from_numpy(gradient)).backward()
 
     return step

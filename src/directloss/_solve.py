@@ -12,7 +12,7 @@ from torch import Tensor
 
 from directloss import _operators
 from directloss.errors import ArgumentError
-from directloss.lists import Dim, Layout
+from directloss.lists import Dim, Layout, widened
 from directloss.tasks.base import Task
 
 __all__ = [
@@ -25,9 +25,8 @@ __all__ = [
     "measured_step",
     "read",
     "solve",
+    "with_slope",
 ]
-
-_HALF = (torch.float16, torch.bfloat16)
 
 Reduction = Literal["mean", "sum", "none"]
 Empty = Literal["skip", "error"]
@@ -50,16 +49,21 @@ class _Shown(torch.autograd.Function):
     """A value, with a constant gradient in the scores: an update as one node of the graph."""
 
     @staticmethod
-    def forward(ctx: Any, scores: Tensor, solved: Solved) -> Tensor:
-        ctx.save_for_backward(solved.combination)
-        ctx.layout = solved.layout
-        return solved.value
+    def forward(ctx: Any, scores: Tensor, value_and_slope: tuple[Tensor, Tensor]) -> Tensor:
+        value, slope = value_and_slope
+        ctx.save_for_backward(slope)
+        return value
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        (combination,) = ctx.saved_tensors
-        # Of half scores it is float32; the engine narrows it.
-        return ctx.layout.from_rows(gradient * combination), None
+        (slope,) = ctx.saved_tensors
+        return gradient * slope, None  # float32 for half scores; the engine narrows it
+
+
+def with_slope(scores: Tensor, value: Tensor, slope: Tensor) -> Tensor:
+    """`value`, a scalar, with the gradient `slope`, in the shape of the scores; both constant."""
+    loss: Tensor = _Shown.apply(scores, (value, slope))
+    return loss
 
 
 class _Linear(torch.autograd.Function):
@@ -121,12 +125,11 @@ class Solved:
 
     def shown(self) -> Tensor:
         """`value`, with the gradient of `combination`; for a scalar, and not for a traced graph."""
-        loss: Tensor = _Shown.apply(self.scores, self)
-        return loss
+        return with_slope(self.scores, self.value, self.layout.from_rows(self.combination))
 
     def score(self, configuration: Tensor) -> Tensor:
         """F = <scores, configuration> up to a constant, in the shape of `value`; differentiable."""
-        products = _linear(_rows(self.layout, self.scores), configuration)
+        products = _linear(widened(self.layout.to_rows(self.scores)), configuration)
         if self.reduction != "none":
             return products.sum()
         if self.groups is None:
@@ -152,17 +155,11 @@ def read(
     layout = Layout.of(scores, dim)
     return Rows(
         layout,
-        _rows(layout, scores.detach()),
+        widened(layout.to_rows(scores.detach())),
         layout.targets_to_rows(targets, per_list=target_per_list),
         None if mask is None else layout.mask_to_rows(mask, per_list=target_per_list),
         None if groups is None else layout.groups_to_row(groups),
     )
-
-
-def _rows(layout: Layout, scores: Tensor) -> Tensor:
-    """Scores as rows; half precisions widened to float32, exactly."""
-    rows = layout.to_rows(scores)
-    return rows.float() if rows.dtype in _HALF else rows
 
 
 def solve(

@@ -14,6 +14,7 @@ from directloss._solve import Empty, Reduction
 from directloss._stepped import Auto, SteppedModule
 from directloss.diagnostics import TOLERANCE
 from directloss.errors import ArgumentError
+from directloss.lists import widened
 from directloss.tasks.base import Direction
 from directloss.tasks.structured import LinearChain
 
@@ -65,7 +66,7 @@ class _ChainLoss(SteppedModule):
         rows = emissions.reshape(-1, emissions.shape[2])
         measured = _operators.step(
             getattr(self, name),
-            rows.float() if rows.dtype in (torch.float16, torch.bfloat16) else rows,
+            widened(rows),
             torch.zeros_like(rows, dtype=torch.uint8),
             known.reshape(rows.shape),
             None,

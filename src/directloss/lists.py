@@ -21,7 +21,16 @@ from directloss.inference._kernel import Array
 from directloss.inference.checks import count_classes, count_nan, count_nan_of_both
 from directloss.inference.grouping import ascending_starts, bring_together, put, taken
 
-__all__ = ["ClassSizes", "Dim", "Layout", "Lists", "class_sizes", "host", "read_lists"]
+__all__ = [
+    "ClassSizes",
+    "Dim",
+    "Layout",
+    "Lists",
+    "class_sizes",
+    "host",
+    "read_lists",
+    "widened",
+]
 
 Dim = int | Sequence[int]
 
@@ -170,10 +179,14 @@ class Layout:
         return groups.reshape(-1)
 
 
+def widened(tensor: Tensor) -> Tensor:
+    """Half precisions as float32, exactly; any other tensor as it is."""
+    return tensor.float() if tensor.dtype in _HALF else tensor
+
+
 def host(tensor: Tensor) -> Array:
-    """A tensor's data as a contiguous numpy array; half precisions widened to float32, exactly."""
-    if tensor.dtype in _HALF:
-        tensor = tensor.float()
+    """A tensor's data as a contiguous numpy array; half precisions widened."""
+    tensor = widened(tensor)
     plain = tensor.is_cpu and not tensor.requires_grad and not tensor.is_neg()
     return np.ascontiguousarray(tensor.numpy() if plain else tensor.numpy(force=True))
 
@@ -223,7 +236,7 @@ def read_lists(
     starts = None if groups is None else ascending_starts(host(groups))
     if keep is None and (groups is None or starts is not None):
         rows, length = score_rows.shape
-        # The steps of the case in between, one list, are most of the time of a short one.
+        # One row apart: each small step of numpy counts beside the solving of a short list.
         offsets = np.array((0, length)) if rows == 1 else np.arange(rows + 1) * length
         lists_a_row = 1
         if starts is not None:

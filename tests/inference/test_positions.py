@@ -157,7 +157,7 @@ def relevance(gains: Floats) -> tuple[NDArray[np.uint8], int, Floats]:
 
 
 def scratch(longest: int, terms: int) -> NDArray[np.uint64]:
-    return np.empty(scratch_words(np.ones(terms)) * (longest + 8), np.uint64)
+    return np.empty(scratch_words([1.0] * terms) * (longest + 8), np.uint64)
 
 
 def evaluate(

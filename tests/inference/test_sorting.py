@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import inf
 
 import numpy as np
@@ -41,14 +42,20 @@ STYLES = {
 }
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("style", STYLES)
-def test_scores_come_out_as_from_a_stable_sort(style: str, dtype: type) -> None:
+def lists(style: str, dtype: type) -> Iterator[tuple[NDArray[np.floating], NDArray[np.uint8]]]:
+    """Scores and labels of every length, without positives, with some, with nothing else."""
     rng = np.random.default_rng(0)
     for n in SIZES:
         scores = np.asarray(STYLES[style](rng, n)).astype(dtype)
         for share in (0.0, 0.3, 1.0):
-            check(scores, (rng.random(n) < share).astype(np.uint8))
+            yield scores, (rng.random(n) < share).astype(np.uint8)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("style", STYLES)
+def test_scores_come_out_as_from_a_stable_sort(style: str, dtype: type) -> None:
+    for scores, labels in lists(style, dtype):
+        check(scores, labels)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -87,22 +94,16 @@ def test_a_slice_of_a_batch_is_ranked_alone() -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("style", STYLES)
 def test_classes_apart_are_the_ranked_list_taken_apart(style: str, dtype: type) -> None:
-    rng = np.random.default_rng(4)
-    for n in SIZES:
-        scores = np.asarray(STYLES[style](rng, n)).astype(dtype)
-        for share in (0.0, 0.3, 1.0):
-            labels = (rng.random(n) < share).astype(np.uint8)
-            count = int(labels.sum())
-            class_scores, items, above = np.empty(n), np.empty(n, np.uint32), np.empty(n, np.int32)
-            wide = None if dtype == np.float32 else True
-            outputs = class_scores, items, above, np.empty(2 * n, np.uint64)
-            ranked_classes(scores, labels, wide, np.empty(0, np.uint64), count, *outputs)
-            order = np.lexsort((np.arange(n), labels, -scores))
-            is_one = labels[order] == 1
-            wanted = np.concatenate([order[is_one], order[~is_one]])
-            np.testing.assert_array_equal(items, wanted)
-            np.testing.assert_array_equal(class_scores, scores[wanted].astype(np.float64))
-            ones_before = np.cumsum(is_one)
-            zeros_before = np.cumsum(~is_one)
-            others = np.concatenate([zeros_before[is_one], ones_before[~is_one]])
-            np.testing.assert_array_equal(above, others)
+    wide = None if dtype == np.float32 else True
+    for scores, labels in lists(style, dtype):
+        n, count = scores.size, int(labels.sum())
+        class_scores, items, above = np.empty(n), np.empty(n, np.uint32), np.empty(n, np.int32)
+        outputs = class_scores, items, above, np.empty(2 * n, np.uint64)
+        ranked_classes(scores, labels, wide, np.empty(0, np.uint64), count, *outputs)
+        order = np.lexsort((np.arange(n), labels, -scores))
+        is_one = labels[order] == 1
+        wanted = np.concatenate([order[is_one], order[~is_one]])
+        np.testing.assert_array_equal(items, wanted)
+        np.testing.assert_array_equal(class_scores, scores[wanted].astype(np.float64))
+        others = np.concatenate([np.cumsum(~is_one)[is_one], np.cumsum(is_one)[~is_one]])
+        np.testing.assert_array_equal(above, others)

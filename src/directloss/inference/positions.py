@@ -29,6 +29,7 @@ each entry of the runs, so that discounts are read and coefficients summed run b
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from enum import IntEnum
 
 import numpy as np
@@ -61,10 +62,11 @@ _BLOCK = 256
 """Positions for which the decay is taken from its definition; further blocks are multiples."""
 
 
-def scratch_words(weights: Array) -> int:
+def scratch_words(weights: Sequence[float]) -> int:
     """Words of scratch memory for each item of a list."""
     # After those before the keys 2 for sorting and merging, and half of one for each other term.
-    return WORDS_BEFORE_KEYS + 2 + (int(np.count_nonzero(weights)) + 1) // 2
+    augmented = len(weights) - weights.count(0.0)
+    return WORDS_BEFORE_KEYS + 2 + (augmented + 1) // 2
 
 
 class Divisor(IntEnum):

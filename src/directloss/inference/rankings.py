@@ -209,8 +209,7 @@ def solve_rankings(
             below = table[0, positive_count:size]
             _halve_ties(positives, negatives, fences[1], above, below)
         values[number] = 0.0
-        for kind in range(2):
-            start, stop = kind * positive_count, positive_count if kind == 0 else size
+        for start, stop in ((np.int64(0), positive_count), (positive_count, size)):
             _write_terms(
                 class_scores[start:stop],
                 items[start:stop],

@@ -71,7 +71,7 @@ def over_lists(
         kernel(0, lists, *arguments)
         return
     parts = min(_PARTS * workers, items // _WORTH_A_CALL)
-    cuts = np.searchsorted(offsets, np.linspace(0, items, max(parts, workers) + 1)[1:-1])
+    cuts = np.searchsorted(offsets, np.linspace(0, items, parts + 1)[1:-1])
     edges = [0, *(int(cut) for cut in cuts), lists]
     # Whoever is free takes the next range: a thread of a processor that has to be woken first may
     # come when half of the work is done.

@@ -104,8 +104,9 @@ class FixedTable(Table):
         looked_at, reach = self._convex.get((first, sign), (0, 0))
         last = _most(sizes, counted)
         if looked_at <= last:
-            looked_at = read[0].size
-            reach = convex_up_to(read[0], first, looked_at - 1, sign)
+            values, _ = read
+            looked_at = values.size
+            reach = convex_up_to(values, first, looked_at - 1, sign)
             self._convex[first, sign] = looked_at, reach
         # The longest list may be one of a single class, which does not count.
         return last <= reach or int(_lasts(sizes, counted).max(initial=0)) <= reach

@@ -80,7 +80,7 @@ class _ByPosition(Task):
             solution.task_losses,
             solution.values,
             solution.defined,
-            scratch=positions.scratch_words(weights),
+            scratch=positions.scratch_words(weights.tolist()),
             ranked=self._ranked(lists),
         )
         return solution
@@ -104,7 +104,7 @@ class _ByPosition(Task):
             *self._arguments(lists),
             metrics,
             defined,
-            scratch=positions.scratch_words(np.zeros(1)),
+            scratch=positions.scratch_words([0.0]),
             ranked=self._ranked(lists),
         )
         return metrics, defined
