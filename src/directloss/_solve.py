@@ -45,6 +45,18 @@ class LayoutOptions(TypedDict, total=False):
     empty: Empty
 
 
+_TORCH_GRAIN = 1 << 15
+"""Entries of a tensor from which torch uses several threads for one pass (at::GRAIN_SIZE)."""
+
+
+def _scaled(slope: Tensor, factor: Tensor) -> Tensor:
+    if not slope.is_cpu or factor.requires_grad or slope.numel() < _TORCH_GRAIN:
+        return slope * factor
+    # The same by numpy. torch shares a long product out to its OpenMP workers, and those spin for
+    # milliseconds after it, on the very processors that the threads of the next solve wait for.
+    return torch.from_numpy(slope.numpy(force=True) * factor.numpy(force=True))
+
+
 class _Shown(torch.autograd.Function):
     """A value, with a constant gradient in the scores: an update as one node of the graph."""
 
@@ -57,7 +69,8 @@ class _Shown(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (slope,) = ctx.saved_tensors
-        return gradient * slope, None  # float32 for half scores; the engine narrows it
+        # float32 for half scores; the engine narrows it.
+        return _scaled(slope, gradient), None
 
 
 def with_slope(scores: Tensor, value: Tensor, slope: Tensor) -> Tensor:

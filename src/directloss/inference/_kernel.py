@@ -40,19 +40,23 @@ def _stamped(dispatcher: Any) -> Any:
     return dispatcher
 
 
+# Nobody calls a kernel from C: its wrapper for that would be a tenth of what is compiled.
+_OPTIONS = {"nogil": True, "cache": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+
+
 def kernel(function: _Function) -> _Function:
     """Compile on first use: without the GIL, kept on disk, IEEE division, never `fastmath`.
 
     Infinities, NaN and exact comparisons carry meaning in every solver, which `fastmath` would
     let the compiler ignore.
     """
-    compiler = njit(nogil=True, cache=True, error_model="numpy")
+    compiler = njit(**_OPTIONS)
     return cast("_Function", _stamped(compiler(function)))
 
 
 def inlined(function: _Function) -> _Function:
     """Compile as `kernel` does, and paste the body into each caller."""
-    compiler = njit(nogil=True, cache=True, error_model="numpy", inline="always")
+    compiler = njit(**_OPTIONS, inline="always")
     return cast("_Function", _stamped(compiler(function)))
 
 
@@ -62,5 +66,5 @@ def summation(function: _Function) -> _Function:
     Of all that `fastmath` allows that alone, which leaves infinities, NaN and comparisons as they
     are. The result still depends on nothing but the processor's width.
     """
-    compiler = njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc"})
+    compiler = njit(**_OPTIONS, fastmath={"reassoc"})
     return cast("_Function", _stamped(compiler(function)))

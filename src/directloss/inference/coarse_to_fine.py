@@ -117,14 +117,16 @@ def _worthwhile_spans(
     strips = (last - first + height - 1) // height
     spans = np.empty((strips, 2), np.int64)
     cost = 4 * (right - left + last - first)  # sums and checks of the whole list
+    blocks = 0
     for strip in range(strips):
         top = first + strip * height
         bottom = min(top + height, last)
         # A staircase at the right edge of the last block crosses it: there is none beyond.
         spans[strip, 0] = min(low[top] - left, right - left - 1) // width
         spans[strip, 1] = max(spans[strip, 0], (high[bottom - 1] - left - 1) // width)
-        cost += (spans[strip, 1] - spans[strip, 0] + 1) * (_BLOCK_COST + bottom - top)
-    blocks = (spans[:, 1] - spans[:, 0] + 1).sum()
+        count = spans[strip, 1] - spans[strip, 0] + 1
+        blocks += count
+        cost += count * (_BLOCK_COST + bottom - top)
     if cost > _CELL_COST * cells * (0.5 if blocks <= _LONG_LOOK else drop):
         return spans[:0]
     return spans
@@ -193,14 +195,13 @@ def _drop_blocks(
                 for c in range(q_first // chunk, q_last // chunk + 1):
                     least = min(least, chunk_least[c])
                     most = max(most, chunk_most[c])
-            ends = (
-                -weight * r_least * least,
-                -weight * r_least * most,
-                -weight * r_most * least,
-                -weight * r_most * most,
+            light, heavy = -weight * r_least, -weight * r_most
+            w_most = scale * (positives[top] - negatives[end - 1]) + max(
+                light * least, light * most, heavy * least, heavy * most
             )
-            w_most = scale * (positives[top] - negatives[end - 1]) + max(ends)
-            w_least = scale * (positives[bottom - 1] - negatives[begin]) + min(ends)
+            w_least = scale * (positives[bottom - 1] - negatives[begin]) + min(
+                light * least, light * most, heavy * least, heavy * most
+            )
             if w_most <= 0.0:
                 bound = 0.0
             elif w_least >= 0.0:
@@ -353,11 +354,11 @@ def _extremes(discounts: Array, chunk: int) -> tuple[Array, Array]:
     """Least and largest drop D(q) - D(q + 1) in chunks of q."""
     drops = discounts.size - 1
     count = (drops + chunk - 1) // chunk
-    least = np.full(count, np.inf)
-    most = np.full(count, -np.inf)
-    for q in range(drops):
-        drop = discounts[q] - discounts[q + 1]
-        c = q // chunk
-        least[c] = min(least[c], drop)
-        most[c] = max(most[c], drop)
+    least, most = np.empty(count, np.float64), np.empty(count, np.float64)
+    for c in range(count):
+        least[c], most[c] = np.inf, -np.inf
+        for q in range(c * chunk, min((c + 1) * chunk, drops)):
+            drop = discounts[q] - discounts[q + 1]
+            least[c] = min(least[c], drop)
+            most[c] = max(most[c], drop)
     return least, most

@@ -23,6 +23,9 @@ from directloss.inference.sorting import ranked_classes
 __all__ = ["WORDS_BEFORE_KEYS", "configuration_losses", "scratch_words", "solve_rankings"]
 
 
+_BLOCK = 256
+"""Items of a class that are written at once."""
+
 WORDS_BEFORE_KEYS = 2
 """Words of scratch memory for each item that are written while keys are read: scores, items and the
 prediction."""
@@ -276,31 +279,50 @@ def _write_terms(
     """
     unit = 1.0 / (scores.size * np.float64(other))
     end = begin + scores.size
-    for t in range(order.size):
-        values[t] += _weighted_sum(scores, counts[row_of[t], begin:end], other, twice) * unit
-    # Two in one pass, which is all that most updates have.
+    # Two in one pass, which is all that most updates have: by blocks that stay in the nearest
+    # cache, so that sums and coefficients are made of several items at once.
     a, b = order[0], order[min(1, order.size - 1)]
     c, d = coefficients[a] * unit, coefficients[b] * unit if order.size > 1 else 0.0
     constant, slope_a, slope_b = (c + d) * other, -twice * c, -twice * d
     above_a, above_b = counts[row_of[a], begin:end], counts[row_of[b], begin:end]
-    for i in range(items.size):
-        # Where y_a = y_b and c = -d the result is 0 to the last bit, as all products are.
-        combination[items[i]] = constant + (slope_a * above_a[i] + slope_b * above_b[i])
+    value_a = value_b = 0.0
+    block = np.empty(_BLOCK, combination.dtype)
+    for first in range(0, items.size, _BLOCK):
+        last = min(first + _BLOCK, items.size)
+        block_a, block_b = above_a[first:last], above_b[first:last]
+        sum_a, sum_b = _weighted_sums(scores[first:last], block_a, block_b, other, twice)
+        value_a += sum_a
+        value_b += sum_b
+        for i in range(block_a.size):
+            # Where y_a = y_b and c = -d the result is 0 to the last bit, as all products are.
+            block[i] = constant + (slope_a * block_a[i] + slope_b * block_b[i])
+        block_items = items[first:last]
+        for i in range(block_items.size):
+            combination[block_items[i]] = block[i]
+    values[a] += value_a * unit
+    if order.size > 1:
+        values[b] += value_b * unit
     for k in range(2, order.size):
         t = order[k]
         share, above = coefficients[t] * unit, counts[row_of[t], begin:end]
+        values[t] += _weighted_sums(scores, above, above, other, twice)[0] * unit
         if share != 0.0:
             for i in range(items.size):
                 combination[items[i]] += share * (other - twice * np.int64(above[i]))
 
 
 @summation
-def _weighted_sum(scores: Array, above: Array, other: int | np.int64, twice: int) -> float:
-    """sum_i scores[i] * (other - twice * above[i])."""
-    value = 0.0
+def _weighted_sums(
+    scores: Array, above_a: Array, above_b: Array, other: int | np.int64, twice: int
+) -> tuple[float, float]:
+    """sum_i scores[i] * (other - twice * above[i]), for each of two."""
+    # Whole numbers below 2^53, so the differences are exact in floating point, too.
+    others, factor = np.float64(other), np.float64(twice)
+    sum_a = sum_b = 0.0
     for i in range(scores.size):
-        value += scores[i] * np.float64(other - twice * np.int64(above[i]))
-    return value
+        sum_a += scores[i] * (others - factor * above_a[i])
+        sum_b += scores[i] * (others - factor * above_b[i])
+    return sum_a, sum_b
 
 
 @kernel
