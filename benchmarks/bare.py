@@ -35,7 +35,7 @@ def bare_step(scores: Tensor, targets: Tensor, epsilon: float, direction: str) -
     ranks, start = np.arange(n + 1, dtype=np.float64), np.zeros(1, np.int64)
     scales = np.array([1.0 / labels.sum()])
     discounts = 1.0 / np.maximum(np.arange(n + 1), 1)
-    augmented = np.array([False, True])
+    augmented, found = np.array([False, True]), np.zeros(2, np.bool_)
     convex, bent = (augmented, None) if sign > 0 else (None, augmented)
     scratch = np.empty(scratch_words(weights.tolist()) * (n + 8), np.uint64)
     begin = WORDS_BEFORE_KEYS * (n + 8)
@@ -48,7 +48,7 @@ def bare_step(scores: Tensor, targets: Tensor, epsilon: float, direction: str) -
         losses, values, defined = np.empty((1, 2)), np.empty((1, 2)), np.empty(1, np.bool_)
         tables = ranks, start, scales, discounts, start, 1
         terms = convex, bent, None, True, weights, coefficients
-        outputs = gradient, losses, values, defined
+        outputs = gradient, losses, values, defined, found
         solve_rankings(0, 1, flat, labels, offsets, None, *tables, *terms, *outputs, keys, scratch)
         value = torch.from_numpy(losses[0, :1].astype(np.float32).reshape(()))
         with_slope(scores, value, torch.from_numpy(gradient)).backward()

@@ -84,13 +84,14 @@ def solve(
             reduction,
         )
         return value, combination, None
+    coefficients, weights = zip(*terms, strict=True)
     return _solve(
         task,
         scores,
         targets,
         mask,
         groups,
-        np.array([[float(term[0]) for term in terms], [float(term[1]) for term in terms]]),
+        np.array((tuple(map(float, coefficients)), tuple(map(float, weights)))),
         ignore_index,
         refuse_undefined,
         objective,
@@ -166,7 +167,9 @@ def _solve(
     coefficients, weights = terms[0], terms[1]
     solution = task.solve(lists, weights, coefficients)
     defined, combination = solution.defined, solution.combination
-    moves = silence_infinite(lists.scores, combination)
+    moves = solution.moves
+    if moves is None:
+        moves = silence_infinite(lists.scores, combination)
     if refuse_undefined and not defined.all():
         raise _undefined(task, lists, defined)
     if objective:

@@ -186,9 +186,7 @@ def widened(tensor: Tensor) -> Tensor:
 
 def host(tensor: Tensor) -> Array:
     """A tensor's data as a contiguous numpy array; half precisions widened."""
-    tensor = widened(tensor)
-    plain = tensor.is_cpu and not tensor.requires_grad and not tensor.is_neg()
-    return np.ascontiguousarray(tensor.numpy() if plain else tensor.numpy(force=True))
+    return np.ascontiguousarray(widened(tensor).numpy(force=True))
 
 
 def read_lists(

@@ -41,7 +41,12 @@ def _stamped(dispatcher: Any) -> Any:
 
 
 # Nobody calls a kernel from C: its wrapper for that would be a tenth of what is compiled.
-_OPTIONS = {"nogil": True, "cache": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+_OPTIONS: dict[str, Any] = {
+    "nogil": True,
+    "cache": True,
+    "error_model": "numpy",
+    "no_cfunc_wrapper": True,
+}
 
 
 def kernel(function: _Function) -> _Function:

@@ -31,12 +31,15 @@ class Solution:
         task_losses: float64 (L, T): Delta(y_t), exact.
         values: float64 (L, T): F(y_t), infinite scores counted as 0.
         defined: bool (L,): whether the metric is defined on the list.
+        moves: whether `combination` is not 0 somewhere, where the solver has looked at that and
+            all scores are finite; else None.
     """
 
     combination: Array
     task_losses: Array
     values: Array
     defined: Array
+    moves: bool | None = None
 
     @classmethod
     def empty(cls, lists: Lists, terms: int) -> Solution:

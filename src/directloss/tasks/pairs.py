@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from math import copysign, isinf
-from typing import Any, ClassVar, Literal
+from functools import lru_cache
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -22,11 +22,49 @@ from directloss.inference.rankings import (
 from directloss.inference.sorting import ONE_BIT
 from directloss.inference.threads import over_lists
 from directloss.inference.ties import average_precisions, roc_areas
-from directloss.lists import Lists, class_sizes
-from directloss.tasks._tables import Counted, Elementwise, FixedTable, ListTable, Table, as_table
+from directloss.lists import ClassSizes, Lists, class_sizes
+from directloss.tasks._tables import (
+    Counted,
+    Elementwise,
+    FixedTable,
+    ListTable,
+    Read,
+    Table,
+    as_table,
+)
 from directloss.tasks.base import Direction, Solution, Task
 
 __all__ = ["ROCAUC", "AveragePrecision", "PartialAUC", "RankingTask", "ReciprocalRank"]
+
+
+class _Kinds(NamedTuple):
+    """What the kernel has to know of the weights of an update.
+
+    Attributes:
+        of_sign: (sign, bool (T,)) of the weights that are finite and not 0.
+        of_none: bool (T,), False.
+        truths: bool (T,), those of the ground truth; None where there is none.
+        scratch: `scratch_words`.
+    """
+
+    of_sign: tuple[tuple[float, Array], ...]
+    of_none: Array
+    truths: Array | None
+    scratch: int
+
+
+@lru_cache(maxsize=16)
+def _kinds_of(weights: bytes) -> _Kinds:
+    """Kinds of float64 weights, given by their bytes: a training run asks with every batch."""
+    each = np.frombuffer(weights)
+    finite = {sign: (sign * each > 0.0) & np.isfinite(each) for sign in (1.0, -1.0)}
+    truths = np.isneginf(each)
+    return _Kinds(
+        tuple((sign, terms) for sign, terms in finite.items() if terms.any()),
+        np.zeros(each.size, np.bool_),
+        truths if truths.any() else None,
+        scratch_words(each.tolist()),
+    )
 
 
 class RankingTask(Task):
@@ -83,43 +121,41 @@ class RankingTask(Task):
             f"discount={self._discount!r}, by={self.by!r})"
         )
 
-    def _tables(self, lists: Lists) -> tuple[Array, ...]:
-        """r and D of every list, in the order of the kernels' arguments."""
-        tables: tuple[Array, ...] = self._read(lists)[0]
-        return tables
-
-    def _read(self, lists: Lists, weights: Sequence[float] = ()) -> tuple[Any, ...]:
-        """`_tables`, and for which terms weight * D is convex, and for which it is not."""
-        sizes = class_sizes(lists)
-        ranks = self._rank_weights.read(sizes, "positives")
+    def _counted(self) -> Counted:
         # By position the entries are D(0), which no list reads, to D(P + N).
-        counted: Counted = "items" if self._by_position else "negatives"
-        discount = self._discount.read(sizes, counted)
-        tables = *ranks, self._rank_weights.scales(sizes), *discount
-        convex, bent = [], []
-        for weight in weights:
-            augmented = weight != 0.0 and not isinf(weight)
-            is_convex = augmented and self._discount.convex(
-                discount, sizes, counted, self._by_position, copysign(1.0, weight)
+        return "items" if self._by_position else "negatives"
+
+    def _tables(self, sizes: ClassSizes) -> tuple[Array, Array, Array, Array, Array]:
+        """r and D of every list, in the order of the kernels' arguments."""
+        ranks = self._rank_weights.read(sizes, "positives")
+        discount = self._discount.read(sizes, self._counted())
+        return *ranks, self._rank_weights.scales(sizes), *discount
+
+    def _kinds(
+        self, kinds: _Kinds, sizes: ClassSizes, discount: Read
+    ) -> tuple[Array | None, Array | None]:
+        """For which terms weight * D is convex, and for which it is not; None: for none."""
+        found: dict[bool, Array] = {}
+        for sign, terms in kinds.of_sign:
+            convex = self._discount.convex(
+                discount, sizes, self._counted(), self._by_position, sign
             )
-            convex.append(is_convex)
-            bent.append(augmented and not is_convex)
+            found[convex] = found[convex] | terms if convex in found else terms
         # One of the two at least, even if of no term, so that less has to be compiled in all.
-        return (
-            tables,
-            np.array(convex) if True in convex or True not in bent else None,
-            np.array(bent) if True in bent else None,
-        )
+        return found.get(True, None if found else kinds.of_none), found.get(False)
 
     def solve(
         self, lists: Lists, weights: Array, coefficients: Array, *, share_ties: bool = True
     ) -> Solution:
         solution = Solution.empty(lists, weights.size)
-        each = weights.tolist()
-        tables, convex, bent = self._read(lists, each)
-        truths = np.isneginf(weights) if -np.inf in each else None
-        if truths is not None:
-            self._refuse_long_ground_truths(lists, *tables[3:])
+        kinds = _kinds_of(weights.tobytes())
+        sizes = class_sizes(lists)
+        tables = self._tables(sizes)
+        discount = tables[3:]
+        convex, bent = self._kinds(kinds, sizes, discount)
+        if kinds.truths is not None:
+            self._refuse_long_ground_truths(sizes, *discount)
+        found = np.zeros(2, np.bool_)
         over_lists(
             solve_rankings,
             lists.offsets,
@@ -131,7 +167,7 @@ class RankingTask(Task):
             self._by_position,
             convex,
             bent,
-            truths,
+            kinds.truths,
             share_ties,
             weights,
             coefficients,
@@ -139,13 +175,18 @@ class RankingTask(Task):
             solution.task_losses,
             solution.values,
             solution.defined,
-            scratch=scratch_words(each),
+            found,
+            scratch=kinds.scratch,
             ranked=(lists.scores, lists.targets, ONE_BIT, WORDS_BEFORE_KEYS),
         )
+        moved, infinite = found.tolist()
+        solution.moves = None if infinite else moved
         return solution
 
-    def _refuse_long_ground_truths(self, lists: Lists, discounts: Array, starts: Array) -> None:
-        positives, negatives, *_ = class_sizes(lists)
+    def _refuse_long_ground_truths(
+        self, sizes: ClassSizes, discounts: Array, starts: Array
+    ) -> None:
+        positives, negatives = sizes.positives, sizes.negatives
         for number in np.flatnonzero((negatives + 1) * positives > MOST_CELLS):
             P, N = int(positives[number]), int(negatives[number])
             end = N + (P if self._by_position else 0)
@@ -165,7 +206,7 @@ class RankingTask(Task):
             configurations.scores,
             configurations.targets,
             configurations.offsets,
-            *self._tables(configurations),
+            *self._tables(class_sizes(configurations)),
             self._by_position,
             losses,
         )
