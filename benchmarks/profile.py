@@ -10,13 +10,14 @@ that differ by that part alone:
                     coefficients dF back to the order of the scores
     autograd        what is left of the step: tensors, the loss, backward
 
-Beside the step stand `torch.sort` of the same scores, and what the kernels take with nothing around
-them (`benchmarks.bare`).
+Beside the step stand `torch.sort` of the same scores, what the kernels take with nothing around
+them (`benchmarks.bare`), and a step alone: the median of single ones, each right after a sort.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ import torch
 import directloss as dl
 from benchmarks.bare import bare_step
 from benchmarks.case import Case
-from benchmarks.timing import Effort, Step, interleave
+from benchmarks.timing import Effort, Step, interleave, time_calls
 from directloss.functional import direct_terms
 from directloss.inference.sorting import ONE_BIT, ranked_classes, sorted_keys
 from directloss.lists import Lists, read_lists
@@ -35,7 +36,7 @@ __all__ = ["PARTS", "WHOLES", "measure"]
 EFFORT = Effort(seconds=0.3, fewest=7, most=50)
 """More repetitions than elsewhere: parts are small differences."""
 
-WHOLES = ("step", "bare", "torch.sort")
+WHOLES = ("step", "bare", "alone", "torch.sort")
 PARTS = ("reading", "sort", "inference", "writing", "autograd")
 
 
@@ -88,6 +89,7 @@ def _parts(case: Case, direction: Any, effort: Effort) -> dict[str, float]:
         "bare": bare_step(scores, targets, case.epsilon, direction),
         "torch.sort": lambda: torch.sort(scores.detach()),
     }
+    alone = _alone(step, beside["torch.sort"], effort)
     samples = interleave({**steps, "step": step, **beside}, step, effort)
     # The fastest calls: parts that are differences of medians would be mostly noise.
     found = {name: min(sample.step) for name, sample in samples.items()}
@@ -99,4 +101,14 @@ def _parts(case: Case, direction: Any, effort: Effort) -> dict[str, float]:
     }
     autograd = max(found["step"] - sum(parts.values()), 0.0)
     whole = {name: found[name] for name in ("step", *beside)}
-    return {**parts, "autograd": autograd, **whole}
+    return {**parts, "autograd": autograd, "alone": alone, **whole}
+
+
+def _alone(step: Step, before: Step, effort: Effort) -> float:
+    """Median seconds of single steps that each come right after another kind of work."""
+    step()
+    found = []
+    for _ in range(effort.most):
+        before()
+        found.append(time_calls(step, 1))
+    return median(found)

@@ -27,13 +27,15 @@ class Effort:
     Attributes:
         seconds: aimed at, for all repetitions of the step.
         fewest, most: repetitions.
-        sample: seconds that one repetition lasts at least; a fast step is called several times.
+        sample: seconds that one repetition lasts at least; a fast step is called several times, so
+            that the first call, which finds caches and branch predictors full of the step before,
+            counts little. `benchmarks.profile` shows what that first call takes.
     """
 
     seconds: float = 1.0
     fewest: int = 3
     most: int = 25
-    sample: float = 0.002
+    sample: float = 0.01
 
     def repetitions(self, seconds_a_sample: float) -> int:
         return min(max(math.ceil(self.seconds / seconds_a_sample), self.fewest), self.most)

@@ -212,62 +212,59 @@ def read_lists(
         The lists (row by row, groups by ascending number; a list of which nothing is kept stays,
         empty) and the number of lists a row.
     """
-    score_rows, target_rows = _rows(host(scores)), _rows(host(targets))
-    keep = None if mask is None else _rows(host(mask))
-    flat = score_rows.reshape(-1)
-    if target_rows.dtype.kind == "f":
-        wrong, missing = count_nan_of_both(flat, target_rows.reshape(-1))
+    rows, length = shape = tuple(scores.shape) if scores.ndim == 2 else (1, scores.numel())
+    flat, labels = host(scores).reshape(-1), host(targets).reshape(-1)
+    keep = None if mask is None else host(mask).reshape(-1)
+    if labels.dtype.kind == "f":
+        wrong, missing = count_nan_of_both(flat, labels)
     else:
         wrong, missing = count_nan(flat), 0
     if missing:
-        given = ~np.isnan(target_rows)
+        given = ~np.isnan(labels)
         keep = given if keep is None else keep & given
     if ignore_index is not None:
-        wanted = target_rows != ignore_index
+        wanted = labels != ignore_index
         keep = wanted if keep is None else keep & wanted
 
-    per_list = target_rows.shape != score_rows.shape
+    per_list = targets.shape != scores.shape
     if per_list and groups is not None:
         raise ArgumentError(
             "groups", f"shape {tuple(groups.shape)}", "None, as the task has one target a list"
         )
     starts = None if groups is None else ascending_starts(host(groups))
     if keep is None and (groups is None or starts is not None):
-        rows, length = score_rows.shape
         # One row apart: each small step of numpy counts beside the solving of a short list.
         offsets = np.array((0, length)) if rows == 1 else np.arange(rows + 1) * length
         lists_a_row = 1
         if starts is not None:
             begins = offsets[:-1, None] + starts
             offsets, lists_a_row = np.append(begins.reshape(-1), rows * length), int(starts.size)
-        chosen, places, home = target_rows, None, None
+        chosen, places, home = labels, None, None
     else:
-        entries = np.broadcast_to(keep, score_rows.shape) if keep is not None else None
+        entries = None
+        if keep is not None:
+            entries = np.broadcast_to(keep.reshape(rows, 1 if per_list else length), shape)
         places, home, offsets, lists_a_row = _gather(
-            score_rows.shape, entries, None if groups is None else host(groups)
+            shape, entries, None if groups is None else host(groups)
         )
         flat = taken(flat, places)
         wrong = count_nan(flat) if wrong else 0
         if not per_list:
-            chosen = taken(target_rows.reshape(-1), places)
+            chosen = taken(labels, places)
         else:
             # A list left out keeps its place; any target that is kept stands in for its own.
             kept = np.diff(offsets) > 0
-            chosen = np.where(kept, target_rows[:, 0], target_rows[kept, 0][:1].sum())
+            chosen = np.where(kept, labels, labels[kept][:1].sum())
     if wrong:
         first = np.flatnonzero(np.isnan(flat))[0]
-        row, entry = divmod(first if places is None else places[first], score_rows.shape[1])
+        row, entry = divmod(first if places is None else places[first], length)
         raise NonFiniteScoreError(
             "scores",
             f"{wrong} NaN of {flat.size} scores, the first at entry {entry} along dim"
-            + (f" of list {row}" if score_rows.shape[0] > 1 else ""),
+            + (f" of list {row}" if rows > 1 else ""),
             "numbers; +inf and -inf are allowed",
         )
-    return Lists(flat, read_targets(chosen.reshape(-1)), offsets, places, home), lists_a_row
-
-
-def _rows(array: Array) -> Array:
-    return array.reshape(1, -1) if array.ndim == 1 else array
+    return Lists(flat, read_targets(chosen), offsets, places, home), lists_a_row
 
 
 def _gather(
@@ -315,6 +312,7 @@ class ClassSizes(NamedTuple):
 
 def class_sizes(lists: Lists) -> ClassSizes:
     """Sizes of the classes of binary targets."""
-    positives, negatives = np.empty(len(lists), np.int64), np.empty(len(lists), np.int64)
+    count = len(lists)
+    positives, negatives = np.empty(count, np.int64), np.empty(count, np.int64)
     most = count_classes(lists.targets, lists.offsets, positives, negatives)
     return ClassSizes(positives, negatives, *most)

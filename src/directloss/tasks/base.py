@@ -128,12 +128,11 @@ class Task(ABC):
     def read_targets(self, targets: Array) -> Any:
         """Validated targets in the form `solve` wants; here binary ones as uint8 0/1."""
         labels = np.empty(targets.size, np.uint8)
-        flat = targets.reshape(-1)
-        wrong = binary_labels(flat, labels)
+        wrong = binary_labels(targets, labels)
         if wrong >= 0:
-            came = flat[wrong]
+            came = targets[wrong]
             raise ArgumentError("targets", came, "0 or 1 (for labels -1/+1 pass targets > 0)")
-        return labels.reshape(targets.shape)
+        return labels
 
     # The protocol, on tensors of shape (..., n), one list a row.
 
