@@ -50,11 +50,16 @@ _TORCH_GRAIN = 1 << 15
 
 
 def _scaled(slope: Tensor, factor: Tensor) -> Tensor:
-    if not slope.is_cpu or factor.requires_grad or slope.numel() < _TORCH_GRAIN:
+    """slope * factor, without waking torch's workers where that can be."""
+    if slope.numel() < _TORCH_GRAIN or not slope.is_cpu or factor.requires_grad:
         return slope * factor
-    # The same by numpy. torch shares a long product out to its OpenMP workers, and those spin for
-    # milliseconds after it, on the very processors that the threads of the next solve wait for.
-    return torch.from_numpy(slope.numpy(force=True) * factor.numpy(force=True))
+    try:
+        number = factor.numpy(force=True)
+    except RuntimeError:  # a stand-in for a batch of factors, as of `is_grads_batched`
+        return slope * factor
+    # torch shares a long product out to its OpenMP workers, and those spin for milliseconds after
+    # it, on the very processors that the threads of the next solve wait for.
+    return torch.from_numpy(slope.numpy(force=True) * number)
 
 
 class _Shown(torch.autograd.Function):
