@@ -12,8 +12,9 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+import directloss as dl
 from benchmarks.case import Case
-from benchmarks.timing import Effort, Samples, interleave
+from benchmarks.timing import Effort, Samples, Step, interleave
 from benchmarks.works import REFERENCE, catalogue
 
 EFFORT = Effort(seconds=0.3, fewest=5, most=15)
@@ -63,3 +64,24 @@ def test_a_step_is_faster_than_blackbox_differentiation() -> None:
         if best["blackbox MAP"] > 3 * best["AveragePrecision positive"]:
             return
     pytest.fail(f"seconds: {best}; blackbox is to take three times as long")
+
+
+def test_a_short_list_does_not_pay_for_a_long_one_before_it() -> None:
+    # A table of discounts stays as long as the longest list; D of a cutoff bends.
+    case = Case(2_000)
+    seen, fresh = dl.AveragePrecision(k=100), dl.AveragePrecision(k=100)
+    long = Case(1_000_000).draw()
+    seen.metric(long.scores, long.binary)
+    drawn = case.draw()
+
+    def step(task: dl.AveragePrecision) -> Step:
+        return lambda: dl.DirectLoss(task, epsilon=0.1)(drawn.scores, drawn.binary)
+
+    best = Samples()
+    for _ in range(TRIES):
+        found = interleave({"seen": step(seen)}, step(fresh), EFFORT)["seen"]
+        best.step += found.step
+        best.reference += found.reference
+        if best.best_ratio() < 1.5:
+            return
+    pytest.fail(f"{best.best_ratio():.2f} times the step of a task that saw no long list")

@@ -358,6 +358,25 @@ def test_the_solver_says_whether_anything_moves_unless_a_score_is_infinite() -> 
     assert seen == {None, True, False}
 
 
+@pytest.mark.parametrize("k", [None, 3])
+@pytest.mark.parametrize("weight", [0.4, -0.4, -inf])
+def test_what_a_table_holds_past_a_list_does_not_enter(k: int | None, weight: float) -> None:
+    fresh, seen = AveragePrecision(k=k), AveragePrecision(k=k)
+    solve_one(seen, np.arange(500.0), np.arange(500) % 2, [0.0, weight])
+    table = seen._discount.first(0)
+    assert table.size > 500
+    entries = table.copy()
+    rng = np.random.default_rng(13)
+    for case in cases(40, most=6):
+        scores, labels = shuffled(rng, case.positive, case.negative)
+        alone = solve_one(fresh, scores, labels, [0.0, weight])
+        own = scores.size + 1
+        table[:own], table[own:] = entries[:own], rng.normal(size=table.size - own)
+        after = solve_one(seen, scores, labels, [0.0, weight])
+        np.testing.assert_array_equal(after.combination, alone.combination)
+        np.testing.assert_array_equal(after.task_losses, alone.task_losses)
+
+
 def test_the_order_of_storage_does_not_enter() -> None:
     rng = np.random.default_rng(10)
     weights = [0.0, 0.5, -0.5, -inf]

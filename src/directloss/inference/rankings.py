@@ -152,7 +152,10 @@ def solve_rankings(
         weights_here = rank_weights[first_weight : first_weight + positive_count]
         for i in range(positive_count):
             weight_of_rank[i] = rank_scales[number] * weights_here[i]
-        discount = discounts[discount_offsets[number] :]
+        # The list's own entries: a table is as long as the longest list that ever came.
+        first_entry = discount_offsets[number]
+        entries = 1 + (size if by_position else negative_count)
+        discount = discounts[first_entry : first_entry + entries]
         for t in range(terms):
             weight = weights[t]
             counts = rest[row_of[t] * row : (row_of[t] + 1) * row].view(np.int32)
