@@ -28,8 +28,8 @@ class Effort:
         seconds: aimed at, for all repetitions of the step.
         fewest, most: repetitions.
         sample: seconds that one repetition lasts at least; a fast step is called several times, so
-            that the first call, which finds caches and branch predictors full of the step before,
-            counts little. `benchmarks.profile` shows what that first call takes.
+            that the first call, slower as it follows another kind of work, counts little;
+            `benchmarks.profile` shows what that one takes.
     """
 
     seconds: float = 1.0
