@@ -22,25 +22,49 @@ they are memory as well."""
 _COUNTER = 4
 """Entries for each group from which on counting is shared out: each thread has its own counters."""
 
+_BLOCK = 1 << 10
+"""Entries that are looked at before what was found counts."""
+
 
 def ascending_starts(groups: Array) -> Array | None:
     """Where groups begin, int64 (G,), if the entries come by ascending group already; else None.
 
     Queries of a ranking table do as a rule, and then nothing has to be moved.
     """
-    if groups.size and not _is_ascending(groups):
+    if groups.size == 0:
+        return np.empty(0, np.int64)
+    rises = _rises(groups)
+    if rises < 0:
         return None
-    return np.append(
-        np.zeros(min(groups.size, 1), np.int64), np.flatnonzero(np.diff(groups) != 0) + 1
-    )
+    starts = np.zeros(rises + 1, np.int64)
+    _write_starts(groups, starts)
+    return starts
 
 
 @kernel
-def _is_ascending(groups: Array) -> bool:
+def _rises(groups: Array) -> int:
+    """How often an entry is above the one before it; -1 where one is below."""
+    rises = 0
+    for begin in range(1, groups.size, _BLOCK):  # several at once, and an early end
+        end = min(begin + _BLOCK, groups.size)
+        here, before = groups[begin:end], groups[begin - 1 : end - 1]
+        falls = 0
+        for k in range(here.size):
+            falls += here[k] < before[k]
+            rises += here[k] > before[k]
+        if falls > 0:
+            return -1
+    return rises
+
+
+@kernel
+def _write_starts(groups: Array, starts: Array) -> None:
+    """The places of the rises, after the first entry, which is there already."""
+    group = 0
     for k in range(1, groups.size):
-        if groups[k] < groups[k - 1]:
-            return False
-    return True
+        if groups[k] != groups[k - 1]:
+            group += 1
+            starts[group] = k
 
 
 class Together(NamedTuple):
