@@ -17,7 +17,7 @@ them (`benchmarks.bare`), and a step alone: the median of single ones, each righ
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from statistics import median
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ import torch
 import directloss as dl
 from benchmarks.bare import bare_step
 from benchmarks.case import Case
-from benchmarks.timing import Effort, Step, interleave, time_calls
+from benchmarks.timing import Effort, Step, interleave
 from directloss.functional import direct_terms
 from directloss.inference.sorting import ONE_BIT, ranked_classes, sorted_keys
 from directloss.lists import Lists, read_lists
@@ -89,7 +89,9 @@ def _parts(case: Case, direction: Any, effort: Effort) -> dict[str, float]:
         "bare": bare_step(scores, targets, case.epsilon, direction),
         "torch.sort": lambda: torch.sort(scores.detach()),
     }
-    alone = _alone(step, beside["torch.sort"], effort)
+    # One call of each in turn: single steps, each right after another kind of work.
+    singly = replace(effort, sample=0.0)
+    alone = interleave({"step": step}, beside["torch.sort"], singly)["step"].seconds()
     samples = interleave({**steps, "step": step, **beside}, step, effort)
     # The fastest calls: parts that are differences of medians would be mostly noise.
     found = {name: min(sample.step) for name, sample in samples.items()}
@@ -102,13 +104,3 @@ def _parts(case: Case, direction: Any, effort: Effort) -> dict[str, float]:
     autograd = max(found["step"] - sum(parts.values()), 0.0)
     whole = {name: found[name] for name in ("step", *beside)}
     return {**parts, "autograd": autograd, "alone": alone, **whole}
-
-
-def _alone(step: Step, before: Step, effort: Effort) -> float:
-    """Median seconds of single steps that each come right after another kind of work."""
-    step()
-    found = []
-    for _ in range(effort.most):
-        before()
-        found.append(time_calls(step, 1))
-    return median(found)

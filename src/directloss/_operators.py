@@ -84,14 +84,13 @@ def solve(
             reduction,
         )
         return value, combination, None
-    coefficients, weights = zip(*terms, strict=True)
     return _solve(
         task,
         scores,
         targets,
         mask,
         groups,
-        np.array((tuple(map(float, coefficients)), tuple(map(float, weights)))),
+        np.array([[float(part) for part in parts] for parts in zip(*terms, strict=True)]),
         ignore_index,
         refuse_undefined,
         objective,

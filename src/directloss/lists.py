@@ -213,17 +213,17 @@ def read_lists(
         empty) and the number of lists a row.
     """
     rows, length = shape = tuple(scores.shape) if scores.ndim == 2 else (1, scores.numel())
-    flat, labels = host(scores).reshape(-1), host(targets).reshape(-1)
+    flat, flat_targets = host(scores).reshape(-1), host(targets).reshape(-1)
     keep = None if mask is None else host(mask).reshape(-1)
-    if labels.dtype.kind == "f":
-        wrong, missing = count_nan_of_both(flat, labels)
+    if flat_targets.dtype.kind == "f":
+        wrong, missing = count_nan_of_both(flat, flat_targets)
     else:
         wrong, missing = count_nan(flat), 0
     if missing:
-        given = ~np.isnan(labels)
+        given = ~np.isnan(flat_targets)
         keep = given if keep is None else keep & given
     if ignore_index is not None:
-        wanted = labels != ignore_index
+        wanted = flat_targets != ignore_index
         keep = wanted if keep is None else keep & wanted
 
     per_list = targets.shape != scores.shape
@@ -239,22 +239,21 @@ def read_lists(
         if starts is not None:
             begins = offsets[:-1, None] + starts
             offsets, lists_a_row = np.append(begins.reshape(-1), rows * length), int(starts.size)
-        chosen, places, home = labels, None, None
+        chosen, places, home = flat_targets, None, None
     else:
-        entries = None
-        if keep is not None:
-            entries = np.broadcast_to(keep.reshape(rows, 1 if per_list else length), shape)
+        kept_rows = None if keep is None else keep.reshape(rows, 1 if per_list else length)
+        entries = None if kept_rows is None else np.broadcast_to(kept_rows, shape)
         places, home, offsets, lists_a_row = _gather(
             shape, entries, None if groups is None else host(groups)
         )
         flat = taken(flat, places)
         wrong = count_nan(flat) if wrong else 0
         if not per_list:
-            chosen = taken(labels, places)
+            chosen = taken(flat_targets, places)
         else:
             # A list left out keeps its place; any target that is kept stands in for its own.
             kept = np.diff(offsets) > 0
-            chosen = np.where(kept, labels, labels[kept][:1].sum())
+            chosen = np.where(kept, flat_targets, flat_targets[kept][:1].sum())
     if wrong:
         first = np.flatnonzero(np.isnan(flat))[0]
         row, entry = divmod(first if places is None else places[first], length)

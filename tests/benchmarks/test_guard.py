@@ -38,18 +38,24 @@ def _as_users_run() -> Iterator[None]:
     torch.use_deterministic_algorithms(True)
 
 
+def best_ratio(step: Step, reference: Step, bar: float) -> float:
+    """The fastest call over the fastest of the reference, of one try or more until it is below."""
+    best = Samples()
+    for _ in range(TRIES):
+        found = interleave({"step": step}, reference, EFFORT)["step"]
+        best.step += found.step
+        best.reference += found.reference
+        if best.best_ratio() < bar:
+            break
+    return best.best_ratio()
+
+
 @pytest.mark.parametrize(("name", "n", "bar"), BARS)
 def test_a_step_costs_at_most_so_many_sorts(name: str, n: int, bar: float) -> None:
     case, works = Case(n), catalogue()
     step, reference = works[name].prepare(case), works[REFERENCE].prepare(case)
-    best = Samples()
-    for _ in range(TRIES):
-        found = interleave({name: step}, reference, EFFORT)[name]
-        best.step += found.step
-        best.reference += found.reference
-        if best.best_ratio() < bar:
-            return
-    pytest.fail(f"{name} at n = {n}: {best.best_ratio():.2f} times {REFERENCE}, bar {bar}")
+    best = best_ratio(step, reference, bar)
+    assert best < bar, f"{name} at n = {n}: {best:.2f} times {REFERENCE}, bar {bar}"
 
 
 def test_a_step_is_faster_than_blackbox_differentiation() -> None:
@@ -77,11 +83,5 @@ def test_a_short_list_does_not_pay_for_a_long_one_before_it() -> None:
     def step(task: dl.AveragePrecision) -> Step:
         return lambda: dl.DirectLoss(task, epsilon=0.1)(drawn.scores, drawn.binary)
 
-    best = Samples()
-    for _ in range(TRIES):
-        found = interleave({"seen": step(seen)}, step(fresh), EFFORT)["seen"]
-        best.step += found.step
-        best.reference += found.reference
-        if best.best_ratio() < 1.5:
-            return
-    pytest.fail(f"{best.best_ratio():.2f} times the step of a task that saw no long list")
+    best = best_ratio(step(seen), step(fresh), 1.5)
+    assert best < 1.5, f"{best:.2f} times the step of a task that saw no long list"

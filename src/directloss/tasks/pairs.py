@@ -112,6 +112,8 @@ class RankingTask(Task):
             raise ArgumentError("by", repr(by), "'position' or 'negatives'")
         self.by = by
         self._by_position = 1 if by == "position" else 0
+        # By position the entries are D(0), which no list reads, to D(P + N).
+        self._counted: Counted = "items" if self._by_position else "negatives"
         self._rank_weights = as_table(rank_weights, first=1, name="rank_weights")
         self._discount = as_table(discount, first=self._by_position, name="discount")
 
@@ -121,25 +123,19 @@ class RankingTask(Task):
             f"discount={self._discount!r}, by={self.by!r})"
         )
 
-    def _counted(self) -> Counted:
-        # By position the entries are D(0), which no list reads, to D(P + N).
-        return "items" if self._by_position else "negatives"
-
     def _tables(self, sizes: ClassSizes) -> tuple[Array, Array, Array, Array, Array]:
         """r and D of every list, in the order of the kernels' arguments."""
         ranks = self._rank_weights.read(sizes, "positives")
-        discount = self._discount.read(sizes, self._counted())
+        discount = self._discount.read(sizes, self._counted)
         return *ranks, self._rank_weights.scales(sizes), *discount
 
-    def _kinds(
+    def _convex_and_bent(
         self, kinds: _Kinds, sizes: ClassSizes, discount: Read
     ) -> tuple[Array | None, Array | None]:
         """For which terms weight * D is convex, and for which it is not; None: for none."""
         found: dict[bool, Array] = {}
         for sign, terms in kinds.of_sign:
-            convex = self._discount.convex(
-                discount, sizes, self._counted(), self._by_position, sign
-            )
+            convex = self._discount.convex(discount, sizes, self._counted, self._by_position, sign)
             found[convex] = found[convex] | terms if convex in found else terms
         # One of the two at least, even if of no term, so that less has to be compiled in all.
         return found.get(True, None if found else kinds.of_none), found.get(False)
@@ -152,7 +148,7 @@ class RankingTask(Task):
         sizes = class_sizes(lists)
         tables = self._tables(sizes)
         discount = tables[3:]
-        convex, bent = self._kinds(kinds, sizes, discount)
+        convex, bent = self._convex_and_bent(kinds, sizes, discount)
         if kinds.truths is not None:
             self._refuse_long_ground_truths(sizes, *discount)
         found = np.zeros(2, np.bool_)
