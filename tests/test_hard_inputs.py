@@ -355,6 +355,27 @@ def test_nan_errors_name_places_in_the_users_tensor() -> None:
     loss_fn(scores, torch.zeros(3, 2), mask=mask)
 
 
+@pytest.mark.parametrize("groups", [None, [0, 0, 0, 1, 1], [5, 1, 5, 1, 1]])
+@pytest.mark.parametrize("masked", [None, (0, 0), (1, 2)])
+def test_nan_errors_name_the_first_place_whatever_the_lists(
+    groups: list[int] | None, masked: tuple[int, int] | None
+) -> None:
+    loss_fn = dl.DirectLoss(dl.AveragePrecision())
+    scores, mask = torch.zeros(2, 5), torch.ones(2, 5, dtype=torch.bool)
+    scores[1, 2] = scores[1, 4] = nan
+    if masked is not None:
+        mask[masked] = False
+    count, first, of = {None: (2, 2, 10), (0, 0): (2, 2, 9), (1, 2): (1, 4, 9)}[masked]
+    wanted = f"got {count} NaN of {of} scores, the first at entry {first} along dim of list 1,"
+    with pytest.raises(NonFiniteScoreError, match=wanted):
+        loss_fn(
+            scores,
+            torch.zeros(2, 5),
+            mask=None if masked is None else mask,
+            groups=None if groups is None else torch.tensor(groups),
+        )
+
+
 def test_a_training_step_that_fails_changes_no_parameter() -> None:
     model, loss_fn = nn.Linear(2, 1), dl.DirectLoss(dl.AveragePrecision())
     optimiser = torch.optim.SGD(model.parameters(), lr=1.0, momentum=0.9)

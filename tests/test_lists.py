@@ -292,10 +292,20 @@ def test_groups_in_order_are_taken_as_they_lie() -> None:
     shuffled, same = read_lists(
         scores[:, shuffle], targets[:, shuffle], None, groups[shuffle], read_targets=np.asarray
     )
-    assert in_order.places is None and shuffled.places is not None
+    assert in_order.home is None and shuffled.home is not None
     assert a_row == same == 5
     assert in_order.offsets.tolist() == shuffled.offsets.tolist()
     for begin, end in itertools.pairwise(in_order.offsets):
         ours = sorted(zip(in_order.scores[begin:end], in_order.targets[begin:end], strict=True))
         theirs = sorted(zip(shuffled.scores[begin:end], shuffled.targets[begin:end], strict=True))
         assert ours == theirs
+
+
+def test_lists_outlive_the_next_ones() -> None:
+    """Where entries go is memory that is used again, but not while a batch still needs it."""
+    scores, targets = torch.randn(50), (torch.rand(50) < 0.5).float()
+    groups = torch.randint(0, 4, (2, 50))
+    first, _ = read_lists(scores, targets, None, groups[0], read_targets=np.asarray)
+    second, _ = read_lists(scores, targets, None, groups[1], read_targets=np.asarray)
+    for lists in (first, second):
+        assert lists.scatter(lists.scores, (50,)).tolist() == scores.tolist()

@@ -19,7 +19,7 @@ from torch import Tensor
 from directloss.errors import ArgumentError, NonFiniteScoreError
 from directloss.inference._kernel import Array
 from directloss.inference.checks import count_classes, count_nan, count_nan_of_both
-from directloss.inference.grouping import ascending_starts, bring_together, put, taken
+from directloss.inference.grouping import ascending_starts, bring_together, put, put_both, taken
 
 __all__ = [
     "ClassSizes",
@@ -46,9 +46,9 @@ class Lists:
         targets: in the form of the task's `read_targets`: flat as a rule; one a score, or one a
             list where the task has one target a list.
         offsets: int64 (L + 1,).
-        places: int64, where each entry stands among the flattened rows; None where the entries are
-            the rows.
-        home: int64, the inverse of `places`, if it is a permutation that is known.
+        places: int64, where each entry stands among the flattened rows, if some were left out.
+        home: int64, where each entry of the flattened rows stands, if all are kept but not as
+            they came. Without either the entries are the rows.
     """
 
     scores: Array
@@ -62,11 +62,11 @@ class Lists:
 
     def scatter(self, values: Array, shape: Sequence[int]) -> Array:
         """Values of the entries back to rows (R, n); entries that were left out get 0."""
-        if self.places is None:
-            return values.reshape(tuple(shape))
         if self.home is not None:
-            return taken(values, self.home).reshape(tuple(shape))
-        return put(values, self.places, math.prod(shape)).reshape(tuple(shape))
+            values = taken(values, self.home)
+        elif self.places is not None:
+            values = put(values, self.places, math.prod(shape))
+        return values.reshape(tuple(shape))
 
 
 @dataclass(slots=True)
@@ -231,67 +231,80 @@ def read_lists(
         raise ArgumentError(
             "groups", f"shape {tuple(groups.shape)}", "None, as the task has one target a list"
         )
-    starts = None if groups is None else ascending_starts(host(groups))
-    if keep is None and (groups is None or starts is not None):
+    starts, places, home = None, None, None
+    if groups is not None:
+        starts, home = _grouped(host(groups))
+    chosen = flat_targets
+    if keep is None:
+        if wrong:
+            raise _nan_error(np.flatnonzero(np.isnan(flat)), flat.size, shape)
         # One row apart: each small step of numpy counts beside the solving of a short list.
         offsets = np.array((0, length)) if rows == 1 else np.arange(rows + 1) * length
         lists_a_row = 1
         if starts is not None:
             begins = offsets[:-1, None] + starts
             offsets, lists_a_row = np.append(begins.reshape(-1), rows * length), int(starts.size)
-        chosen, places, home = flat_targets, None, None
+        if home is not None:
+            if rows != 1:
+                home = (np.arange(rows)[:, None] * length + home).reshape(-1)
+            flat, chosen = put_both(flat, chosen, home)
     else:
-        kept_rows = None if keep is None else keep.reshape(rows, 1 if per_list else length)
-        entries = None if kept_rows is None else np.broadcast_to(kept_rows, shape)
-        places, home, offsets, lists_a_row = _gather(
-            shape, entries, None if groups is None else host(groups)
-        )
+        kept_rows = np.broadcast_to(keep.reshape(rows, 1 if per_list else length), shape)
+        places, offsets, lists_a_row = _kept(shape, kept_rows, starts, home)
+        home = None
         flat = taken(flat, places)
-        wrong = count_nan(flat) if wrong else 0
+        if wrong and count_nan(flat):
+            raise _nan_error(places[np.isnan(flat)], flat.size, shape)
         if not per_list:
             chosen = taken(flat_targets, places)
         else:
             # A list left out keeps its place; any target that is kept stands in for its own.
             kept = np.diff(offsets) > 0
             chosen = np.where(kept, flat_targets, flat_targets[kept][:1].sum())
-    if wrong:
-        first = np.flatnonzero(np.isnan(flat))[0]
-        row, entry = divmod(first if places is None else places[first], length)
-        raise NonFiniteScoreError(
-            "scores",
-            f"{wrong} NaN of {flat.size} scores, the first at entry {entry} along dim"
-            + (f" of list {row}" if rows > 1 else ""),
-            "numbers; +inf and -inf are allowed",
-        )
     return Lists(flat, read_targets(chosen), offsets, places, home), lists_a_row
 
 
-def _gather(
-    shape: tuple[int, ...], keep: Array | None, groups: Array | None
-) -> tuple[Array, Array | None, Array, int]:
-    """Places of the kept entries in list order, their inverse, offsets of the lists, lists a row.
-
-    The inverse where all entries of one row are kept.
-    """
+def _nan_error(places: Array, entries: int, shape: tuple[int, ...]) -> NonFiniteScoreError:
+    """What is wrong where scores at these places of the flattened rows are NaN."""
     rows, length = shape
-    if groups is None:
-        order, starts = np.arange(length), np.zeros(1, np.int64)
-    else:
-        order, home, starts = bring_together(groups)
-        if keep is None and rows == 1:
-            return order, home, np.append(starts, length), int(starts.size)
+    row, entry = divmod(int(places.min()), length)
+    return NonFiniteScoreError(
+        "scores",
+        f"{places.size} NaN of {entries} scores, the first at entry {entry} along dim"
+        + (f" of list {row}" if rows > 1 else ""),
+        "numbers; +inf and -inf are allowed",
+    )
+
+
+def _grouped(groups: Array) -> tuple[Array, Array | None]:
+    """Where groups begin, and the place of each entry; None where it stands there already."""
+    starts = ascending_starts(groups)
+    if starts is not None:
+        return starts, None
+    together = bring_together(groups)
+    return together.starts, together.home
+
+
+def _kept(
+    shape: tuple[int, ...], keep: Array, starts: Array | None, home: Array | None
+) -> tuple[Array, Array, int]:
+    """Places of the kept entries in list order, offsets of the lists, lists a row."""
+    rows, length = shape
+    order = np.arange(length)
+    if home is not None:
+        order = put(order, home, length)
+    if starts is None:
+        starts = np.zeros(1, np.int64)
     number = np.zeros(length, np.int64)
     number[starts[1:]] = 1
     # The list of each entry, in list order: rows first, then groups.
     lists = np.cumsum(number) + starts.size * np.arange(rows)[:, None]
-    places = np.arange(rows)[:, None] * length + order
-    if keep is not None:
-        kept = keep[:, order]
-        lists, places = lists[kept], places[kept]
-    sizes = np.bincount(lists.reshape(-1), minlength=rows * starts.size)
+    kept = keep[:, order]
+    places = (np.arange(rows)[:, None] * length + order)[kept]
+    sizes = np.bincount(lists[kept], minlength=rows * starts.size)
     offsets = np.zeros(sizes.size + 1, np.int64)
     np.cumsum(sizes, out=offsets[1:])
-    return places.reshape(-1), None, offsets, int(starts.size)
+    return places, offsets, int(starts.size)
 
 
 class ClassSizes(NamedTuple):

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from directloss.inference._kernel import Array, kernel
+from directloss.inference.memory import lent
 from directloss.inference.threads import even_parts, over_lists
 
 __all__ = ["Together", "ascending_starts", "bring_together", "put", "taken"]
@@ -21,6 +22,10 @@ they are memory as well."""
 
 _COUNTER = 4
 """Entries for each group from which on counting is shared out: each thread has its own counters."""
+
+_APART = 16
+"""Words between the counters of two threads: no cache line, nor the one that the processor fetches
+with it, is written by both."""
 
 _BLOCK = 1 << 10
 """Entries that are looked at before what was found counts."""
@@ -71,19 +76,18 @@ class Together(NamedTuple):
     """Entries brought together by group, those of a group as they came.
 
     Attributes:
-        order: int64 (n,), the entries by ascending group.
-        home: int64 (n,), the place of each entry in `order`. With it values go back by a gather;
-            several threads that write through `order` take turns on the same cache lines.
+        home: int64 (n,), the place of each entry. Values go there by `put` and come back by
+            `taken`, both in the order in which entries came: so each group is written, or read,
+            from its front to its back, and no two threads share its cache lines but at an edge.
         starts: int64 (G,), the first place of each group.
     """
 
-    order: Array
     home: Array
     starts: Array
 
 
 def bring_together(groups: Array) -> Together:
-    """Order of the entries by group.
+    """Places of the entries by ascending group.
 
     Args:
         groups: integers (n,), any.
@@ -91,51 +95,56 @@ def bring_together(groups: Array) -> Together:
     n = groups.size
     if n == 0:
         return Together(*(np.empty(0, np.int64) for _ in Together._fields))
-    lowest = int(groups.min())
-    numbers = int(groups.max()) - lowest + 1
-    if numbers > _MOST_EMPTY * n:
+    if groups.dtype == np.uint64:  # not all of them are int64
         _, groups = np.unique(groups, return_inverse=True)
-        lowest, numbers = 0, int(groups.max()) + 1
     groups = groups.astype(np.int64, copy=False)
-    # Each thread counts and moves a part of the entries; counters for each are memory as well.
+    lowest, highest = _range(groups)
+    if highest - lowest >= _MOST_EMPTY * n:
+        _, groups = np.unique(groups, return_inverse=True)
+        lowest, highest = 0, int(groups.max())
+    numbers = highest - lowest + 1
+    # Each thread counts and places a part of the entries; counters for each are memory as well.
     bounds = even_parts(n) if numbers <= n // _COUNTER else np.array([0, n])
-    counts = np.zeros((bounds.size - 1, numbers), np.int64)
-    over_lists(_count, bounds, groups, bounds, lowest, counts)
+    counters = np.zeros((bounds.size - 1, numbers + _APART), np.int64)
+    counts = counters[:, :numbers]
+    over_lists(_count, bounds, groups, bounds, lowest, counters)
     # A part's entries of a group go behind those of the parts before it.
     ends = np.zeros(counts.size + 1, np.int64)
     np.cumsum(counts.T, out=ends[1:])
-    places = ends[:-1].reshape(numbers, -1).T.copy()  # in the order of `counts`
-    order, home = np.empty(n, np.int64), np.empty(n, np.int64)
-    over_lists(_distribute, bounds, groups, bounds, lowest, places, order, home)
+    counts[:] = ends[:-1].reshape(numbers, -1).T  # from here on where the next entry goes
+    home = lent(n)
+    over_lists(_place, bounds, groups, bounds, lowest, counters, home)
     starts = ends[: -1 : bounds.size - 1]
-    return Together(order, home, starts[np.diff(np.append(starts, n)) > 0])
+    return Together(home, starts[np.diff(np.append(starts, n)) > 0])
 
 
 @kernel
-def _count(first: int, last: int, groups: Array, bounds: Array, lowest: int, counts: Array) -> None:
+def _range(groups: Array) -> tuple[int, int]:
+    lowest = highest = groups[0]
+    for k in range(groups.size):
+        lowest, highest = min(lowest, groups[k]), max(highest, groups[k])
+    return lowest, highest
+
+
+@kernel
+def _count(
+    first: int, last: int, groups: Array, bounds: Array, lowest: int, counters: Array
+) -> None:
     for part in range(first, last):
         for k in range(bounds[part], bounds[part + 1]):
-            counts[part, groups[k] - lowest] += 1
+            counters[part, groups[k] - lowest] += 1
 
 
 @kernel
-def _distribute(
-    first: int,
-    last: int,
-    groups: Array,
-    bounds: Array,
-    lowest: int,
-    places: Array,
-    order: Array,
-    home: Array,
+def _place(
+    first: int, last: int, groups: Array, bounds: Array, lowest: int, counters: Array, home: Array
 ) -> None:
-    """Entry by entry to the end of what its group has so far; `places` are the first ones."""
+    """Entry by entry to the end of what its group has so far."""
     for part in range(first, last):
         for k in range(bounds[part], bounds[part + 1]):
             group = groups[k] - lowest
-            place = places[part, group]
-            order[place], home[k] = k, place
-            places[part, group] = place + 1
+            home[k] = counters[part, group]
+            counters[part, group] += 1
 
 
 def taken(values: Array, places: Array) -> Array:
@@ -167,3 +176,28 @@ def put(values: Array, places: Array, size: int) -> Array:
 def _put(first: int, last: int, values: Array, places: Array, bounds: Array, result: Array) -> None:
     for k in range(np.uint64(bounds[first]), np.uint64(bounds[last])):
         result[np.uint64(places[k])] = values[k]
+
+
+def put_both(one: Array, other: Array, home: Array) -> tuple[Array, Array]:
+    """Two arrays (n,) with entry k at place home[k] of n, in one pass."""
+    results = np.empty(home.size, one.dtype), np.empty(home.size, other.dtype)
+    bounds = even_parts(home.size)
+    over_lists(_put_both, bounds, one, other, home, bounds, *results)
+    return results
+
+
+@kernel
+def _put_both(
+    first: int,
+    last: int,
+    one: Array,
+    other: Array,
+    home: Array,
+    bounds: Array,
+    one_result: Array,
+    other_result: Array,
+) -> None:
+    for k in range(np.uint64(bounds[first]), np.uint64(bounds[last])):
+        place = np.uint64(home[k])
+        one_result[place] = one[k]
+        other_result[place] = other[k]

@@ -11,12 +11,13 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from threading import Lock, local
+from threading import Lock
 from typing import Any
 
 import numpy as np
 import torch
 
+from directloss.inference import memory
 from directloss.inference._kernel import Array
 from directloss.inference.sorting import sorted_keys
 
@@ -31,10 +32,6 @@ _WORTH_A_CALL = 1 << 14
 _PARTS = 8
 """Ranges of lists for each thread."""
 
-_MOST_KEPT = 1 << 25
-"""Words of scratch memory that a thread holds on to between calls (256 MiB)."""
-
-_memory = local()
 _pool: ThreadPoolExecutor | None = None
 _lock = Lock()
 
@@ -109,29 +106,18 @@ def _with_scratch(
 
     def call(first: int, last: int, *arguments: Any) -> None:
         if ranked is None:
-            kernel(first, last, *arguments, _scratch_memory(words))
+            kernel(first, last, *arguments, memory.scratch(words))
             return
         scores, labels, index_bits, words_before = ranked
         items = int(offsets[last] - offsets[first])
         if last - first == 1:
-            memory, at = _scratch_memory(words), words_before * (items + 8)
+            given, at = memory.scratch(words), words_before * (items + 8)
         else:
-            memory, at = _scratch_memory(words + items), words
-        keys = sorted_keys(
-            first, last, scores, labels, offsets, index_bits, memory[at : at + items]
-        )
-        kernel(first, last, *arguments, keys, memory)
+            given, at = memory.scratch(words + items), words
+        keys = sorted_keys(first, last, scores, labels, offsets, index_bits, given[at : at + items])
+        kernel(first, last, *arguments, keys, given)
 
     return call
-
-
-def _scratch_memory(words: int) -> Array:
-    kept: Array | None = getattr(_memory, "words", None)
-    if kept is None or kept.size < words:
-        kept = np.empty(words, np.uint64)
-        if words <= _MOST_KEPT:
-            _memory.words = kept
-    return kept
 
 
 def _threads() -> ThreadPoolExecutor:

@@ -1,0 +1,62 @@
+"""Memory that a thread keeps from one call to the next.
+
+The system hands out fresh memory page by page, as each is first touched; the C library gives large
+blocks back to it as soon as they are free. For a million items that can take as long as solving,
+and a second thread makes it no faster.
+"""
+
+from __future__ import annotations
+
+from threading import local
+from weakref import ref
+
+import numpy as np
+
+from directloss.inference._kernel import Array
+
+__all__ = ["lent", "scratch"]
+
+_MOST_KEPT = 1 << 25
+"""Words of either kind that a thread holds on to between calls (256 MiB)."""
+
+
+class _Kept(local):
+    """What one thread keeps.
+
+    Attributes:
+        scratch: uint64.
+        to_lend: the bytes of an int64 array.
+        borrower: the last array that looked into those; every view of it keeps it alive.
+    """
+
+    def __init__(self) -> None:
+        self.scratch = np.empty(0, np.uint64)
+        self.to_lend = np.empty(0, np.int64).data
+        self.borrower: ref[Array] | None = None
+
+
+_kept = _Kept()
+
+
+def scratch(words: int) -> Array:
+    """Words, uint64 and at least so many, for use until the same thread asks again."""
+    array = _kept.scratch
+    if array.size < words:
+        array = np.empty(words, np.uint64)
+        if words <= _MOST_KEPT:
+            _kept.scratch = array
+    return array
+
+
+def lent(words: int) -> Array:
+    """An int64 array (words,) that is its holder's alone, as long as it or a view of it lives."""
+    if not 0 < words <= _MOST_KEPT:
+        return np.empty(words, np.int64)
+    in_use = _kept.borrower is not None and _kept.borrower() is not None
+    if in_use or _kept.to_lend.nbytes < 8 * words:
+        _kept.to_lend = np.empty(words, np.int64).data  # who uses the old one keeps it
+    # A view refers to the array that owns its memory. This array looks into a buffer, which is no
+    # array: it counts as the owner, and is gone when the last of its views is.
+    array = np.frombuffer(_kept.to_lend, np.int64, words)
+    _kept.borrower = ref(array)
+    return array

@@ -1,0 +1,120 @@
+"""Kept memory is handed out anew only when nobody can see it any more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from directloss.inference import memory
+from directloss.inference.memory import lent, scratch
+
+
+def address(array: np.ndarray) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
+def test_memory_given_back_is_lent_again() -> None:
+    array = lent(1000)
+    place = address(array)
+    del array
+    for words in (10, 1000, 1):
+        assert address(lent(words)) == place
+
+
+def test_memory_in_use_is_not() -> None:
+    array = lent(1000)
+    another = lent(1000)
+    assert not np.shares_memory(array, another)
+    del array  # what was lent first is no longer the thread's
+    assert not np.shares_memory(another, lent(1000))
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda array: array[1:],
+        lambda array: array.reshape(2, -1).T,
+        lambda array: array.view(np.uint32)[::2],
+        lambda array: torch.from_numpy(array)[3:].numpy(),
+        lambda array: memoryview(array),
+        lambda array: np.broadcast_to(array, (3, array.size)),
+    ],
+    ids=["slice", "transposed", "as another type", "through a tensor", "buffer", "broadcast"],
+)
+def test_any_view_holds_it(look: Callable[[np.ndarray], Any]) -> None:
+    array = lent(100)
+    array[:] = 7
+    view = look(array)
+    before = np.array(view)
+    del array
+    lent(100)[:] = 8
+    assert np.array_equal(np.array(view), before)
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 3), st.booleans()), max_size=30))
+def test_no_two_holders_share_it(calls: list[tuple[int, int, bool]]) -> None:
+    """Any series of loans, of which up to four are held: each holds what was written to it."""
+    held: dict[int, np.ndarray] = {}
+    for number, (words, slot, only_a_view) in enumerate(calls):
+        array = lent(words)
+        assert array.shape == (words,) and array.dtype == np.int64 and array.flags.writeable
+        array[:] = number
+        held[slot] = array[words // 2 :] if only_a_view else array
+        del array
+        values = [set(one.tolist()) for one in held.values()]
+        assert all(len(one) <= 1 for one in values)
+        assert len(set().union(*values)) == sum(map(len, values))
+
+
+def test_threads_have_their_own() -> None:
+    together = Barrier(4, timeout=20)
+
+    def work(number: int) -> bool:
+        right = True
+        for _ in range(50):
+            words, array = scratch(64), lent(64)
+            words[:] = array[:] = number
+            together.wait()
+            right &= set(words.tolist()) == set(array.tolist()) == {number}
+            together.wait()
+        return right
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(work, range(4)))
+
+
+def test_another_thread_may_give_it_back() -> None:
+    array = lent(1000)
+    place = address(array)
+    box = [array]
+    del array
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(box.clear).result()
+        assert address(lent(1000)) == place
+        elsewhere = pool.submit(lent, 1000).result()
+        assert not np.shares_memory(elsewhere, lent(1000))
+
+
+def test_no_more_is_kept_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_MOST_KEPT", 100)
+    monkeypatch.setattr(memory, "_kept", memory._Kept())
+    assert lent(101).size == 101 and scratch(101).size == 101
+    assert memory._kept.to_lend.nbytes == 0 and memory._kept.scratch.size == 0
+    assert lent(100).size == 100 and scratch(100).size == 100
+    assert memory._kept.to_lend.nbytes == 800 and memory._kept.scratch.size == 100
+
+
+def test_scratch_grows_and_stays() -> None:
+    few = scratch(10)
+    assert few.size >= 10 and few.dtype == np.uint64
+    many = scratch(few.size + 1)
+    assert many.size > few.size
+    assert address(scratch(1)) == address(many)
