@@ -73,6 +73,20 @@ MUTATIONS = (
         ("tests/inference/test_corridor.py", "-k", "programme or words"),
     ),
     Mutation(
+        "a metric at k is taken to be past its edge one place too early",
+        "inference/corridor.py",
+        "        quiet -= 1\n",
+        "        quiet -= 1\n    quiet -= 1\n",
+        ("tests/inference/test_corridor.py", "-k", "between or enclose or words"),
+    ),
+    Mutation(
+        "the places of a batch's entries are memory that the next batch writes to",
+        "inference/memory.py",
+        "in_use = _kept.borrower is not None and _kept.borrower() is not None",
+        "in_use = False",
+        ("tests/inference/test_memory.py", "tests/test_lists.py", "-k", "hold or outlive or in_use"),
+    ),
+    Mutation(
         "blocks are dropped by their mean gain, not by the bound on what a part of them can give",
         "inference/coarse_to_fine.py",
         "bound = size * w_most * (mean - w_least) / (w_most - w_least)",

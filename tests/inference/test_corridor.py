@@ -72,6 +72,10 @@ def draw(rng: np.random.Generator, case: Case, kind: str) -> Problem:
         return Problem(case, np.arange(1, positives + 1) / positives, 1 / np.arange(1, size + 1), 1)
     if kind == "cutoff":
         discount = np.where(np.arange(size) < rng.integers(1, size + 1), 1.0, 0.0)
+    elif kind == "settled":
+        last = int(rng.integers(size))
+        discount = rng.normal(size=size)
+        discount[last:] = discount[last]
     elif kind == "convex":
         discount = np.cumsum(np.sort(rng.normal(size=size)))
     else:
@@ -85,7 +89,7 @@ def problems(count: int, most: int, kind: str) -> Iterator[tuple[Problem, float]
         yield draw(rng, case, kind), case.weight
 
 
-KINDS = ("average precision", "cutoff", "convex", "arbitrary")
+KINDS = ("average precision", "cutoff", "settled", "convex", "arbitrary")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -141,6 +145,26 @@ def test_the_bounds_of_average_precision_in_the_negative_direction_are_tight() -
         needed += int(np.maximum.accumulate(last).sum())
         needed -= int(np.minimum.accumulate(first[::-1]).sum())
     assert needed <= left < 2.5 * needed
+
+
+@pytest.mark.parametrize("step", [0, 1])
+@pytest.mark.parametrize("weight", [1.0, -1.0])
+def test_past_the_last_place_that_counts_a_positive_follows_the_scores(
+    weight: float, step: int
+) -> None:
+    rng = np.random.default_rng(10)
+    positives, negatives, k = 300, 900, 20
+    case = Case(rng.normal(size=positives), rng.normal(size=negatives), 0.0)
+    discount = np.zeros(negatives + (positives if step else 1))
+    discount[:k] = 1 / np.arange(1, k + 1)
+    problem = Problem(case, np.ones(positives) / k, discount, step)
+    low, high = problem.bounds(weight)
+    natural = (problem.negative > problem.positive[:, None]).sum(axis=1)
+    assert (high <= np.maximum(natural, k)).all()
+    if step:
+        assert (low[k:] == natural[k:]).all() and (high[k:] == natural[k:]).sum() > 250
+    elif weight > 0:
+        assert (low == natural).all()
 
 
 def test_indifferent_pairs_stand_where_an_update_does_not_unlearn_them() -> None:

@@ -73,7 +73,9 @@ def bounds(
     with j, and b(q) = -weight (D(q) - D(q + 1)), q = by_position * i + j - 1. The first j at which
     a(j) exceeds -r_i B, B the largest b from there on, is never right of the first crossing; taking
     the B of the new place walks on towards it, and likewise from the right with the least b up to
-    there. Every stop on the way is a valid bound.
+    there. Every stop on the way is a valid bound. From the place on at which D stands still, as it
+    does past the edge of a metric at k, b is 0: there the walk from the right starts at the
+    crossing of a(j) itself.
 
     Pairs with w = 0, about which the objective does not care, go to the negatives' side for a
     positive weight and to the positives' side for a negative one: an update moves away from the one
@@ -103,6 +105,9 @@ def bounds(
     for q in range(by_position, end):
         bound = min(bound, -weight * (discounts[q] - discounts[q + 1]))
         least[q] = bound
+    quiet = end  # from here on D stands still
+    while quiet > by_position and discounts[quiet - 1] == discounts[quiet]:
+        quiet -= 1
     for fence in fences:
         fewest, most, first, last = fence
         left_guess, right_guess = fewest, fewest
@@ -122,6 +127,11 @@ def bounds(
                 if left_guess == strip_start:
                     break
                 strip_start = left_guess
+            settled = max(strip_start, quiet - by_position * (top + 1))
+            if settled < strip_stop:
+                strip_stop = right_guess = _crossing(
+                    negatives, settled, strip_stop, right_guess, -positives[bottom - 1], strict
+                )
             row = by_position * bottom
             while strip_stop > strip_start:
                 b = least[row + strip_stop - 1] / scale
@@ -142,6 +152,11 @@ def bounds(
                         start = row_left
                         break
                     start = row_left
+                settled = max(start, quiet - row)
+                if settled < stop:
+                    stop = row_right = _crossing(
+                        negatives, settled, stop, row_right, -positives[i], strict
+                    )
                 for _ in range(_ROUNDS):
                     if stop == start:
                         break
