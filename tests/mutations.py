@@ -80,11 +80,18 @@ MUTATIONS = (
         ("tests/inference/test_corridor.py", "-k", "between or enclose or words"),
     ),
     Mutation(
+        "neighbours are pooled to the last of them, not to their mean",
+        "inference/pooled.py",
+        "total += sums[blocks]",
+        "total *= sizes[blocks] / size + 1",
+        ("tests/inference/test_pooled.py", "-k", "equals"),
+    ),
+    Mutation(
         "the places of a batch's entries are memory that the next batch writes to",
         "inference/memory.py",
         "in_use = _kept.borrower is not None and _kept.borrower() is not None",
         "in_use = False",
-        ("tests/inference/test_memory.py", "tests/test_lists.py", "-k", "hold or outlive or in_use"),
+        ("tests/inference/test_memory.py", "tests/test_lists.py", "-k", "hold or outlive or use"),
     ),
     Mutation(
         "blocks are dropped by their mean gain, not by the bound on what a part of them can give",

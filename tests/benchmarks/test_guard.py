@@ -25,6 +25,7 @@ BARS = [
     ("AveragePrecision positive", 1_000_000, 1.2),
     ("AveragePrecision negative", 100_000, 6.0),
     ("AveragePrecision@100 positive", 100_000, 3.0),
+    ("PartialAUC(0.1) negative", 100_000, 1.5),
     ("NDCG positive", 100_000, 1.5),
     ("NDCG, graded positive", 100_000, 2.0),
     ("Jaccard positive", 100_000, 3.0),

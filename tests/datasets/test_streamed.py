@@ -10,6 +10,7 @@ import torch
 from directloss.datasets import DataError, FeatureRules
 from directloss.datasets.stream import TableStream
 from directloss.datasets.streamed import StreamedBatches, StreamedProblem, prepare_stream
+from directloss.errors import ArgumentError
 
 NO_RULES = FeatureRules()
 
@@ -112,6 +113,17 @@ def test_too_few_blocks_for_the_processes(tmp_path: Path) -> None:
     table().to_parquet(tmp_path / "t.parquet")
     with pytest.raises(DataError, match="1 blocks of training rows, too few for 2 processes"):
         StreamedBatches(prepared(tmp_path / "t.parquet"), batch_size=8, process=0, processes=2)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("positives", [8, 9, 0, 1.0])
+def test_positives_that_do_not_fit_into_a_batch(
+    positives: float, processes: int, folder: Path
+) -> None:
+    with pytest.raises(ArgumentError, match=f"^positives: got {positives}, wanted"):
+        StreamedBatches(
+            prepared(folder), batch_size=8, positives=positives, process=0, processes=processes
+        )
 
 
 def test_a_file_that_is_sorted_by_its_target(tmp_path: Path) -> None:

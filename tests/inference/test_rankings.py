@@ -90,6 +90,9 @@ def draw_table(
         k = int(rng.integers(1, size + 1))
         discount = np.where(np.arange(size) < k, 1.0 / np.arange(1, size + 1), 0.0)
         weights = np.arange(1, positives + 1) / min(positives, k)
+    elif kind == "alike":
+        discount = rng.normal(size=size)
+        weights = np.full(positives, rng.exponential())
     elif kind == "steps":
         discount = np.sort(rng.integers(0, 3, size=size))[::-1] / 2.0
         weights = rng.integers(0, 2, size=positives).astype(np.float64)
@@ -100,7 +103,7 @@ def draw_table(
     return RankingTask(weights, discount, by=by), gain
 
 
-KINDS = ("convex", "concave", "cutoff", "steps", "arbitrary")
+KINDS = ("convex", "concave", "cutoff", "steps", "alike", "arbitrary")
 
 
 def test_average_precision_equals_the_maximum_over_all_permutations() -> None:

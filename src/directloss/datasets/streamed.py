@@ -20,7 +20,7 @@ from directloss.datasets.splits import PART_NAMES, TEST_SHARE, VALIDATION_SHARE
 from directloss.datasets.stream import Block, TableStream
 from directloss.training.batches import Batch, Rows, take
 from directloss.training.data import Part
-from directloss.training.sampler import BalancedBatchSampler
+from directloss.training.sampler import BalancedBatchSampler, check_positives
 
 PARTS = ("train", "validation", "test")
 
@@ -100,6 +100,7 @@ class StreamedBatches:
         pool: rows that are in memory, and mixed, at a time.
 
     Raises:
+        ArgumentError: `positives` do not fit into a batch.
         DataError: there are fewer blocks than processes.
     """
 
@@ -114,6 +115,7 @@ class StreamedBatches:
         processes: int = 1,
         pool: int = _POOL,
     ) -> None:
+        check_positives(positives, batch_size)
         self._problem = problem
         self._blocks = problem.blocks("train")
         if len(self._blocks) < processes:

@@ -17,6 +17,7 @@ from directloss.inference._kernel import Array, inlined, kernel, summation
 from directloss.inference.coarse_to_fine import narrow
 from directloss.inference.corridor import bounds, corridor, running_sums
 from directloss.inference.ground_truth import least_loss
+from directloss.inference.pooled import pooled
 from directloss.inference.separable import separable, turn
 from directloss.inference.sorting import ranked_classes
 
@@ -50,6 +51,7 @@ def solve_rankings(
     discounts: Array,
     discount_offsets: Array,
     by_position: int,
+    pooling: bool | None,
     convex: Array | None,
     bent: Array | None,
     truths: Array | None,
@@ -76,6 +78,9 @@ def solve_rankings(
         discounts, discount_offsets: D of list l at discounts[discount_offsets[l] + q], q the
             position (from 1) or the number of negatives above (from 0).
         by_position: 1 for a discount by position, 0 for one by the negatives above.
+        pooling: whether to look for rank weights that are all equal, for which a discount by the
+            negatives above needs no corridor; None by position, where what is compiled needs no
+            code for it.
         convex: bool (T,), whether weights[t] is finite, not 0, and weights[t] * D convex in every
             list; None, if that holds for no t, where what is compiled needs no code for it.
         bent: the same where weights[t] * D is not convex in some list.
@@ -177,16 +182,28 @@ def solve_rankings(
                     )
             if bent is not None:
                 if bent[t]:
-                    _in_corridor(
-                        positives,
-                        negatives,
-                        fences,
-                        weight_of_rank,
-                        discount,
-                        by_position,
-                        weight,
-                        negatives_above,
-                    )
+                    solved = False
+                    if pooling is not None:
+                        solved = pooled(
+                            positives,
+                            negatives,
+                            fences,
+                            weight_of_rank,
+                            discount,
+                            weight,
+                            negatives_above,
+                        )
+                    if not solved:
+                        _in_corridor(
+                            positives,
+                            negatives,
+                            fences,
+                            weight_of_rank,
+                            discount,
+                            by_position,
+                            weight,
+                            negatives_above,
+                        )
                     turn(negatives_above, positives_above)
             if truths is not None:
                 if truths[t]:

@@ -79,8 +79,9 @@ class RankingTask(Task):
     F is a mean over pairs, so a shift of all positives by t changes F by 2 t at most.
 
     The solver follows from the arrays: where weight * D is convex the problem splits over the
-    negatives (`directloss.inference.separable`), else the programme runs in a corridor
-    (`directloss.inference.corridor`). Both are exact. Where D grows somewhere, the ground truth of
+    negatives (`directloss.inference.separable`), else with D by the negatives above and equal r_i
+    over the positives (`directloss.inference.pooled`), else the programme runs in a corridor
+    (`directloss.inference.corridor`). All are exact. Where D grows somewhere, the ground truth of
     the hinge and the perceptron takes a programme over all P (N + 1) cells.
 
     Args:
@@ -161,6 +162,7 @@ class RankingTask(Task):
             None if lists.scores.itemsize == 4 else True,
             *tables,
             self._by_position,
+            None if self._by_position else True,
             convex,
             bent,
             kinds.truths,

@@ -93,13 +93,23 @@ def _binary_labels(targets: torch.Tensor | npt.ArrayLike) -> npt.NDArray[np.bool
     return array.astype(np.bool_)
 
 
-def _count_per_batch(positives: int | float | None, batch_size: int, share: float) -> int:
+def check_positives(positives: int | float | None, batch_size: int) -> None:
+    """Refuse positives a batch that leave no room for a negative, or ask for none.
+
+    Raises:
+        ArgumentError: naming `positives`.
+    """
     if isinstance(positives, int):
         if not 1 <= positives < batch_size:
             raise ArgumentError("positives", positives, f"1 to batch_size - 1 = {batch_size - 1}")
-        return positives
-    if positives is not None and not 0 < positives < 1:
+    elif positives is not None and not 0 < positives < 1:
         raise ArgumentError("positives", positives, "a share between 0 and 1, or a whole number")
+
+
+def _count_per_batch(positives: int | float | None, batch_size: int, share: float) -> int:
+    check_positives(positives, batch_size)
+    if isinstance(positives, int):
+        return positives
     wanted = round((share if positives is None else positives) * batch_size)
     return min(max(wanted, 1), batch_size - 1)
 

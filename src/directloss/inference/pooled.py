@@ -1,0 +1,82 @@
+"""Loss-augmented inference for rankings where the objective splits over the positives.
+
+Where every positive counts the same and D is taken at the negatives above it, G(i, n) = r D(n), a
+positive with n negatives above it adds, up to a constant,
+
+    sum over j <= n of (tau_j - s_i),   s_i = 2 phi_i / (P N),
+                                        tau_j = 2 phi_j / (P N) + weight * r * (D(j - 1) - D(j)).
+
+Its best n is where the least concave majorant of the sums of tau, which is the same for all
+positives, has slope s_i. Slopes of the majorant are tau with neighbours pooled to their mean until
+none is above the one before it; a lower positive has a lower s_i, so the n chosen one by one never
+fall. Cost: P + N steps, whatever D is.
+
+Source: the pooling is that of isotonic regression (Ayer, Brunk, Ewing, Reid and Silverman 1955).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from directloss.inference._kernel import Array, kernel
+
+__all__ = ["pooled"]
+
+
+@kernel
+def pooled(
+    positives: Array,
+    negatives: Array,
+    fences: Array,
+    rank_weights: Array,
+    discounts: Array,
+    weight: float,
+    negatives_above: Array,
+) -> bool:
+    """The optimal number of negatives above each positive, where all r_i are equal.
+
+    Pairs about which the objective does not care stand as `directloss.inference.corridor.bounds`
+    says: negatives above for a positive weight, positives for a negative one.
+
+    Args:
+        positives, negatives: float64 (P,) and (N,), descending, finite.
+        fences: int64 (b, 4), rows (fewest, most, first positive, last): positives first .. last - 1
+            may have fewest .. most negatives above them.
+        rank_weights: r, float64 (P,).
+        discounts: D at n = 0 .. N, float64.
+        weight: any number but infinity.
+        negatives_above: out, int32 (P,).
+
+    Returns:
+        Whether all r_i are equal; if not, nothing is written.
+    """
+    reward = weight * rank_weights[0]
+    for other in rank_weights:
+        if other != rank_weights[0]:
+            return False
+    scale = 2.0 / (positives.size * negatives.size)
+    center = positives[positives.size // 2]  # F does not see a shift of all scores
+    sums, sizes = np.empty(negatives.size, np.float64), np.empty(negatives.size, np.int64)
+    for fence in fences:
+        fewest, most, first, last = fence
+        blocks = 0
+        for j in range(fewest, most):
+            total = scale * (negatives[j] - center) + reward * (discounts[j] - discounts[j + 1])
+            size = 1
+            while blocks > 0 and sums[blocks - 1] * size <= total * sizes[blocks - 1]:
+                blocks -= 1
+                total += sums[blocks]
+                size += sizes[blocks]
+            sums[blocks], sizes[blocks] = total, size
+            blocks += 1
+        block, above = 0, fewest
+        for i in range(first, last):
+            score = scale * (positives[i] - center)
+            while block < blocks and (
+                sums[block] > score * sizes[block]
+                or (weight > 0.0 and sums[block] == score * sizes[block])
+            ):
+                above += sizes[block]
+                block += 1
+            negatives_above[i] = above
+    return True
