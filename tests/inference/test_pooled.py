@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from directloss.inference import brute_force, programme
-from directloss.inference.pooled import pooled
+from directloss.inference.pooled import all_alike, pooled
 from tests.inference.small_cases import STYLES, Case, Floats, cases, draw_scores
 
 DISCOUNTS = {
@@ -27,8 +27,7 @@ def solve(
 ) -> NDArray[np.int32]:
     above = np.full(positive.size, -1, np.int32)
     everything = np.array([[0, negative.size, 0, positive.size]], np.int64)
-    ranks = np.full(positive.size, rank_weight)
-    assert pooled(positive, negative, everything, ranks, discount, weight, above)
+    pooled(positive, negative, everything, rank_weight, discount, weight, above)
     assert (np.diff(above) >= 0).all() and above[0] >= 0 and above[-1] <= negative.size
     return above
 
@@ -105,7 +104,7 @@ def test_fences_are_lists_of_their_own() -> None:
     fences = np.array([[0, 10, 0, 6], [10, 60, 6, 29], [60, 70, 29, 30]], np.int64)
     discount = rng.normal(size=71)
     above = np.full(30, -1, np.int32)
-    assert pooled(positive, negative, fences, np.ones(30), discount, -3.0, above)
+    pooled(positive, negative, fences, 1.0, discount, -3.0, above)
     gain = np.ones((30, 1)) * discount
     for fewest, most, first, last in fences:
         inside = gain[first:last, fewest : most + 1]
@@ -119,9 +118,11 @@ def test_fences_are_lists_of_their_own() -> None:
         assert found == pytest.approx(wanted, rel=1e-12)
 
 
-def test_weights_that_differ_are_left_to_others() -> None:
-    above = np.full(3, -1, np.int32)
-    everything = np.array([[0, 2, 0, 3]], np.int64)
-    ranks = np.array([1.0, 1.0, np.nextafter(1.0, 2.0)])
-    assert not pooled(np.zeros(3), np.zeros(2), everything, ranks, np.zeros(3), 1.0, above)
-    assert above.tolist() == [-1, -1, -1]
+def test_weights_are_alike_in_every_list_or_not() -> None:
+    # Entry 0 is of no rank; the second list is of one class, and has no entries.
+    values, offsets = np.array([9.0, 1.0, 1.0, 9.0, 2.0, 2.0, 2.0]), np.array([0, 3, 3])
+    assert all_alike(values, offsets, 1, np.array([2, 0, 3]))
+    for changed in (2, 5, 6):
+        other = values.copy()
+        other[changed] = np.nextafter(other[changed], np.inf)
+        assert not all_alike(other, offsets, 1, np.array([2, 0, 3]))

@@ -141,7 +141,7 @@ def solve(
         np.zeros(len(scores), np.bool_),
     )  # fmt: skip
     solve_positions(
-        0, len(scores), flat, *relevance(np.concatenate(gains)), offsets,
+        0, len(scores), flat, wide(flat), *relevance(np.concatenate(gains)), offsets,
         family.table, family.cutoff, family.decay, int(family.divisor), share_ties,
         np.array([weight for _, weight in terms]), np.array([factor for factor, _ in terms]),
         solution.combination, solution.losses, solution.values, solution.defined,
@@ -150,10 +150,14 @@ def solve(
     return solution
 
 
-def relevance(gains: Floats) -> tuple[NDArray[np.uint8], int, Floats]:
+def relevance(gains: Floats) -> tuple[NDArray[np.uint8], bool | None, int, Floats]:
     """Gains as the kernels take them."""
     found = Gains.of(gains, lambda values: values)
-    return found.grades, found.index_bits, found.gains
+    return found.grades, True if found.many else None, found.index_bits, found.gains
+
+
+def wide(scores: NDArray[np.floating]) -> bool | None:
+    return None if scores.itemsize == 4 else True
 
 
 def scratch(longest: int, terms: int) -> NDArray[np.uint64]:
@@ -164,9 +168,10 @@ def evaluate(
     family: Family, scores: list[NDArray[np.floating]], gains: list[Floats]
 ) -> tuple[Floats, NDArray[np.bool_]]:
     offsets = np.cumsum([0] + [s.size for s in scores])
+    flat = np.concatenate(scores)
     metrics, defined = np.full(len(scores), np.nan), np.zeros(len(scores), np.bool_)
     metric_positions(
-        0, len(scores), np.concatenate(scores), *relevance(np.concatenate(gains)), offsets,
+        0, len(scores), flat, wide(flat), *relevance(np.concatenate(gains)), offsets,
         family.table, family.cutoff, family.decay, int(family.divisor), metrics, defined,
         np.empty(0, np.uint64), scratch(max(s.size for s in scores), 1),
     )  # fmt: skip
@@ -492,7 +497,7 @@ def test_only_the_lists_asked_for_are_written() -> None:
     losses, values = np.full((3, 1), np.nan), np.full((3, 1), np.nan)
     defined = np.zeros(3, np.bool_)
     solve_positions(
-        1, 2, scores, *relevance(gains), np.array([0, 2, 4, 6]),
+        1, 2, scores, True, *relevance(gains), np.array([0, 2, 4, 6]),
         LOG, NO_CUTOFF, 0.0, int(Divisor.IDEAL), True,
         np.array([0.0]), np.array([1.0]), combination, losses, values, defined,
         np.empty(0, np.uint64), scratch(2, 1),

@@ -20,7 +20,22 @@ import numpy as np
 
 from directloss.inference._kernel import Array, kernel
 
-__all__ = ["pooled"]
+__all__ = ["all_alike", "pooled"]
+
+
+@kernel
+def all_alike(values: Array, offsets: Array, first: int, lasts: Array) -> bool:
+    """Whether entries first .. lasts[l] of each list l's table are all equal.
+
+    Args:
+        values, offsets: of list l begin at values[offsets[l]].
+        lasts: int64 (L,).
+    """
+    for number in range(offsets.size):
+        for other in values[offsets[number] + first : offsets[number] + lasts[number] + 1]:
+            if other != values[offsets[number] + first]:
+                return False
+    return True
 
 
 @kernel
@@ -28,11 +43,11 @@ def pooled(
     positives: Array,
     negatives: Array,
     fences: Array,
-    rank_weights: Array,
+    rank_weight: float,
     discounts: Array,
     weight: float,
     negatives_above: Array,
-) -> bool:
+) -> None:
     """The optimal number of negatives above each positive, where all r_i are equal.
 
     Pairs about which the objective does not care stand as `directloss.inference.corridor.bounds`
@@ -42,18 +57,12 @@ def pooled(
         positives, negatives: float64 (P,) and (N,), descending, finite.
         fences: int64 (b, 4), rows (fewest, most, first positive, last): positives first .. last - 1
             may have fewest .. most negatives above them.
-        rank_weights: r, float64 (P,).
+        rank_weight: r.
         discounts: D at n = 0 .. N, float64.
         weight: any number but infinity.
         negatives_above: out, int32 (P,).
-
-    Returns:
-        Whether all r_i are equal; if not, nothing is written.
     """
-    reward = weight * rank_weights[0]
-    for other in rank_weights:
-        if other != rank_weights[0]:
-            return False
+    reward = weight * rank_weight
     scale = 2.0 / (positives.size * negatives.size)
     center = positives[positives.size // 2]  # F does not see a shift of all scores
     sums, sizes = np.empty(negatives.size, np.float64), np.empty(negatives.size, np.int64)
@@ -79,4 +88,3 @@ def pooled(
                 above += sizes[block]
                 block += 1
             negatives_above[i] = above
-    return True

@@ -35,7 +35,15 @@ from enum import IntEnum
 import numpy as np
 
 from directloss.inference._kernel import Array, kernel
-from directloss.inference.runs import Runs, by_gain, by_grade, grade_sizes, places_after
+from directloss.inference.runs import (
+    Runs,
+    by_gain,
+    by_grade,
+    grade_sizes,
+    merged_places,
+    places_after,
+)
+from directloss.inference.terms import used_first
 
 __all__ = [
     "CUTOFF_RELEVANT",
@@ -87,7 +95,9 @@ def solve_positions(
     first: int,
     last: int,
     scores: Array,
+    wide: bool | None,
     grades: Array,
+    many: bool | None,
     index_bits: int,
     gains: Array,
     offsets: Array,
@@ -119,7 +129,10 @@ def solve_positions(
         first, last: Range of lists to solve; others are not touched.
         scores: float32 or float64 `[offsets[-1]]`, no NaN. Infinite scores rank first or last,
             equal to each other; they count as 0 in F.
+        wide: None for float32 scores, True for float64 (see `ranked_classes`).
         grades: uint8 `[offsets[-1]]`, of which `gains` are what each gains; or none.
+        many: Whether distinct gains are too many for grades; None where there are grades, and what
+            is compiled needs no code for any gains.
         index_bits: Of each of the keys, that its index may have.
         gains: float64, finite, >= 0: ascending, by grade; or without grades `[offsets[-1]]`.
         offsets: `[L + 1]`; list l is `scores[offsets[l]:offsets[l + 1]]`.
@@ -148,7 +161,7 @@ def solve_positions(
         if weights[t] != 0.0:
             row_of[t] = rows
             rows += 1
-    order = np.argsort(coefficients == 0.0, kind="mergesort")  # those with a coefficient first
+    order = used_first(coefficients)
     for index in range(first, last):
         start, stop = offsets[index], offsets[index + 1]
         n = stop - start
@@ -158,7 +171,9 @@ def solve_positions(
             index,
             first,
             scores,
+            wide,
             grades,
+            many,
             index_bits,
             gains,
             offsets,
@@ -179,7 +194,11 @@ def solve_positions(
         for t in range(terms):
             if weights[t] != 0.0:
                 places = rest[row_of[t] * row : (row_of[t] + 1) * row].view(np.uint32)[:n]
-                places_after(runs, weights[t] / largest, places, rest[rows * row :])
+                shift, spare = weights[t] / largest, rest[rows * row :]
+                if many is not None:
+                    places_after(runs, shift, places, spare)
+                else:
+                    merged_places(runs, shift, places, spare)
         table = rest[: rows * row].view(np.uint32).reshape(rows, 2 * row)
         for k in range(0, terms, 2):
             a, b = order[k], order[min(k + 1, terms - 1)]
@@ -271,6 +290,7 @@ def configuration_losses(
     last: int,
     configurations: Array,
     grades: Array,
+    many: bool | None,
     index_bits: int,
     gains: Array,
     offsets: Array,
@@ -300,7 +320,9 @@ def configuration_losses(
             index,
             first,
             configurations,
+            True,
             grades,
+            many,
             index_bits,
             gains,
             offsets,
@@ -325,7 +347,9 @@ def metric_positions(
     first: int,
     last: int,
     scores: Array,
+    wide: bool | None,
     grades: Array,
+    many: bool | None,
     index_bits: int,
     gains: Array,
     offsets: Array,
@@ -350,7 +374,9 @@ def metric_positions(
             index,
             first,
             scores,
+            wide,
             grades,
+            many,
             index_bits,
             gains,
             offsets,
@@ -380,7 +406,9 @@ def _sort(
     index: int,
     first: int,
     scores: Array,
+    wide: bool | None,
     grades: Array,
+    many: bool | None,
     index_bits: int,
     gains: Array,
     offsets: Array,
@@ -399,23 +427,23 @@ def _sort(
         scratch memory that is left, in which the places of the prediction come first.
     """
     start, stop = offsets[index], offsets[index + 1]
-    scores, grades = scores[start:stop], grades[start:stop]
-    keys = keys[start - offsets[first] : stop - offsets[first]]
-    n = scores.size
+    n = stop - start
+    list_keys = keys[start - offsets[first] : stop - offsets[first]]
     row = n // 2 + 1
     discounts, rest = scratch[:n].view(np.float64), scratch[n:]
     shared, rest = rest[:n].view(np.float64), rest[n:]
     ordered, rest = rest[:n].view(np.float64), rest[n:]
     items, rest = rest[:row].view(np.uint32)[:n], rest[row:]
     places = rest[:row].view(np.uint32)[:n]
-    sizes = np.zeros(gains.size if grades.size > 0 else 0, np.int64)
+    sizes = np.zeros(0 if many is not None else gains.size, np.int64)
     relevant = 0
-    if grades.size > 0:
-        grade_sizes(grades, sizes)
+    if many is not None:
+        for gain in gains[start:stop]:
+            relevant += gain > 0.0
+    else:
+        grade_sizes(grades[start:stop], sizes)
         for grade in range(sizes.size):
             relevant += sizes[grade] * (gains[grade] > 0.0)
-    elif cutoff == CUTOFF_RELEVANT:
-        relevant = int(np.count_nonzero(gains[start:stop]))
     most = min(n, relevant if cutoff == CUTOFF_RELEVANT else cutoff)
     if decay == 0.0 and most == n and discount.size >= n:
         discounts = discount[:n]
@@ -426,14 +454,19 @@ def _sort(
     else:
         shared = discounts
     changed = shared if share_ties else shared[:0]
-    if grades.size > 0 or n == 0:
+    if many is not None:
+        runs = by_gain(
+            scores[start:stop], gains[start:stop], list_keys, discounts, changed, places
+        )
+    else:
         runs = by_grade(
-            scores,
-            grades,
+            scores[start:stop],
+            wide,
+            grades[start:stop],
             index_bits,
             gains,
             sizes,
-            keys,
+            list_keys,
             discounts,
             changed,
             ordered,
@@ -441,8 +474,6 @@ def _sort(
             places,
             rest[row:],
         )
-    else:
-        runs = by_gain(scores, gains[start:stop], keys, discounts, changed, places)
     base, scale = _normalisation(runs, discounts, cutoff, divisor)
     return runs, discounts, shared, base, scale, rest
 

@@ -20,6 +20,7 @@ from directloss.inference.ground_truth import least_loss
 from directloss.inference.pooled import pooled
 from directloss.inference.separable import separable, turn
 from directloss.inference.sorting import ranked_classes
+from directloss.inference.terms import used_first
 
 __all__ = ["WORDS_BEFORE_KEYS", "configuration_losses", "scratch_words", "solve_rankings"]
 
@@ -51,8 +52,8 @@ def solve_rankings(
     discounts: Array,
     discount_offsets: Array,
     by_position: int,
-    pooling: bool | None,
     convex: Array | None,
+    alike: Array | None,
     bent: Array | None,
     truths: Array | None,
     share_ties: bool,
@@ -78,12 +79,11 @@ def solve_rankings(
         discounts, discount_offsets: D of list l at discounts[discount_offsets[l] + q], q the
             position (from 1) or the number of negatives above (from 0).
         by_position: 1 for a discount by position, 0 for one by the negatives above.
-        pooling: whether to look for rank weights that are all equal, for which a discount by the
-            negatives above needs no corridor; None by position, where what is compiled needs no
-            code for it.
         convex: bool (T,), whether weights[t] is finite, not 0, and weights[t] * D convex in every
             list; None, if that holds for no t, where what is compiled needs no code for it.
-        bent: the same where weights[t] * D is not convex in some list.
+        alike: the same where it is not in some list, but D is by the negatives above and the r_i
+            are equal in every list.
+        bent: the same where neither holds.
         truths: bool (T,), whether weights[t] is -inf; None where none is, likewise.
         share_ties: whether at weight 0 a tied pair counts y_ij = 0 in `combination`, not -1.
         weights: float64 (T,): y_t = argmax F + weight * Delta; 0 the prediction, -inf the ground
@@ -101,18 +101,11 @@ def solve_rankings(
     terms = weights.size
     # Counts of the prediction in row 0, of each other term in one of its own.
     row_of, rows = np.zeros(terms, np.int64), 1
-    order, filled = np.empty(terms, np.int64), 0
     for t in range(terms):
         if weights[t] != 0.0:
             row_of[t] = rows
             rows += 1
-        if coefficients[t] != 0.0:
-            order[filled] = t
-            filled += 1
-    for t in range(terms):
-        if coefficients[t] == 0.0:
-            order[filled] = t
-            filled += 1
+    order = used_first(coefficients)
     for number in range(first, last):
         begin, end = offsets[number], offsets[number + 1]
         size = end - begin
@@ -180,30 +173,30 @@ def solve_rankings(
                         negatives_above,
                         positives_above,
                     )
+            if alike is not None:
+                if alike[t]:
+                    pooled(
+                        positives,
+                        negatives,
+                        fences,
+                        weight_of_rank[0],
+                        discount,
+                        weight,
+                        negatives_above,
+                    )
+                    turn(negatives_above, positives_above)
             if bent is not None:
                 if bent[t]:
-                    solved = False
-                    if pooling is not None:
-                        solved = pooled(
-                            positives,
-                            negatives,
-                            fences,
-                            weight_of_rank,
-                            discount,
-                            weight,
-                            negatives_above,
-                        )
-                    if not solved:
-                        _in_corridor(
-                            positives,
-                            negatives,
-                            fences,
-                            weight_of_rank,
-                            discount,
-                            by_position,
-                            weight,
-                            negatives_above,
-                        )
+                    _in_corridor(
+                        positives,
+                        negatives,
+                        fences,
+                        weight_of_rank,
+                        discount,
+                        by_position,
+                        weight,
+                        negatives_above,
+                    )
                     turn(negatives_above, positives_above)
             if truths is not None:
                 if truths[t]:

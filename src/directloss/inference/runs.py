@@ -20,7 +20,7 @@ from directloss.inference._kernel import Array, kernel
 from directloss.inference.grades import MOST_GRADES
 from directloss.inference.sorting import INDEX, ranked, score_bits, sorted32
 
-__all__ = ["Runs", "by_gain", "by_grade", "grade_sizes", "places_after"]
+__all__ = ["Runs", "by_gain", "by_grade", "grade_sizes", "merged_places", "places_after"]
 
 
 class Runs(NamedTuple):
@@ -58,6 +58,7 @@ def grade_sizes(grades: Array, sizes: Array) -> None:
 @kernel
 def by_grade(
     scores: Array,
+    wide: bool | None,
     grades: Array,
     index_bits: int,
     gains: Array,
@@ -74,6 +75,7 @@ def by_grade(
 
     Args:
         scores: float32 or float64 (n,), no NaN.
+        wide: None for float32, any other for float64.
         grades: uint8 (n,).
         index_bits: of a key, that the index may have; the grade stands above them.
         gains: float64 (G,), ascending: what each grade gains.
@@ -88,7 +90,7 @@ def by_grade(
     """
     n = scores.size
     by_score, order = ordered[:0], items[:0]
-    if scores.itemsize == 4:
+    if wide is None:
         if keys.size == 0:
             keys = sorted32(
                 scores.view(np.uint32), grades, index_bits, scratch[:n], scratch[n : 2 * n]
@@ -107,7 +109,7 @@ def by_grade(
     score32 = word.view(np.float32)
     last, head = np.nan, 0
     for place in range(n):
-        if scores.itemsize == 4:
+        if wide is None:
             key = keys[place]
             word[0] = score_bits(key)
             score = np.float64(score32[0])
@@ -183,6 +185,8 @@ def by_gain(
         gains: float64 (n,), >= 0.
     """
     n = scores.size
+    if n == 0:
+        return Runs(np.empty(0, np.uint32), np.empty(0), np.empty(0), np.zeros(1, np.int64))
     if keys.size > 0:
         sorted_scores, by_score = np.empty(n), np.empty(n, np.uint32)
         word = np.empty(1, np.uint32)
@@ -233,31 +237,45 @@ def places_after(runs: Runs, shift: float, places: Array, scratch: Array) -> Non
         places: out, uint32 (n,).
         scratch: uint64 (2 n + 2,).
     """
-    n, count = runs.items.size, runs.gains.size
-    bounds = runs.bounds
-    if shift == -np.inf:
-        place = 0
-        for run in range(count - 1, -1, -1):
-            for entry in range(bounds[run], bounds[run + 1]):
-                places[entry] = place
-                place += 1
+    if runs.gains.size <= MOST_GRADES or shift == -np.inf:
+        merged_places(runs, shift, places, scratch)
         return
-    shifted = scratch[:n].view(np.float64)
-    for run in range(count):
-        moved = shift * runs.gains[run]
-        for entry in range(bounds[run], bounds[run + 1]):
-            shifted[entry] = runs.scores[entry] - moved
-    if count <= MOST_GRADES:
-        ranking = scratch[n : n + n // 2 + 1].view(np.uint32)[:n]
-        spare = scratch[n + n // 2 + 1 : 2 * n + 2].view(np.uint32)[:n]
-        _merge(shifted, bounds, shift > 0.0, ranking, spare, places)
-        return
+    n = runs.items.size
+    shifted = _shifted(runs, shift, scratch)
     if shift > 0.0:
         ranking = _descending(shifted)[1]
     else:
         ranking = np.uint32(n - 1) - _descending(shifted[::-1].copy())[1]
     for place in range(n):
         places[ranking[place]] = place
+
+
+@kernel
+def merged_places(runs: Runs, shift: float, places: Array, scratch: Array) -> None:
+    """`places_after`, for few runs."""
+    n, bounds = runs.items.size, runs.bounds
+    if shift == -np.inf:
+        place = 0
+        for run in range(runs.gains.size - 1, -1, -1):
+            for entry in range(bounds[run], bounds[run + 1]):
+                places[entry] = place
+                place += 1
+        return
+    shifted = _shifted(runs, shift, scratch)
+    ranking = scratch[n : n + n // 2 + 1].view(np.uint32)[:n]
+    spare = scratch[n + n // 2 + 1 : 2 * n + 2].view(np.uint32)[:n]
+    _merge(shifted, bounds, shift > 0.0, ranking, spare, places)
+
+
+@kernel
+def _shifted(runs: Runs, shift: float, scratch: Array) -> Array:
+    """score - shift * gain of each entry, float64, in the first n words of `scratch`."""
+    shifted = scratch[: runs.items.size].view(np.float64)
+    for run in range(runs.gains.size):
+        moved = shift * runs.gains[run]
+        for entry in range(runs.bounds[run], runs.bounds[run + 1]):
+            shifted[entry] = runs.scores[entry] - moved
+    return shifted
 
 
 @kernel

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from directloss.inference._kernel import Array
-from directloss.inference.grades import MOST_ITEMS, find_grades, find_values
+from directloss.inference.grades import MOST_GRADES, MOST_ITEMS, find_grades, find_values
 from directloss.inference.sorting import ONE_BIT
 
 __all__ = ["Gains"]
@@ -25,6 +25,11 @@ class Gains:
 
     grades: Array
     gains: Array
+
+    @property
+    def many(self) -> bool:
+        """Whether distinct gains are too many for grades."""
+        return self.grades.size == 0 and self.gains.size > MOST_GRADES
 
     @property
     def labels(self) -> Array:

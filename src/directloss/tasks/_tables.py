@@ -10,6 +10,7 @@ import numpy as np
 
 from directloss.errors import ArgumentError
 from directloss.inference._kernel import Array
+from directloss.inference.pooled import all_alike
 from directloss.inference.separable import all_convex, convex_up_to
 from directloss.lists import ClassSizes
 
@@ -41,6 +42,14 @@ class Table(ABC):
     def scales(self, sizes: ClassSizes) -> Array:
         """Factor of each list's entries, float64 (L,)."""
         return np.ones(sizes.positives.size)
+
+    def alike(self, read: Read, sizes: ClassSizes, counted: Counted, first: int) -> bool:
+        """Whether the entries from `first` on are equal, in every list with both classes.
+
+        Args:
+            read: what `read` gave for these sizes.
+        """
+        return all_alike(*read, first, _lasts(sizes, counted))
 
     def convex(
         self, read: Read, sizes: ClassSizes, counted: Counted, first: int, sign: float
@@ -110,6 +119,11 @@ class FixedTable(Table):
             self._convex[first, sign] = looked_at, reach
         # The longest list may be one of a single class, which does not count.
         return last <= reach or int(_lasts(sizes, counted).max(initial=0)) <= reach
+
+    def alike(self, read: Read, sizes: ClassSizes, counted: Counted, first: int) -> bool:
+        # One table for all lists: the longest holds the others.
+        longest = np.array([int(_lasts(sizes, counted).max(initial=0))])
+        return all_alike(read[0], np.zeros(1, np.int64), first, longest)
 
     def __repr__(self) -> str:
         return _shown(self._function)

@@ -130,16 +130,21 @@ class RankingTask(Task):
         discount = self._discount.read(sizes, self._counted)
         return *ranks, self._rank_weights.scales(sizes), *discount
 
-    def _convex_and_bent(
-        self, kinds: _Kinds, sizes: ClassSizes, discount: Read
-    ) -> tuple[Array | None, Array | None]:
-        """For which terms weight * D is convex, and for which it is not; None: for none."""
-        found: dict[bool, Array] = {}
+    def _shapes(
+        self, kinds: _Kinds, sizes: ClassSizes, ranks: Read, discount: Read
+    ) -> tuple[Array | None, Array | None, Array | None]:
+        """The terms whose weight * D is convex; bent, but of equal r; any other. None: no term."""
+        found: dict[str, Array] = {}
         for sign, terms in kinds.of_sign:
-            convex = self._discount.convex(discount, sizes, self._counted, self._by_position, sign)
-            found[convex] = found[convex] | terms if convex in found else terms
-        # One of the two at least, even if of no term, so that less has to be compiled in all.
-        return found.get(True, None if found else kinds.of_none), found.get(False)
+            shape = "bent"
+            if self._discount.convex(discount, sizes, self._counted, self._by_position, sign):
+                shape = "convex"
+            elif not self._by_position and self._rank_weights.alike(ranks, sizes, "positives", 1):
+                shape = "alike"
+            found[shape] = found[shape] | terms if shape in found else terms
+        # One of them at least, even if of no term, so that less has to be compiled in all.
+        convex = found.get("convex", None if found else kinds.of_none)
+        return convex, found.get("alike"), found.get("bent")
 
     def solve(
         self, lists: Lists, weights: Array, coefficients: Array, *, share_ties: bool = True
@@ -148,8 +153,8 @@ class RankingTask(Task):
         kinds = _kinds_of(weights.tobytes())
         sizes = class_sizes(lists)
         tables = self._tables(sizes)
-        discount = tables[3:]
-        convex, bent = self._convex_and_bent(kinds, sizes, discount)
+        ranks, discount = tables[:2], tables[3:]
+        shapes = self._shapes(kinds, sizes, ranks, discount)
         if kinds.truths is not None:
             self._refuse_long_ground_truths(sizes, *discount)
         found = np.zeros(2, np.bool_)
@@ -162,9 +167,7 @@ class RankingTask(Task):
             None if lists.scores.itemsize == 4 else True,
             *tables,
             self._by_position,
-            None if self._by_position else True,
-            convex,
-            bent,
+            *shapes,
             kinds.truths,
             share_ties,
             weights,

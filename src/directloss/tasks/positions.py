@@ -43,11 +43,12 @@ class _ByPosition(Task):
         return _ONE
 
     def _arguments(self, lists: Lists) -> tuple[object, ...]:
+        """What follows the scores."""
         longest = int(np.diff(lists.offsets).max(initial=0))
         relevance: Gains = lists.targets
         return (
-            lists.scores,
             relevance.grades,
+            True if relevance.many else None,
             relevance.index_bits,
             relevance.gains,
             lists.offsets,
@@ -56,6 +57,10 @@ class _ByPosition(Task):
             self._decay,
             int(self._divisor),
         )
+
+    def _scores(self, lists: Lists) -> tuple[Array, bool | None]:
+        """The scores, and whether they are wide, as kernels are compiled for one or the other."""
+        return lists.scores, None if lists.scores.itemsize == 4 else True
 
     def _ranked(self, lists: Lists) -> tuple[Array, Array, int, int]:
         relevance: Gains = lists.targets
@@ -72,6 +77,7 @@ class _ByPosition(Task):
         over_lists(
             positions.solve_positions,
             lists.offsets,
+            *self._scores(lists),
             *self._arguments(lists),
             share_ties,
             weights,
@@ -90,6 +96,7 @@ class _ByPosition(Task):
         over_lists(
             positions.configuration_losses,
             configurations.offsets,
+            configurations.scores,
             *self._arguments(configurations),
             losses,
         )
@@ -101,6 +108,7 @@ class _ByPosition(Task):
         over_lists(
             positions.metric_positions,
             lists.offsets,
+            *self._scores(lists),
             *self._arguments(lists),
             metrics,
             defined,
