@@ -455,9 +455,7 @@ def _sort(
         shared = discounts
     changed = shared if share_ties else shared[:0]
     if many is not None:
-        runs = by_gain(
-            scores[start:stop], gains[start:stop], list_keys, discounts, changed, places
-        )
+        runs = by_gain(scores[start:stop], gains[start:stop], list_keys, discounts, changed, places)
     else:
         runs = by_grade(
             scores[start:stop],
