@@ -47,7 +47,7 @@ def bare_step(scores: Tensor, targets: Tensor, epsilon: float, direction: str) -
         gradient = np.empty(n, np.float32)
         losses, values, defined = np.empty((1, 2)), np.empty((1, 2)), np.empty(1, np.bool_)
         tables = ranks, start, scales, discounts, start, 1
-        terms = convex, bent, None, True, weights, coefficients
+        terms = convex, None, bent, None, True, weights, coefficients
         outputs = gradient, losses, values, defined, found
         solve_rankings(0, 1, flat, labels, offsets, None, *tables, *terms, *outputs, keys, scratch)
         value = torch.from_numpy(losses[0, :1].astype(np.float32).reshape(()))

@@ -14,6 +14,18 @@ __all__ = ["measure"]
 
 REPETITIONS = 5
 
+FIRST = (
+    ("AveragePrecision()", "positive"),
+    ("AveragePrecision()", "negative"),
+    ("AveragePrecision()", "both"),
+    ("AveragePrecision(k=10)", "both"),
+    ("NDCG()", "positive"),
+    ("PartialAUC(0.1)", "both"),
+    ("Jaccard()", "positive"),
+    ("ZeroOne()", "positive"),
+)
+"""Tasks and directions of a first loss; what one compiles, another may share."""
+
 _IMPORT = """
 import time, torch
 start = time.perf_counter()
@@ -29,24 +41,25 @@ scores = torch.randn(1000, requires_grad=True)
 targets = (torch.rand(1000) < 0.2).float()
 torch.nn.functional.binary_cross_entropy_with_logits(scores, targets).backward()
 start = time.perf_counter()
-dl.DirectLoss(dl.AveragePrecision(), direction="{direction}")(scores, targets).backward()
+dl.DirectLoss(dl.{task}, direction="{direction}")(scores, targets).backward()
 print(time.perf_counter() - start)
 """
 
 
 def measure(log: Callable[[str], None]) -> Iterator[dict[str, Any]]:
-    """Seconds in fresh processes: medians, and for the cold compile one run a direction."""
+    """Seconds in fresh processes: medians, and for compiling one run of each loss."""
     log("startup: import")
     seconds = [run(_IMPORT) for _ in range(REPETITIONS)]
     yield {"what": "import directloss, after torch", "seconds": median(seconds)}
-    for direction in ("positive", "negative"):
-        log(f"startup: first loss, {direction}")
-        code = _FIRST_LOSS.format(direction=direction)
+    for task, direction in FIRST:
+        name = f"first loss, {task} {direction}"
+        log(f"startup: {name}")
+        code = _FIRST_LOSS.format(task=task, direction=direction)
         with TemporaryDirectory() as cache:
             cold = run(code, NUMBA_CACHE_DIR=cache)
             warm = [run(code, NUMBA_CACHE_DIR=cache) for _ in range(REPETITIONS)]
-        yield {"what": f"first loss, {direction}, nothing compiled yet", "seconds": cold}
-        yield {"what": f"first loss, {direction}, compiled before", "seconds": median(warm)}
+        yield {"what": f"{name}, nothing compiled yet", "seconds": cold}
+        yield {"what": f"{name}, compiled before", "seconds": median(warm)}
 
 
 def run(code: str, **environment: str) -> float:

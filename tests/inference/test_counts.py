@@ -146,6 +146,15 @@ def buffers(batch: Batch, terms: int) -> Solution:
     )
 
 
+def wide(batch: Batch) -> bool | None:
+    return None if batch.scores.itemsize == 4 else True
+
+
+def memory(batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+    """No sorted keys, and scratch memory."""
+    return np.empty(0, np.uint64), np.empty(2 * batch.scores.size + 8, np.uint64)
+
+
 def solve(
     task: Task, batch: Batch, weights: list[float], coefficients: list[float] | None = None
 ) -> Solution:
@@ -153,7 +162,17 @@ def solve(
     coefficients = [1.0] * len(weights) if coefficients is None else coefficients
     terms = np.array(weights, float), np.array(coefficients, float)
     parameters = np.array(task.parameters, float)
-    solve_counts(0, len(batch.offsets) - 1, *batch, task.kind, parameters, *terms, *out)
+    solve_counts(
+        0,
+        len(batch.offsets) - 1,
+        *batch,
+        wide(batch),
+        task.kind,
+        parameters,
+        *terms,
+        *out,
+        *memory(batch),
+    )
     return out
 
 
@@ -164,7 +183,9 @@ def solve_table(
     starts = np.cumsum([0, *(table.size for table in tables)])[:-1]
     flat = np.concatenate([table.ravel() for table in tables])
     terms = np.array(weights, float), np.array(coefficients, float)
-    solve_counts_table(0, len(tables), *batch, flat, starts, *terms, *out)
+    solve_counts_table(
+        0, len(tables), *batch, wide(batch), flat, starts, *terms, *out, *memory(batch)
+    )
     return out
 
 
@@ -283,7 +304,8 @@ def test_lists_may_share_a_table_or_have_none() -> None:
     out = buffers(batch, 1)
     table = table_of(error_rate, 1, 1).ravel()
     terms = np.array([0.0]), np.array([1.0])
-    solve_counts_table(0, 4, *batch, table, np.array([0, 0, -1, 0]), *terms, *out)
+    starts = np.array([0, 0, -1, 0])
+    solve_counts_table(0, 4, *batch, True, table, starts, *terms, *out, *memory(batch))
     assert out.defined.tolist() == [True, True, False, True]
     assert out.task_losses.ravel().tolist() == [0, 0.5, 0, 0.5]
     assert out.values.ravel().tolist() == [0.5, 1.25, 0, 4]
@@ -485,7 +507,7 @@ def test_a_range_of_lists_leaves_the_others_alone(task: Task) -> None:
     part = buffers(batch, 1)
     parameters = np.array(task.parameters, float)
     terms = np.array([0.3]), np.array([1.0])
-    solve_counts(4, 9, *batch, task.kind, parameters, *terms, *part)
+    solve_counts(4, 9, *batch, wide(batch), task.kind, parameters, *terms, *part, *memory(batch))
     inside = slice(batch.offsets[4], batch.offsets[9])
     np.testing.assert_array_equal(part.combination[inside], whole.combination[inside])
     np.testing.assert_array_equal(part.task_losses[4:9], whole.task_losses[4:9])

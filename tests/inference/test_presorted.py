@@ -18,6 +18,8 @@ TASKS = [
     dl.NDCG(),
     dl.PrecisionAtK(30),
     dl.BEDROC(),
+    dl.Jaccard(),
+    dl.GMean(),
 ]
 LAYOUTS = {
     "one list": [20_000],

@@ -52,8 +52,7 @@ def over_lists(
         offsets: int64 (L + 1,), by which work is shared out.
         arguments: passed on as they are.
         scratch: words of 8 bytes that the kernel needs for each item of its longest list; it gets
-            them as one more argument, uint64. The memory stays with the thread: at a million
-            items, mapping fresh memory costs more than solving.
+            them as one more argument, uint64, of the memory that its thread keeps.
         ranked: scores and labels, flat, and the index bits of the `sorted_keys` that the kernel
             gets of its lists, as an argument before that; and the words an item of scratch memory
             that it may write while it reads the keys, which for a single list lie behind those.

@@ -11,6 +11,7 @@ import numpy as np
 from directloss.errors import ArgumentError
 from directloss.inference import counts
 from directloss.inference._kernel import Array
+from directloss.inference.sorting import ONE_BIT
 from directloss.inference.threads import over_lists
 from directloss.lists import Lists, class_sizes
 from directloss.tasks.base import Direction, Solution, Task
@@ -68,6 +69,46 @@ class Counting(Task):
         """
 
 
+_NO_KEYS = np.empty(0, np.uint64)
+
+
+def _over_lists(
+    kernel: Callable[..., None],
+    lists: Lists,
+    one: object,
+    other: object,
+    weights: Array,
+    coefficients: Array,
+    solution: Solution,
+    *,
+    sorting: bool,
+) -> None:
+    """Run a kernel of `directloss.inference.counts` over all lists, sorted where it needs that.
+
+    Args:
+        one, other: the two arguments that say the metric.
+    """
+    over_lists(
+        kernel,
+        lists.offsets,
+        lists.scores,
+        lists.targets,
+        lists.offsets,
+        None if lists.scores.itemsize == 4 else True,
+        one,
+        other,
+        weights,
+        coefficients,
+        solution.combination,
+        solution.task_losses,
+        solution.values,
+        solution.defined,
+        *(() if sorting else (_NO_KEYS, None)),
+        scratch=2 if sorting else None,
+        ranked=(lists.scores, lists.targets, ONE_BIT, 0) if sorting else None,
+    )
+
+
 class _Counted(Counting):
     """A metric whose solver is near-linear; `_kind` and `_parameters` name it to the kernel."""
 
@@ -80,20 +121,15 @@ class _Counted(Counting):
         self, lists: Lists, weights: Array, coefficients: Array, *, share_ties: bool = True
     ) -> Solution:
         solution = Solution.empty(lists, weights.size)
-        over_lists(
+        _over_lists(
             counts.solve_counts,
-            lists.offsets,
-            lists.scores,
-            lists.targets,
-            lists.offsets,
+            lists,
             self._kind,
             self._parameters,
             weights,
             coefficients,
-            solution.combination,
-            solution.task_losses,
-            solution.values,
-            solution.defined,
+            solution,
+            sorting=counts.needs_order(self._kind, self._parameters, weights),
         )
         return solution
 
@@ -279,20 +315,15 @@ class CountingTask(Counting):
     ) -> Solution:
         tables, starts = self._tables(*class_sizes(lists)[:2])
         solution = Solution.empty(lists, weights.size)
-        over_lists(
+        _over_lists(
             counts.solve_counts_table,
-            lists.offsets,
-            lists.scores,
-            lists.targets,
-            lists.offsets,
+            lists,
             tables,
             starts,
             weights,
             coefficients,
-            solution.combination,
-            solution.task_losses,
-            solution.values,
-            solution.defined,
+            solution,
+            sorting=bool(weights.any()),
         )
         return solution
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from directloss.inference.counts.kernel import solve_counts, solve_counts_table
+from directloss.inference.counts.kernel import needs_order, solve_counts, solve_counts_table
 from directloss.inference.counts.metrics import (
     BALANCED_ERROR,
     ERROR_RATE,
@@ -20,6 +20,7 @@ __all__ = [
     "MATTHEWS",
     "TVERSKY",
     "is_defined",
+    "needs_order",
     "solve_counts",
     "solve_counts_table",
     "task_loss",

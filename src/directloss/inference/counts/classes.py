@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from directloss.inference._kernel import Array, kernel
-from directloss.inference.sorting import LABEL, ranked
+from directloss.inference.sorting import LABEL, ONE_BIT, ranked, score_bits, sorted32
 
 
 class ClassScores(NamedTuple):
@@ -51,20 +51,41 @@ def class_scores(descending: Array) -> ClassScores:
 
 
 @kernel
-def sort_classes(scores: Array, labels: Array, P: int) -> tuple[ClassScores, ClassScores]:
-    """Sort one list; returns its P positives and its negatives."""
+def sort_classes(
+    scores: Array, labels: Array, wide: bool | None, presorted: Array, P: int, scratch: Array
+) -> tuple[ClassScores, ClassScores]:
+    """Sort one list; returns its P positives and its negatives.
+
+    Args:
+        scores, labels, wide, presorted: as in `ranked_classes`.
+        scratch: uint64 (2 n,); not used where the keys are presorted, or the scores wide.
+    """
     n = scores.size
-    sorted_scores = np.empty(n)
-    order = np.empty(n, np.uint32)
-    ranked(scores, labels, sorted_scores, order)
-    # Labels come in an order that no processor can guess: write to both sides, advance on one.
     positives, negatives = np.empty(P + 1), np.empty(n - P + 1)
     i, j = 0, 0
-    for rank in range(n):
-        positives[i] = negatives[j] = sorted_scores[rank]
-        label = int((order[rank] & LABEL) != 0)
-        i += label
-        j += 1 - label
+    # Labels come in an order that no processor can guess: write to both sides, advance on one.
+    if wide is None:
+        keys = presorted
+        if keys.size == 0:
+            keys = sorted32(
+                scores.view(np.uint32), labels, ONE_BIT, scratch[:n], scratch[n : 2 * n]
+            )
+        word = np.empty(1, np.uint32)
+        score32 = word.view(np.float32)
+        for key in keys:
+            word[0] = score_bits(key)
+            positives[i] = negatives[j] = score32[0]
+            label = int((np.uint32(key) & LABEL) != 0)
+            i += label
+            j += 1 - label
+    else:
+        sorted_scores, order = np.empty(n), np.empty(n, np.uint32)
+        ranked(scores, labels, sorted_scores, order)
+        for rank in range(n):
+            positives[i] = negatives[j] = sorted_scores[rank]
+            label = int((order[rank] & LABEL) != 0)
+            i += label
+            j += 1 - label
     return class_scores(positives[:P]), class_scores(negatives[: n - P])
 
 

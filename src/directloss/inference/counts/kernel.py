@@ -90,12 +90,36 @@ def _separate_thresholds(kind: int, weight: float, P: int, N: int) -> tuple[floa
 
 
 @kernel
+def needs_order(kind: int, parameters: Array, weights: Array) -> bool:
+    """Whether lists have to be sorted for these weights, or each item is decided by itself."""
+    for weight in weights:
+        if weight == -np.inf:
+            if _several_ideals(kind, parameters):
+                return True
+        elif weight != 0.0 and not _additive(kind):
+            return True
+    return False
+
+
+@kernel
+def _additive(kind: int) -> bool:
+    return kind == ERROR_RATE or kind == BALANCED_ERROR
+
+
+@kernel
+def _several_ideals(kind: int, parameters: Array) -> bool:
+    """Whether several configurations have the least Delta."""
+    return kind == TVERSKY and (parameters[0] == 0.0 or parameters[1] == 0.0)
+
+
+@kernel
 def solve_counts(
     first: int,
     last: int,
     scores: Array,
     labels: Array,
     offsets: Array,
+    wide: bool | None,
     kind: int,
     parameters: Array,
     weights: Array,
@@ -104,6 +128,8 @@ def solve_counts(
     task_losses: Array,
     values: Array,
     defined: Array,
+    keys: Array,
+    scratch: Array | None,
 ) -> None:
     """Solve lists first .. last - 1 for a metric of `metrics`, whose Delta is that of counts.
 
@@ -118,22 +144,19 @@ def solve_counts(
         scores: float32 or float64, without NaN; list l is scores[offsets[l]:offsets[l + 1]].
         labels: uint8 0/1, as scores.
         offsets: int64, shape (L + 1,).
+        wide: None for float32 scores, True for float64 (see `ranked_classes`).
         kind, parameters: see `metrics`.
         weights, coefficients: float64, shape (T,); weights finite or -inf.
         combination: out, as scores: sum_t coefficients[t] * dF/dscores at y(weights[t]).
         task_losses: out, float64, shape (L, T): Delta(y(weights[t])).
         values: out, float64, shape (L, T): F(y(weights[t])), infinite scores as 0.
         defined: out, bool, shape (L,): whether the metric is; where not, the rest is 0.
+        keys: those of these lists from `sorted_keys`, or none.
+        scratch: uint64, 2 words for each item of the longest list; None unless `needs_order`, so
+            that what is compiled needs no code for sorted lists.
     """
     terms = weights.size
-    additive = kind == ERROR_RATE or kind == BALANCED_ERROR
-    several_ideals = kind == TVERSKY and (parameters[0] == 0.0 or parameters[1] == 0.0)
-    sorting = False
-    for weight in weights:
-        if weight == -np.inf:
-            sorting |= several_ideals
-        elif weight != 0.0:
-            sorting |= not additive
+    additive, several_ideals = _additive(kind), _several_ideals(kind, parameters)
     thresholds, shares = np.empty((terms, 2)), np.empty((terms, 2))
     positives = negatives = class_scores(np.empty(0))
     for index in range(first, last):
@@ -147,10 +170,13 @@ def solve_counts(
             task_losses[index] = 0.0
             values[index] = 0.0
             continue
-        if sorting:
-            positives, negatives = sort_classes(scores[items], labels[items], P)
+        if scratch is not None:
+            list_keys = keys[offsets[index] - offsets[first] : offsets[index + 1] - offsets[first]]
+            positives, negatives = sort_classes(
+                scores[items], labels[items], wide, list_keys, P, scratch
+            )
         for t in range(terms):
-            weight = weights[t]
+            weight, tp, fp = weights[t], 0, 0
             if weight == -np.inf and not several_ideals:
                 thresholds[t, 0], thresholds[t, 1] = np.inf, -np.inf
                 shares[t, 0], shares[t, 1] = 0.0, 1.0
@@ -161,7 +187,7 @@ def solve_counts(
                 tp, fp = count_above(
                     scores[items], labels[items], thresholds[t, 1], thresholds[t, 0]
                 )
-            else:
+            elif scratch is not None:
                 if weight == -np.inf:
                     tp, fp = _ground_truth(positives, negatives, parameters)
                 else:
@@ -187,6 +213,7 @@ def solve_counts_table(
     scores: Array,
     labels: Array,
     offsets: Array,
+    wide: bool | None,
     tables: Array,
     starts: Array,
     weights: Array,
@@ -195,6 +222,8 @@ def solve_counts_table(
     task_losses: Array,
     values: Array,
     defined: Array,
+    keys: Array,
+    scratch: Array | None,
 ) -> None:
     """Solve lists first .. last - 1 for any Delta(tp, fp), given as tables: O(P N) a list.
 
@@ -202,13 +231,11 @@ def solve_counts_table(
         tables: float64: Delta of list l at tables[starts[l] + tp * (N + 1) + fp]; lists with the
             same P and N may share a table.
         starts: int64, shape (L,); -1 where the metric is undefined.
-        first, last, scores, labels, offsets, weights, coefficients, combination, task_losses,
-            values, defined: as in `solve_counts`.
+        first, last, scores, labels, offsets, wide, weights, coefficients, combination,
+            task_losses, values, defined, keys: as in `solve_counts`.
+        scratch: the same; None where all weights are 0.
     """
     terms = weights.size
-    sorting = False
-    for weight in weights:
-        sorting |= weight != 0.0
     thresholds, shares = np.empty((terms, 2)), np.empty((terms, 2))
     positives = negatives = class_scores(np.empty(0))
     for index in range(first, last):
@@ -222,14 +249,17 @@ def solve_counts_table(
             continue
         P = count_positives(labels[items])
         table = tables[starts[index] : starts[index] + (P + 1) * (n - P + 1)]
-        if sorting:
-            positives, negatives = sort_classes(scores[items], labels[items], P)
+        if scratch is not None:
+            list_keys = keys[offsets[index] - offsets[first] : offsets[index + 1] - offsets[first]]
+            positives, negatives = sort_classes(
+                scores[items], labels[items], wide, list_keys, P, scratch
+            )
         for t in range(terms):
-            weight = weights[t]
+            weight, tp, fp = weights[t], 0, 0
             if weight == 0.0:
                 thresholds[t], shares[t] = 0.0, 0.0
                 tp, fp = count_above(scores[items], labels[items], 0.0, 0.0)
-            else:
+            elif scratch is not None:
                 if weight == -np.inf:
                     tp, fp = least_loss(positives, negatives, table)
                 else:
