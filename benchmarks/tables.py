@@ -223,12 +223,17 @@ def profile(results: dict[str, Any]) -> str:
         [
             row["direction"],
             count(row["n"]),
-            *(f"{seconds(row[part])} ({row[part] / row['step']:.0%})" for part in PARTS),
+            *(_share(row[part], row["step"]) for part in PARTS),
             *(seconds(row[whole]) if whole in row else NONE for whole in WHOLES),
         ]
         for row in results["profile"]
     ]
     return table(["", "n", *PARTS, *WHOLES], body)
+
+
+def _share(part: float, whole: float) -> str:
+    """A part of a time; none where it is below the noise."""
+    return f"{seconds(part)} ({part / whole:.0%})" if part > 0.0 else NONE
 
 
 def table(head: Sequence[str], body: Sequence[Sequence[object]]) -> str:

@@ -94,7 +94,7 @@ def _over_lists(
         lists.scores,
         lists.targets,
         lists.offsets,
-        None if lists.scores.itemsize == 4 else True,
+        lists.wide,
         one,
         other,
         weights,

@@ -164,7 +164,7 @@ class RankingTask(Task):
             lists.scores,
             lists.targets,
             lists.offsets,
-            None if lists.scores.itemsize == 4 else True,
+            lists.wide,
             *tables,
             self._by_position,
             *shapes,

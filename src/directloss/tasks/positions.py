@@ -58,10 +58,6 @@ class _ByPosition(Task):
             int(self._divisor),
         )
 
-    def _scores(self, lists: Lists) -> tuple[Array, bool | None]:
-        """The scores, and whether they are wide, as kernels are compiled for one or the other."""
-        return lists.scores, None if lists.scores.itemsize == 4 else True
-
     def _ranked(self, lists: Lists) -> tuple[Array, Array, int, int]:
         relevance: Gains = lists.targets
         before = positions.WORDS_BEFORE_KEYS
@@ -77,7 +73,8 @@ class _ByPosition(Task):
         over_lists(
             positions.solve_positions,
             lists.offsets,
-            *self._scores(lists),
+            lists.scores,
+            lists.wide,
             *self._arguments(lists),
             share_ties,
             weights,
@@ -108,7 +105,8 @@ class _ByPosition(Task):
         over_lists(
             positions.metric_positions,
             lists.offsets,
-            *self._scores(lists),
+            lists.scores,
+            lists.wide,
             *self._arguments(lists),
             metrics,
             defined,
