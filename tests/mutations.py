@@ -75,8 +75,8 @@ MUTATIONS = (
     Mutation(
         "a metric at k is taken to be past its edge one place too early",
         "inference/corridor.py",
-        "        quiet -= 1\n",
-        "        quiet -= 1\n    quiet -= 1\n",
+        "discounts[quiet - 1] == discounts[quiet]",
+        "discounts[quiet] == discounts[min(quiet + 1, end)]",
         ("tests/inference/test_corridor.py", "-k", "between or enclose or words"),
     ),
     Mutation(
