@@ -1,8 +1,8 @@
 """Memory that a thread keeps from one call to the next.
 
 The system hands out fresh memory page by page, as each is first touched; the C library gives large
-blocks back to it as soon as they are free. For a million items that can take as long as solving,
-and a second thread makes it no faster.
+blocks back to it as soon as they are free. Of a step on a million items that can be a third, and a
+second thread makes it no faster.
 """
 
 from __future__ import annotations
