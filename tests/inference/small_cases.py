@@ -15,6 +15,11 @@ Floats = NDArray[np.float64]
 STYLES = ("normal", "few values", "all tied", "heavy tails", "two clusters")
 
 
+def wide(scores: NDArray[np.floating]) -> bool | None:
+    """As kernels take it: None for float32 scores, True for float64."""
+    return None if scores.itemsize == 4 else True
+
+
 @dataclass(frozen=True)
 class Case:
     """Scores of the two classes, unsorted, and a weight of either sign."""

@@ -16,10 +16,12 @@ from directloss.inference.counts import (
     GMEAN,
     MATTHEWS,
     TVERSKY,
+    needs_order,
     solve_counts,
     solve_counts_table,
     task_loss,
 )
+from tests.inference.small_cases import wide
 
 Loss = Callable[[int, int, int, int], float]
 """Delta from tp, fp, fn, tn, written from the definition."""
@@ -146,13 +148,10 @@ def buffers(batch: Batch, terms: int) -> Solution:
     )
 
 
-def wide(batch: Batch) -> bool | None:
-    return None if batch.scores.itemsize == 4 else True
-
-
-def memory(batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-    """No sorted keys, and scratch memory."""
-    return np.empty(0, np.uint64), np.empty(2 * batch.scores.size + 8, np.uint64)
+def memory(batch: Batch, *, sorting: bool) -> tuple[np.ndarray, np.ndarray | None]:
+    """No sorted keys; and scratch memory, where lists have to be sorted."""
+    scratch = np.empty(2 * batch.scores.size + 8, np.uint64) if sorting else None
+    return np.empty(0, np.uint64), scratch
 
 
 def solve(
@@ -166,12 +165,12 @@ def solve(
         0,
         len(batch.offsets) - 1,
         *batch,
-        wide(batch),
+        wide(batch.scores),
         task.kind,
         parameters,
         *terms,
         *out,
-        *memory(batch),
+        *memory(batch, sorting=needs_order(task.kind, parameters, terms[0])),
     )
     return out
 
@@ -184,7 +183,15 @@ def solve_table(
     flat = np.concatenate([table.ravel() for table in tables])
     terms = np.array(weights, float), np.array(coefficients, float)
     solve_counts_table(
-        0, len(tables), *batch, wide(batch), flat, starts, *terms, *out, *memory(batch)
+        0,
+        len(tables),
+        *batch,
+        wide(batch.scores),
+        flat,
+        starts,
+        *terms,
+        *out,
+        *memory(batch, sorting=any(weights)),
     )
     return out
 
@@ -305,7 +312,8 @@ def test_lists_may_share_a_table_or_have_none() -> None:
     table = table_of(error_rate, 1, 1).ravel()
     terms = np.array([0.0]), np.array([1.0])
     starts = np.array([0, 0, -1, 0])
-    solve_counts_table(0, 4, *batch, True, table, starts, *terms, *out, *memory(batch))
+    memories = memory(batch, sorting=False)
+    solve_counts_table(0, 4, *batch, True, table, starts, *terms, *out, *memories)
     assert out.defined.tolist() == [True, True, False, True]
     assert out.task_losses.ravel().tolist() == [0, 0.5, 0, 0.5]
     assert out.values.ravel().tolist() == [0.5, 1.25, 0, 4]
@@ -507,7 +515,8 @@ def test_a_range_of_lists_leaves_the_others_alone(task: Task) -> None:
     part = buffers(batch, 1)
     parameters = np.array(task.parameters, float)
     terms = np.array([0.3]), np.array([1.0])
-    solve_counts(4, 9, *batch, wide(batch), task.kind, parameters, *terms, *part, *memory(batch))
+    memories = memory(batch, sorting=needs_order(task.kind, parameters, terms[0]))
+    solve_counts(4, 9, *batch, wide(batch.scores), task.kind, parameters, *terms, *part, *memories)
     inside = slice(batch.offsets[4], batch.offsets[9])
     np.testing.assert_array_equal(part.combination[inside], whole.combination[inside])
     np.testing.assert_array_equal(part.task_losses[4:9], whole.task_losses[4:9])

@@ -23,6 +23,7 @@ from directloss.inference.positions import (
     solve_positions,
 )
 from directloss.tasks._grades import Gains
+from tests.inference.small_cases import wide
 
 Floats = NDArray[np.float64]
 
@@ -153,11 +154,7 @@ def solve(
 def relevance(gains: Floats) -> tuple[NDArray[np.uint8], bool | None, int, Floats]:
     """Gains as the kernels take them."""
     found = Gains.of(gains, lambda values: values)
-    return found.grades, True if found.many else None, found.index_bits, found.gains
-
-
-def wide(scores: NDArray[np.floating]) -> bool | None:
-    return None if scores.itemsize == 4 else True
+    return found.grades, found.many, found.index_bits, found.gains
 
 
 def scratch(longest: int, terms: int) -> NDArray[np.uint64]:

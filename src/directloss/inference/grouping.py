@@ -14,7 +14,7 @@ from directloss.inference._kernel import Array, kernel
 from directloss.inference.memory import lent
 from directloss.inference.threads import even_parts, over_lists
 
-__all__ = ["Together", "ascending_starts", "bring_together", "put", "taken"]
+__all__ = ["Together", "ascending_starts", "bring_together", "put", "put_both", "taken"]
 
 _MOST_EMPTY = 4
 """Numbers between the lowest and the highest, for each entry, up to which counting beats sorting:

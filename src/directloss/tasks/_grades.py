@@ -27,9 +27,9 @@ class Gains:
     gains: Array
 
     @property
-    def many(self) -> bool:
-        """Whether distinct gains are too many for grades."""
-        return self.grades.size == 0 and self.gains.size > MOST_GRADES
+    def many(self) -> bool | None:
+        """True where distinct gains are too many for grades, else None, as kernels take it."""
+        return True if self.grades.size == 0 and self.gains.size > MOST_GRADES else None
 
     @property
     def labels(self) -> Array:

@@ -120,11 +120,6 @@ class FixedTable(Table):
         # The longest list may be one of a single class, which does not count.
         return last <= reach or int(_lasts(sizes, counted).max(initial=0)) <= reach
 
-    def alike(self, read: Read, sizes: ClassSizes, counted: Counted, first: int) -> bool:
-        # One table for all lists: the longest holds the others.
-        longest = np.array([int(_lasts(sizes, counted).max(initial=0))])
-        return all_alike(read[0], np.zeros(1, np.int64), first, longest)
-
     def __repr__(self) -> str:
         return _shown(self._function)
 

@@ -52,6 +52,11 @@ class Solution:
             np.empty(count, np.bool_),
         )
 
+    @property
+    def outputs(self) -> tuple[Array, Array, Array, Array]:
+        """What a kernel fills, in the order of its arguments."""
+        return self.combination, self.task_losses, self.values, self.defined
+
 
 _numbers = itertools.count()
 _tasks: weakref.WeakValueDictionary[int, Task] = weakref.WeakValueDictionary()

@@ -48,7 +48,7 @@ class _ByPosition(Task):
         relevance: Gains = lists.targets
         return (
             relevance.grades,
-            True if relevance.many else None,
+            relevance.many,
             relevance.index_bits,
             relevance.gains,
             lists.offsets,
@@ -79,10 +79,7 @@ class _ByPosition(Task):
             share_ties,
             weights,
             coefficients,
-            solution.combination,
-            solution.task_losses,
-            solution.values,
-            solution.defined,
+            *solution.outputs,
             scratch=positions.scratch_words(weights.tolist()),
             ranked=self._ranked(lists),
         )
