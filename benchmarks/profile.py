@@ -61,7 +61,7 @@ def _parts(case: Case, direction: Any, effort: Effort) -> dict[str, float]:
 
     lists = reading()
     positives = int(lists.targets.sum())
-    outputs = [np.empty(case.n, kind) for kind in (np.float64, np.uint32, np.int32)]
+    outputs = [np.empty(case.n, kind) for kind in (np.uint64, np.uint32, np.int32)]
     memory, spare = np.empty(case.n, np.uint64), np.empty(2 * case.n, np.uint64)
 
     def sort() -> None:

@@ -323,12 +323,14 @@ def look(
     begin = np.minimum(low[tops], negatives - 1) // width
     spans = np.stack([begin, np.maximum(begin, (high[bottoms - 1] - 1) // width)], axis=1)
     drops = discounts[step:-1] - discounts[step + 1 :]
-    coarse_to_fine._drop_blocks(
+    block = np.array([0, negatives, 0, positives])
+    spans = np.ascontiguousarray(spans, np.int64)
+    starts, sums, crossed = coarse_to_fine._look(
         problem.positive,
         problem.negative,
         np.append(0.0, np.cumsum(problem.positive)),
         np.append(0.0, np.cumsum(problem.negative)),
-        np.array([0, negatives, 0, positives]),
+        block,
         ranks,
         discounts,
         step,
@@ -336,9 +338,10 @@ def look(
         bool((np.diff(drops) <= 0).all()),
         height,
         width,
-        np.ascontiguousarray(spans, np.int64),
-        low,
-        high,
+        spans,
+    )
+    coarse_to_fine._keep_promising(
+        starts, spans, sums, crossed, weight, height, width, block, low, high
     )
 
 

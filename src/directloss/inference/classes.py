@@ -15,7 +15,7 @@ import math
 
 import numpy as np
 
-from directloss.inference._kernel import Array, kernel
+from directloss.inference._kernel import Array, inner, kernel
 
 __all__ = ["metric_classes", "solve_classes"]
 
@@ -118,14 +118,14 @@ def metric_classes(
         metrics[sample] /= tied
 
 
-@kernel
+@inner
 def _cost(costs: Array, target: int, c: int) -> float:
     if costs.size == 0:
         return 0.0 if c == target else 1.0
     return costs[target, c]
 
 
-@kernel
+@inner
 def _best_class(row: Array, target: int, costs: Array, weight: float) -> int:
     """Return the argmax; between equal objectives, the class that the weight's sign asks for.
 
@@ -150,7 +150,7 @@ def _best_class(row: Array, target: int, costs: Array, weight: float) -> int:
     return best
 
 
-@kernel
+@inner
 def _is_tied(row: Array, target: int, costs: Array, weight: float, best: int, c: int) -> bool:
     if row[c] != row[best]:
         return False

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from directloss.inference._kernel import Array, kernel
+from directloss.inference._kernel import Array, inner
 
 __all__ = ["narrow"]
 
@@ -33,7 +33,7 @@ _LONG_LOOK = 1 << 20
 of its own, is expected to drop the same share of them as the look before did."""
 
 
-@kernel
+@inner
 def narrow(
     positives: Array,
     negatives: Array,
@@ -72,7 +72,7 @@ def narrow(
         discounts, by_position, positives.size + negatives.size if by_position else right
     )
     while spans.shape[0] > 0:
-        _drop_blocks(
+        starts, sums, crossed = _look(
             positives,
             negatives,
             positive_sums,
@@ -86,16 +86,15 @@ def narrow(
             height,
             width,
             spans,
-            low,
-            high,
         )
+        _keep_promising(starts, spans, sums, crossed, weight, height, width, fence, low, high)
         height, width = max(height // 2, 1), max(width // 2, 1)
         before, cells = cells, _cells(fence, low, high)
         drop = 1.0 - cells / before
         spans = _worthwhile_spans(fence, height, width, low, high, cells, drop)
 
 
-@kernel
+@inner
 def _cells(fence: Array, low: Array, high: Array) -> int:
     cells = 0
     for i in range(fence[2], fence[3]):
@@ -103,7 +102,7 @@ def _cells(fence: Array, low: Array, high: Array) -> int:
     return cells
 
 
-@kernel
+@inner
 def _worthwhile_spans(
     fence: Array, height: int, width: int, low: Array, high: Array, cells: int, drop: float
 ) -> Array:
@@ -132,8 +131,8 @@ def _worthwhile_spans(
     return spans
 
 
-@kernel
-def _drop_blocks(
+@inner
+def _look(
     positives: Array,
     negatives: Array,
     score_sums: Array,
@@ -147,17 +146,23 @@ def _drop_blocks(
     height: int,
     width: int,
     spans: Array,
-    low: Array,
-    high: Array,
-) -> None:
-    """One look with blocks of height x width; spans are the first and last block of each strip."""
+) -> tuple[Array, Array, Array]:
+    """Each block's W and u, for blocks of height x width.
+
+    Args:
+        spans: of `_worthwhile_spans`.
+
+    Returns:
+        starts: int64 (strips + 1,): strip s has entries starts[s] .. starts[s + 1] - 1.
+        sums, crossed: W and u, float64.
+    """
     left, right, first, last = fence
     strips = spans.shape[0]
     starts = np.zeros(strips + 1, np.int64)
     for strip in range(strips):
         starts[strip + 1] = starts[strip] + spans[strip, 1] - spans[strip, 0] + 1
-    sums = np.empty(starts[strips], np.float64)  # W
-    crossed = np.empty(starts[strips], np.float64)  # u
+    sums = np.empty(starts[strips], np.float64)
+    crossed = np.empty(starts[strips], np.float64)
     scale = 2.0 / (positives.size * negatives.size)
     chunk = max((height + width) // 8, 1)
     if falls:
@@ -212,10 +217,10 @@ def _drop_blocks(
             sums[at] = total
             crossed[at] = max(bound, 0.0, total)
             at += 1
-    _keep_promising(starts, spans, sums, crossed, weight, height, width, fence, low, high)
+    return starts, sums, crossed
 
 
-@kernel
+@inner
 def _keep_promising(
     starts: Array,
     spans: Array,
@@ -310,7 +315,7 @@ def _keep_promising(
             return
 
 
-@kernel
+@inner
 def _weighted(
     rank_weights: Array, discounts: Array, top: int, bottom: int, n: int, by_position: int
 ) -> float:
@@ -332,7 +337,7 @@ def _weighted(
     return (a + b) + (c + d)
 
 
-@kernel
+@inner
 def _power_of_two(least: float) -> int:
     size = 1
     while size < least:
@@ -340,7 +345,7 @@ def _power_of_two(least: float) -> int:
     return size
 
 
-@kernel
+@inner
 def _never_grows(discounts: Array, first: int, last: int) -> bool:
     """Whether the drops D(q) - D(q + 1), q = first .. last - 1, never grow, to the last bit."""
     for q in range(first + 1, last):
@@ -349,7 +354,7 @@ def _never_grows(discounts: Array, first: int, last: int) -> bool:
     return True
 
 
-@kernel
+@inner
 def _extremes(discounts: Array, chunk: int) -> tuple[Array, Array]:
     """Least and largest drop D(q) - D(q + 1) in chunks of q."""
     drops = discounts.size - 1

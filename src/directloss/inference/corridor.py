@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from directloss.inference._kernel import Array, kernel
+from directloss.inference._kernel import Array, inner
 
 __all__ = ["bounds", "corridor", "running_sums"]
 
@@ -32,7 +32,7 @@ _ROUNDS = 3
 """Steps of a single row towards its crossing; each is valid, further ones gain little."""
 
 
-@kernel
+@inner
 def _crossing(
     negatives: Array, start: int, stop: int, guess: int, threshold: float, strict: bool
 ) -> int:
@@ -55,7 +55,7 @@ def _crossing(
     return start
 
 
-@kernel
+@inner
 def bounds(
     positives: Array,
     negatives: Array,
@@ -172,7 +172,7 @@ def bounds(
         high[i] = max(high[i], high[i - 1])
 
 
-@kernel
+@inner
 def running_sums(values: Array, center: float) -> Array:
     """Sums of the first 0, 1, ... values, measured from `center`, the middle positive's score.
 
@@ -185,7 +185,7 @@ def running_sums(values: Array, center: float) -> Array:
     return sums
 
 
-@kernel
+@inner
 def corridor(
     positives: Array,
     negatives: Array,

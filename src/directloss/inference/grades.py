@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from directloss.inference._kernel import Array, kernel
+from directloss.inference._kernel import Array, inner, kernel
 
 __all__ = ["MOST_GRADES", "MOST_ITEMS", "find_grades", "find_values"]
 
@@ -75,7 +75,7 @@ def find_grades(relevances: Array, values: Array, grades: Array) -> None:
                 places[k] += block[k] > bound
 
 
-@kernel
+@inner
 def _as_type(value: float, like: Array) -> float:
     """A value in the type of an array."""
     one = np.empty(1, like.dtype)

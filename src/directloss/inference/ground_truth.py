@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from directloss.inference._kernel import Array, kernel
+from directloss.inference._kernel import Array, inner, kernel
 
 __all__ = ["MOST_CELLS", "grows", "least_loss"]
 
@@ -13,7 +13,7 @@ MOST_CELLS = 200_000_000
 bytes, and some seconds."""
 
 
-@kernel
+@inner
 def least_loss(
     positives: Array,
     negatives: Array,
@@ -67,7 +67,7 @@ def grows(discounts: Array, first: int, last: int) -> bool:
     return False
 
 
-@kernel
+@inner
 def _programme(
     positives: Array,
     negatives: Array,

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from directloss.inference._kernel import Array, kernel
+from directloss.inference._kernel import Array, inner, kernel
 
 __all__ = ["all_alike", "pooled"]
 
@@ -38,7 +38,7 @@ def all_alike(values: Array, offsets: Array, first: int, lasts: Array) -> bool:
     return True
 
 
-@kernel
+@inner
 def pooled(
     positives: Array,
     negatives: Array,

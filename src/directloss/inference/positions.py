@@ -34,7 +34,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from directloss.inference._kernel import Array, kernel
+from directloss.inference._kernel import Array, inner, kernel
 from directloss.inference.runs import (
     Runs,
     by_gain,
@@ -224,7 +224,7 @@ def solve_positions(
             values[index, t] *= largest / scale
 
 
-@kernel
+@inner
 def _write_two(
     runs: Runs,
     discounts: Array,
@@ -401,7 +401,7 @@ def metric_positions(
         metrics[index] = (gain - base) / scale
 
 
-@kernel
+@inner
 def _sort(
     index: int,
     first: int,
@@ -476,7 +476,7 @@ def _sort(
     return runs, discounts, shared, base, scale, rest
 
 
-@kernel
+@inner
 def _discounts(discount: Array, most: int, decay: float, discounts: Array) -> None:
     """Write D by place, 0 from place `most` on."""
     n = discounts.size
@@ -496,7 +496,7 @@ def _discounts(discount: Array, most: int, decay: float, discounts: Array) -> No
             discounts[place] *= before * within[place - begin]
 
 
-@kernel
+@inner
 def _normalisation(runs: Runs, discounts: Array, cutoff: int, divisor: int) -> tuple[float, float]:
     """Return B and Z of a list; Z = 0 where the metric is undefined.
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from directloss.inference._kernel import Array, inlined, kernel, summation
+from directloss.inference._kernel import Array, inlined, inner, kernel, summation
 from directloss.inference.coarse_to_fine import narrow
 from directloss.inference.corridor import bounds, corridor, running_sums
 from directloss.inference.ground_truth import least_loss
@@ -135,7 +135,7 @@ def solve_rankings(
             wide,
             keys[begin - offsets[first] : end - offsets[first]],
             positive_count,
-            class_scores,
+            scratch[:size],
             items,
             predicted[:size],
             rest[row:],
@@ -245,7 +245,7 @@ def solve_rankings(
                 found[0] = True
 
 
-@kernel
+@inner
 def _any_tie(positives: Array, negatives: Array, negatives_above: Array) -> bool:
     """Whether a positive ties with a negative: then with the last one above it, as ties count."""
     found = False
@@ -266,7 +266,7 @@ def _metric(
     return metric
 
 
-@kernel
+@inner
 def _write_terms(
     scores: Array,
     items: Array,
@@ -340,7 +340,7 @@ def _weighted_sums(
     return sum_a, sum_b
 
 
-@kernel
+@inner
 def _certainly_above(
     positives: Array, negatives: Array, fences: Array, negatives_above: Array
 ) -> None:
@@ -353,7 +353,7 @@ def _certainly_above(
             negatives_above[i] = j
 
 
-@kernel
+@inner
 def _halve_ties(
     positives: Array, negatives: Array, fence: Array, above: Array, below: Array
 ) -> None:
@@ -381,7 +381,7 @@ def _halve_ties(
             below[k] += np.uint32(i - first_positive)
 
 
-@kernel
+@inner
 def _fence(positives: Array, negatives: Array) -> Array:
     """Split the list at its infinite scores, which become 0.
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from directloss.inference._kernel import Array, kernel
+from directloss.inference._kernel import Array, inner
 from directloss.inference.grades import MOST_GRADES
 from directloss.inference.sorting import INDEX, ranked, score_bits, sorted32
 
@@ -36,7 +36,7 @@ class Runs(NamedTuple):
     """int64 (R + 1,): run r is the entries bounds[r] to bounds[r + 1], at least one."""
 
 
-@kernel
+@inner
 def grade_sizes(grades: Array, sizes: Array) -> None:
     """Number of items of each grade.
 
@@ -55,7 +55,7 @@ def grade_sizes(grades: Array, sizes: Array) -> None:
     sizes[0] = rest
 
 
-@kernel
+@inner
 def by_grade(
     scores: Array,
     wide: bool | None,
@@ -130,7 +130,7 @@ def by_grade(
     return _without_empty(items, ordered, gains, sizes)
 
 
-@kernel
+@inner
 def _settle(
     score: float,
     head: int,
@@ -155,7 +155,7 @@ def _settle(
         _share(head, stop, discounts, shared)
 
 
-@kernel
+@inner
 def _share(head: int, stop: int, discounts: Array, shared: Array) -> None:
     total = 0.0
     for place in range(head, stop):
@@ -163,7 +163,7 @@ def _share(head: int, stop: int, discounts: Array, shared: Array) -> None:
     shared[head:stop] = total / (stop - head)
 
 
-@kernel
+@inner
 def _without_empty(items: Array, ordered: Array, gains: Array, sizes: Array) -> Runs:
     bounds, run_gains = np.zeros(sizes.size + 1, np.int64), np.empty(sizes.size)
     filled = 0
@@ -175,7 +175,7 @@ def _without_empty(items: Array, ordered: Array, gains: Array, sizes: Array) -> 
     return Runs(items, ordered, run_gains[:filled], bounds[: filled + 1])
 
 
-@kernel
+@inner
 def by_gain(
     scores: Array, gains: Array, keys: Array, discounts: Array, shared: Array, places: Array
 ) -> Runs:
@@ -213,7 +213,7 @@ def by_gain(
     return Runs(by_score[order], ordered, ordered_gains[starts], bounds)
 
 
-@kernel
+@inner
 def _descending(keys: Array) -> tuple[Array, Array]:
     """Return the keys in descending order, as float64, and their indices; stable."""
     n = keys.size
@@ -224,7 +224,7 @@ def _descending(keys: Array) -> tuple[Array, Array]:
     return sorted_keys, order
 
 
-@kernel
+@inner
 def places_after(runs: Runs, shift: float, places: Array, scratch: Array) -> None:
     """The place of each entry by descending score - shift * gain.
 
@@ -250,7 +250,7 @@ def places_after(runs: Runs, shift: float, places: Array, scratch: Array) -> Non
         places[ranking[place]] = place
 
 
-@kernel
+@inner
 def merged_places(runs: Runs, shift: float, places: Array, scratch: Array) -> None:
     """`places_after`, for few runs."""
     n, bounds = runs.items.size, runs.bounds
@@ -267,7 +267,7 @@ def merged_places(runs: Runs, shift: float, places: Array, scratch: Array) -> No
     _merge(shifted, bounds, shift > 0.0, ranking, spare, places)
 
 
-@kernel
+@inner
 def _shifted(runs: Runs, shift: float, scratch: Array) -> Array:
     """score - shift * gain of each entry, float64, in the first n words of `scratch`."""
     shifted = scratch[: runs.items.size].view(np.float64)
@@ -278,7 +278,7 @@ def _shifted(runs: Runs, shift: float, scratch: Array) -> Array:
     return shifted
 
 
-@kernel
+@inner
 def _merge(
     keys: Array, bounds: Array, lower_first: bool, merged: Array, spare: Array, places: Array
 ) -> None:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from directloss.inference._kernel import Array, inlined, kernel
+from directloss.inference._kernel import Array, inlined, inner, kernel
 
 __all__ = ["all_convex", "convex_up_to", "separable", "turn"]
 
@@ -70,7 +70,7 @@ def all_convex(discounts: Array, offsets: Array, first: int, lasts: Array, sign:
     return True
 
 
-@kernel
+@inner
 def separable(
     positives: Array,
     negatives: Array,
@@ -129,7 +129,11 @@ def separable(
                 count -= 1
                 start = min(start, runs[count, 0])
             if count == runs.shape[0]:
-                runs = np.concatenate((runs, np.empty_like(runs)))
+                longer = np.empty((2 * count, 3), np.uint64)
+                for run in range(count):
+                    for k in range(3):
+                        longer[run, k] = runs[run, k]
+                runs = longer
             runs[count, 0], runs[count, 1], runs[count, 2] = start, j, i + one
             count += 1
         positives_above[j:last] = most
@@ -150,7 +154,7 @@ def separable(
         turn(positives_above, negatives_above)
 
 
-@kernel
+@inner
 def turn(counts: Array, turned: Array) -> None:
     """A ranking said by one class, said by the other.
 
@@ -173,7 +177,7 @@ def turn(counts: Array, turned: Array) -> None:
         turned[i] = most
 
 
-@kernel
+@inner
 def _first_gain(
     score: float,
     negatives: Array,
@@ -201,7 +205,7 @@ def _first_gain(
     return high
 
 
-@kernel
+@inner
 def _divide_and_conquer(
     positives: Array,
     negatives: Array,
@@ -233,41 +237,34 @@ def _divide_and_conquer(
                 for j in range(np.uint64(begin), np.uint64(end)):
                     positives_above[j] = fewest
                 break
-            if (end - begin) * (largest - fewest) <= _FEW:
-                for j in range(np.uint64(begin), np.uint64(end)):
-                    positives_above[j] = _best_count(
-                        positives,
-                        negatives[j],
-                        rank_weights,
-                        discounts,
-                        np.uint64(j),
-                        stride,
-                        scale,
-                        weight,
-                        np.uint64(min(max(fewest, positives_above[j]), largest)),
-                        np.uint64(largest),
-                    )
+            # One place that asks for a best count, so that it is compiled once: for each negative
+            # where there are few pairs, for the one in the middle otherwise.
+            few = (end - begin) * (largest - fewest) <= _FEW
+            middle = (begin + end) // 2
+            some = (begin, end) if few else (middle, middle + 1)
+            best = np.uint64(0)
+            for j in range(np.uint64(some[0]), np.uint64(some[1])):
+                best = _best_count(
+                    positives,
+                    negatives[j],
+                    rank_weights,
+                    discounts,
+                    np.uint64(j),
+                    stride,
+                    scale,
+                    weight,
+                    np.uint64(min(max(fewest, positives_above[j]), largest)),
+                    np.uint64(largest),
+                )
+                positives_above[j] = best
+            if few:
                 break
-            middle = np.uint64((begin + end) // 2)
-            best = _best_count(
-                positives,
-                negatives[middle],
-                rank_weights,
-                discounts,
-                middle,
-                stride,
-                scale,
-                weight,
-                np.uint64(min(max(fewest, positives_above[middle]), largest)),
-                np.uint64(largest),
-            )
-            positives_above[middle] = best
-            stack[depth, 0] = middle + np.uint64(1)
+            stack[depth, 0] = middle + 1
             stack[depth, 1] = end
             stack[depth, 2] = best
             stack[depth, 3] = largest
             depth += 1
-            end, largest = np.int64(middle), np.int64(best)
+            end, largest = middle, np.int64(best)
 
 
 @inlined

@@ -18,7 +18,7 @@ from time import thread_time
 
 import numpy as np
 
-from directloss.inference._kernel import Array, inlined, kernel
+from directloss.inference._kernel import Array, inlined, inner, kernel
 
 __all__ = [
     "INDEX",
@@ -52,7 +52,7 @@ _SIGN32 = np.uint32(1 << 31)
 _SIGN64 = np.uint64(1 << 63)
 
 
-@kernel
+@inner
 def ranked(scores: Array, labels: Array, sorted_scores: Array, order: Array) -> None:
     """Rank one list: highest score first; among equal scores label 0 before 1, then by index.
 
@@ -162,14 +162,14 @@ def _pack(
             list_keys[i] = _packed(list_bits[i], list_labels[i], i, index_bits)
 
 
-@kernel
+@inner
 def ranked_classes(
     scores: Array,
     labels: Array,
     wide: bool | None,
     presorted: Array,
     positive_count: int | np.int64,
-    class_scores: Array,
+    words: Array,
     items: Array,
     above: Array,
     spare: Array,
@@ -181,13 +181,14 @@ def ranked_classes(
         wide: None for float32, any other for float64: what is compiled is for one of the two.
         presorted: this list's keys from `sorted_keys`, or none.
         positive_count: number of labels 1.
-        class_scores: out, float64 (n,): each class in ranked order.
+        words: out, uint64 (n,): the bits of a float64 each, the scores of each class in ranked
+            order.
         items: out, uint32 (n,): their indices.
         above: out, int32 (n,): for each positive the negatives above it, tied ones included; for
             each negative the positives above it, tied ones not.
         spare: scratch, uint64 (2 n,); not used where the keys are presorted.
     """
-    size = scores.size
+    size, class_scores = scores.size, words.view(np.float64)
     first, second = spare[:size], spare[size : 2 * size]
     p, one = np.uint64(0), np.uint64(1)
     first_negative = np.uint64(positive_count)
@@ -197,15 +198,14 @@ def ranked_classes(
         keys = presorted
         if keys.size == 0:
             keys = sorted32(scores.view(np.uint32), labels, ONE_BIT, first, second)
-        packed = class_scores.view(np.uint64)
         for rank in range(np.uint64(keys.size)):
             key = keys[rank]
             label = (key >> np.uint64(ONE_BIT)) & one
             at = p if label else first_negative + (rank - p)
-            packed[at] = key
+            words[at] = key
             above[at] = rank
             p += label
-        _unpack(packed, class_scores, items)
+        _unpack(words, class_scores, items)
     else:
         order = np.empty(size, np.uint32)
         keys = _sorted64(scores.view(np.uint64), labels, order, first, second)
@@ -224,11 +224,11 @@ def ranked_classes(
             class_above[place] -= place
 
 
-@kernel
+@inner
 def _unpack(packed: Array, scores: Array, items: Array) -> None:
     """Scores and indices of packed keys, float64 and uint32; the scores in the keys' own memory."""
-    bits = np.empty(_BLOCK, np.uint32)
-    narrow = bits.view(np.float32)
+    narrow = np.empty(_BLOCK, np.float32)
+    bits = narrow.view(np.uint32)
     for begin in range(0, packed.size, _BLOCK):
         end = min(begin + _BLOCK, packed.size)
         keys, indices, wide = packed[begin:end], items[begin:end], scores[begin:end]
@@ -259,7 +259,7 @@ def _key64(bits: np.uint64) -> np.uint64:
     return np.uint64(bits ^ np.uint64(0x7FFFFFFFFFFFFFFF))
 
 
-@kernel
+@inner
 def _starts(counts: Array) -> None:
     """Numbers of items of each digit value, in place, to where the first of them goes."""
     for digit in range(counts.shape[0]):
@@ -302,7 +302,7 @@ def sorted32(bits: Array, labels: Array, index_bits: int, keys: Array, spare: Ar
     return spare
 
 
-@kernel
+@inner
 def _sorted32_short(
     bits: Array, labels: Array, index_bits: int, keys: Array, spare: Array
 ) -> Array:
@@ -315,11 +315,10 @@ def _sorted32_short(
         for k in range(5):
             counts[k, (key >> np.uint64(31 + 7 * k)) & digit] += 1
     _starts(counts)
-    _distribute(spare, keys, counts[0], np.uint64(31), digit)
-    _distribute(keys, spare, counts[1], np.uint64(38), digit)
-    _distribute(spare, keys, counts[2], np.uint64(45), digit)
-    _distribute(keys, spare, counts[3], np.uint64(52), digit)
-    _distribute(spare, keys, counts[4], np.uint64(59), digit)
+    source, target = spare, keys
+    for k in range(5):
+        _distribute(source, target, counts[k], np.uint64(31 + 7 * k), digit)
+        source, target = target, source
     return keys
 
 
@@ -335,7 +334,7 @@ def _packed(bits: np.uint32, label: np.uint8, i: int, index_bits: int) -> np.uin
     return key | (np.uint64(label) << np.uint64(index_bits)) | np.uint64(i)
 
 
-@kernel
+@inner
 def _distribute(
     source: Array, target: Array, place: Array, shift: np.uint64, digit: np.uint64
 ) -> None:
@@ -348,7 +347,7 @@ def _distribute(
         target[at] = key
 
 
-@kernel
+@inner
 def _sorted64(bits: Array, labels: Array, order: Array, keys: Array, spare: Array) -> Array:
     """Keys in ranked order, in one of the two scratch arrays; writes `order`."""
     n = bits.size
@@ -380,7 +379,7 @@ def _sorted64(bits: Array, labels: Array, order: Array, keys: Array, spare: Arra
     return keys
 
 
-@kernel
+@inner
 def _distribute_pairs(
     keys: Array, items: Array, to_keys: Array, to_items: Array, place: Array, shift: np.uint64
 ) -> None:

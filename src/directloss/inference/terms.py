@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from directloss.inference._kernel import Array, kernel
+from directloss.inference._kernel import Array, inner
 
 __all__ = ["used_first"]
 
 
-@kernel
+@inner
 def used_first(coefficients: Array) -> Array:
     """The terms, int64 (T,): those with a coefficient, then the others, each in order.
 

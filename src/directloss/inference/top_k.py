@@ -19,7 +19,7 @@ import math
 
 import numpy as np
 
-from directloss.inference._kernel import Array, kernel
+from directloss.inference._kernel import Array, inner, kernel
 
 __all__ = ["metric_top_k", "solve_top_k"]
 
@@ -108,7 +108,7 @@ def metric_top_k(
         metrics[sample] = y[targets[sample]]
 
 
-@kernel
+@inner
 def _largest(row: Array, without: int, largest: Array) -> float:
     """Fill `largest` with the largest scores, descending, and return its last, the k-th largest.
 
@@ -127,7 +127,7 @@ def _largest(row: Array, without: int, largest: Array) -> float:
     return largest[k - 1]
 
 
-@kernel
+@inner
 def _add_largest(
     row: Array, without: int, scratch: Array, share_ties: bool, factor: float, total: Array
 ) -> float:
@@ -161,6 +161,6 @@ def _add_largest(
     return value
 
 
-@kernel
+@inner
 def _finite(score: float) -> float:
     return score if math.isfinite(score) else 0.0

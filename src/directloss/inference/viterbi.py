@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from directloss.inference._kernel import Array, kernel
+from directloss.inference._kernel import Array, inner, kernel
 
 __all__ = ["solve_chain"]
 
@@ -129,7 +129,7 @@ def solve_chain(
                 values[w, s] = score / positions
 
 
-@kernel
+@inner
 def _best_step(
     before: Array, matrix: Array, k: int, weight: float
 ) -> tuple[tuple[float, float, float], int]:
@@ -142,7 +142,7 @@ def _best_step(
     return best, origin
 
 
-@kernel
+@inner
 def _key(score: float, cost: float, weight: float) -> tuple[float, float, float]:
     """What a score and a cost add to the three criteria."""
     if np.isinf(score):
@@ -154,14 +154,14 @@ def _key(score: float, cost: float, weight: float) -> tuple[float, float, float]
     return infinite, score + weight * cost, cost if weight >= 0 else -cost
 
 
-@kernel
+@inner
 def _sum(
     a: tuple[float, float, float], b: tuple[float, float, float]
 ) -> tuple[float, float, float]:
     return a[0] + b[0], a[1] + b[1], a[2] + b[2]
 
 
-@kernel
+@inner
 def _exceeds(a: tuple[float, float, float], b: tuple[float, float, float]) -> bool:
     """Whether a comes strictly before b in lexicographic order."""
     if a[0] != b[0]:
@@ -171,6 +171,6 @@ def _exceeds(a: tuple[float, float, float], b: tuple[float, float, float]) -> bo
     return a[2] > b[2]
 
 
-@kernel
+@inner
 def _finite(score: float) -> float:
     return score if np.isfinite(score) else 0.0

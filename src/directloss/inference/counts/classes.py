@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from directloss.inference._kernel import Array, kernel
+from directloss.inference._kernel import Array, inner
 from directloss.inference.sorting import LABEL, ONE_BIT, ranked, score_bits, sorted32
 
 
@@ -32,7 +32,7 @@ class ClassScores(NamedTuple):
     """Size less the number of scores -inf."""
 
 
-@kernel
+@inner
 def class_scores(descending: Array) -> ClassScores:
     """Complete the sorted scores of one class."""
     size = descending.size
@@ -50,7 +50,7 @@ def class_scores(descending: Array) -> ClassScores:
     return ClassScores(descending, sums, fewest, most)
 
 
-@kernel
+@inner
 def sort_classes(
     scores: Array, labels: Array, wide: bool | None, presorted: Array, P: int, scratch: Array
 ) -> tuple[ClassScores, ClassScores]:
@@ -89,7 +89,7 @@ def sort_classes(
     return class_scores(positives[:P]), class_scores(negatives[: n - P])
 
 
-@kernel
+@inner
 def threshold(items: ClassScores, count: int) -> tuple[float, float]:
     """The score of the last of the `count` highest items, and the share of its equals."""
     if count == 0:
@@ -103,7 +103,7 @@ def threshold(items: ClassScores, count: int) -> tuple[float, float]:
     return score, (count - first) / (last - first)
 
 
-@kernel
+@inner
 def count_positives(labels: Array) -> int:
     count = 0
     for label in labels:
@@ -112,7 +112,7 @@ def count_positives(labels: Array) -> int:
     return count
 
 
-@kernel
+@inner
 def count_above(scores: Array, labels: Array, positive: float, negative: float) -> tuple[int, int]:
     """tp and fp where positives above `positive` and negatives above `negative` are predicted."""
     tp, fp = 0, 0
@@ -123,7 +123,7 @@ def count_above(scores: Array, labels: Array, positive: float, negative: float) 
     return tp, fp - tp
 
 
-@kernel
+@inner
 def combine(
     scores: Array,
     labels: Array,

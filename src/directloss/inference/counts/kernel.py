@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from directloss.inference._kernel import Array, kernel
+from directloss.inference._kernel import Array, inner, kernel
 from directloss.inference.counts.classes import (
     ClassScores,
     class_scores,
@@ -31,7 +31,7 @@ from directloss.inference.counts.walk import (
 )
 
 
-@kernel
+@inner
 def _above_zero(items: ClassScores) -> int:
     count = 0
     while count < items.scores.size and items.scores[count] > 0.0:
@@ -39,7 +39,7 @@ def _above_zero(items: ClassScores) -> int:
     return count
 
 
-@kernel
+@inner
 def _without_positives(negatives: ClassScores, weight: float) -> int:
     """Best fp for TVERSKY where P = 0: Delta is 1 as soon as anything is predicted."""
     if negatives.most == 0:
@@ -49,7 +49,7 @@ def _without_positives(negatives: ClassScores, weight: float) -> int:
     return some if negatives.fewest > 0 or gain > 0.0 else 0
 
 
-@kernel
+@inner
 def _best_counts(
     positives: ClassScores, negatives: ClassScores, kind: int, parameters: Array, weight: float
 ) -> tuple[int, int]:
@@ -69,7 +69,7 @@ def _best_counts(
     return divide_and_conquer(positives, negatives, kind, parameters, weight, False)
 
 
-@kernel
+@inner
 def _ground_truth(
     positives: ClassScores, negatives: ClassScores, parameters: Array
 ) -> tuple[int, int]:
@@ -81,7 +81,7 @@ def _ground_truth(
     return tp, 0 if parameters[0] > 0.0 else _above_zero(negatives)
 
 
-@kernel
+@inner
 def _separate_thresholds(kind: int, weight: float, P: int, N: int) -> tuple[float, float]:
     """The thresholds of negatives and positives where every item is decided by itself."""
     if kind == BALANCED_ERROR and P > 0 and N > 0:
@@ -101,12 +101,12 @@ def needs_order(kind: int, parameters: Array, weights: Array) -> bool:
     return False
 
 
-@kernel
+@inner
 def _additive(kind: int) -> bool:
     return kind == ERROR_RATE or kind == BALANCED_ERROR
 
 
-@kernel
+@inner
 def _several_ideals(kind: int, parameters: Array) -> bool:
     """Whether several configurations have the least Delta."""
     return kind == TVERSKY and (parameters[0] == 0.0 or parameters[1] == 0.0)

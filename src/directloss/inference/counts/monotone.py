@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from directloss.inference._kernel import Array, kernel
+from directloss.inference._kernel import Array, inner
 from directloss.inference.counts.classes import ClassScores
 from directloss.inference.counts.walk import objective
 
 
-@kernel
+@inner
 def divide_and_conquer(
     positives: ClassScores,
     negatives: ClassScores,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from directloss.inference._kernel import Array, kernel
+from directloss.inference._kernel import Array, inner
 from directloss.inference.counts.classes import ClassScores
 
 
-@kernel
+@inner
 def scan(
     positives: ClassScores, negatives: ClassScores, table: Array, weight: float
 ) -> tuple[int, int]:
@@ -31,13 +31,13 @@ def scan(
     return best_tp, best_fp
 
 
-@kernel
+@inner
 def _infinities(items: ClassScores, count: int) -> int:
     """Sum of the signs of the infinite scores among the `count` highest."""
     return min(count, items.fewest) - max(0, count - items.most)
 
 
-@kernel
+@inner
 def least_loss(positives: ClassScores, negatives: ClassScores, table: Array) -> tuple[int, int]:
     """The ground truth: least Delta first, then largest F, in which infinite scores come first."""
     P, N = positives.scores.size, negatives.scores.size

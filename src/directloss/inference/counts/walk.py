@@ -15,12 +15,12 @@ from math import sqrt
 
 import numpy as np
 
-from directloss.inference._kernel import Array, kernel
+from directloss.inference._kernel import Array, inner
 from directloss.inference.counts.classes import ClassScores
 from directloss.inference.counts.metrics import MATTHEWS, TVERSKY, task_loss
 
 
-@kernel
+@inner
 def objective(
     positives: ClassScores,
     negatives: ClassScores,
@@ -36,7 +36,7 @@ def objective(
     return score + weight * task_loss(kind, parameters, tp, fp, P, N)
 
 
-@kernel
+@inner
 def _harm(kind: int, parameters: Array, tp: int, fp: int, P: int, N: int) -> float:
     """Delta(tp, fp) - Delta(tp, fp - 1) for TVERSKY and GMEAN."""
     if tp == 0:
@@ -50,7 +50,7 @@ def _harm(kind: int, parameters: Array, tp: int, fp: int, P: int, N: int) -> flo
     return sqrt(tp / P) / (N * specificities)
 
 
-@kernel
+@inner
 def _help(parameters: Array, tp: int, fp: int, P: int) -> float:
     """Delta(tp - 1, fp) - Delta(tp, fp) for TVERSKY."""
     alpha: float = parameters[0]
@@ -62,7 +62,7 @@ def _help(parameters: Array, tp: int, fp: int, P: int) -> float:
     return misses / ((slope * (tp - 1) + misses) * (slope * tp + misses))
 
 
-@kernel
+@inner
 def walk_false_positives(
     positives: ClassScores, negatives: ClassScores, kind: int, parameters: Array, weight: float
 ) -> tuple[int, int]:
@@ -89,7 +89,7 @@ def walk_false_positives(
     return best_tp, best_fp
 
 
-@kernel
+@inner
 def walk_true_positives(
     positives: ClassScores, negatives: ClassScores, parameters: Array, weight: float
 ) -> tuple[int, int]:
@@ -116,7 +116,7 @@ def walk_true_positives(
     return best_tp, best_fp
 
 
-@kernel
+@inner
 def walk_exchanges(
     positives: ClassScores, negatives: ClassScores, parameters: Array, weight: float
 ) -> tuple[int, int]:
