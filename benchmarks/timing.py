@@ -16,9 +16,6 @@ Step = Callable[[], object]
 WARM, WARM_CALLS = 0.01, 20
 """Seconds and calls after which a step counts as warm."""
 
-LONG = 1.0
-"""Seconds beside which a warm-up no longer counts."""
-
 
 @dataclass(frozen=True, slots=True)
 class Effort:
@@ -101,13 +98,11 @@ def interleave(steps: Mapping[str, Step], reference: Step, effort: Effort) -> di
 
 
 def _warm(step: Step) -> float:
-    """Seconds a call, after what only the first one pays; a long first call is not repeated.
+    """Seconds a call, after what only the first one pays, such as a compiler.
 
     Of some calls the fastest: a repetition sized by a slow one would be shorter than it should.
     """
-    first = time_calls(step, 1)
-    if first > LONG:
-        return first
+    step()
     tried = [time_calls(step, 1)]
     while sum(tried) < WARM and len(tried) < WARM_CALLS:
         tried.append(time_calls(step, 1))

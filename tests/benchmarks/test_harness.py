@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import directloss as dl
-from benchmarks import bare, batches, machine, profile, startup, tables
+from benchmarks import bare, batches, machine, profile, startup, tables, timing
 from benchmarks.__main__ import main
 from benchmarks.case import Case
 from benchmarks.growth import exponent
@@ -50,6 +50,22 @@ def test_every_loss_of_a_task_has_a_finite_gradient(name: str) -> None:
     losses()[name](drawn.scores, drawn, case).backward()
     assert drawn.scores.grad is not None
     assert torch.isfinite(drawn.scores.grad).all()
+
+
+def test_a_step_that_compiles_at_first_is_repeated_as_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A repetition of single calls would be slower than one of many."""
+    now, calls = 0.0, 0
+
+    def step() -> None:
+        nonlocal now, calls
+        now += 5.0 if calls == 0 else 1e-4
+        calls += 1
+
+    monkeypatch.setattr(timing, "perf_counter", lambda: now)
+    effort = Effort(seconds=0.0, fewest=1, most=1, sample=0.1)
+    samples = interleave({"step": step}, lambda: None, effort)["step"]
+    assert samples.seconds() == pytest.approx(1e-4)
+    assert calls > 1000
 
 
 def test_a_case_draws_what_it_says() -> None:

@@ -129,7 +129,7 @@ def separable(
                 count -= 1
                 start = min(start, runs[count, 0])
             if count == runs.shape[0]:
-                longer = np.empty((2 * count, 3), np.uint64)
+                longer = np.empty((2 * count, 3), np.uint64)  # np.concatenate compiles to far more
                 for run in range(count):
                     for k in range(3):
                         longer[run, k] = runs[run, k]
