@@ -319,7 +319,7 @@ def _sorted32_short(
     for k in range(5):
         _distribute(source, target, counts[k], np.uint64(31 + 7 * k), digit)
         source, target = target, source
-    return keys
+    return source
 
 
 @inlined
