@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from pathlib import Path
 from pickle import UnpicklingError
@@ -10,6 +11,8 @@ from typing import Any
 from numba.core.caching import FunctionCache
 
 __all__ = ["keep_on_disk"]
+
+_log = logging.getLogger("directloss")
 
 
 def _package_stamp() -> tuple[tuple[str, int, int], ...]:
@@ -31,6 +34,9 @@ class _Cache(FunctionCache):
     others after an update.
     """
 
+    said = False
+    """Whether this process has told why it cannot keep its code."""
+
     def __init__(self, function: Any) -> None:
         super().__init__(function)  # type: ignore[no-untyped-call]
         self._cache_file._source_stamp = _STAMP
@@ -44,7 +50,10 @@ class _Cache(FunctionCache):
     def save_overload(self, signature: Any, compiled: Any) -> None:
         try:
             super().save_overload(signature, compiled)  # type: ignore[no-untyped-call]
-        except _UNREADABLE:  # or cannot be written: the disk is full, the folder gone
+        except _UNREADABLE as error:  # or cannot be written: the disk is full, the folder gone
+            if not _Cache.said:
+                _Cache.said = True
+                _log.warning("directloss cannot keep compiled code: %s", error)
             # An index that names what is not there could find an older file of that name.
             with suppress(OSError):
                 Path(self._cache_file._index_path).unlink()
