@@ -8,23 +8,22 @@ fake that knows the shapes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from directloss.errors import DirectLossError, RankError, UndefinedMetricError
+from directloss._arguments import step as checked_step
+from directloss._world import World
+from directloss.errors import ArgumentError, UndefinedMetricError
 from directloss.inference._kernel import Array
 from directloss.inference.checks import silence_infinite
 from directloss.lists import Lists, read_lists
 from directloss.tasks.base import Task, task_by_number
 
 __all__ = [
-    "gathered",
     "solve",
     "spread_sums",
     "step",
@@ -34,8 +33,6 @@ __all__ = [
 ]
 
 Terms = Sequence[tuple[float | Tensor, float | Tensor]]
-
-_gathered: ContextVar[bool] = ContextVar("gathered", default=False)
 
 
 def solve(
@@ -106,10 +103,16 @@ def step(
     groups: Tensor | None,
     ignore_index: int | None,
     scale: float,
+    *,
+    together: bool,
 ) -> Tensor:
-    """`stored` unless it is NaN; then scale * the pooled spread of the scores, NaN if that is 0."""
+    """`stored` unless it is NaN; then scale * the pooled spread of the scores, NaN if that is 0.
+
+    Args:
+        together: whether the scores of all processes are pooled, each of which has to come.
+    """
     function = _step_operator if traced() else _step
-    result: Tensor = function(stored, scores, targets, mask, groups, ignore_index, scale)
+    result: Tensor = function(stored, scores, targets, mask, groups, ignore_index, scale, together)
     return result
 
 
@@ -202,46 +205,41 @@ def _step(
     groups: Tensor | None,
     ignore_index: int | None,
     scale: float,
+    together: bool,
 ) -> Tensor:
-    if not math.isnan(float(stored)):
+    value = float(stored)
+    if not math.isnan(value):
+        checked_step("step", value)
         return stored.clone()
-    squares, count = _pooled(
-        lambda: spread_sums(scores, targets, mask, groups, ignore_index), scores.device
+    spread = _pooled(
+        lambda: spread_sums(scores, targets, mask, groups, ignore_index),
+        World(scores.device) if together else None,
     )
-    spread = math.sqrt(squares / count) if count else 0.0
-    return torch.full_like(stored, scale * spread if spread > 0.0 else math.nan)
-
-
-def _pooled(sums: Callable[[], tuple[float, int]], device: torch.device) -> tuple[float, int]:
-    """The sums of all processes; if those of one fail, all raise, where they would wait forever."""
-    several = torch.distributed.is_available() and torch.distributed.is_initialized()
-    if _gathered.get() or not several:
-        return sums()
-    rank, size = torch.distributed.get_rank(), torch.distributed.get_world_size()
-    shared = torch.zeros(2 + size, dtype=torch.float64, device=device)
-    error: DirectLossError | None = None
     try:
-        shared[0], shared[1] = sums()
-    except DirectLossError as raised:
-        error = raised
-        shared[2 + rank] = 1
-    torch.distributed.all_reduce(shared)
-    failed = shared[2:].nonzero().flatten().tolist()
-    if error is not None:
-        raise error
-    if failed:
-        raise RankError(failed, size, "could not read its scores: see the error that it raised")
-    return float(shared[0]), int(shared[1])
+        value = checked_step("step", scale * spread)
+    except ArgumentError:  # no spread at all, or one that no step fits to
+        value = math.nan
+    return torch.full_like(stored, value)
 
 
-@contextmanager
-def gathered() -> Iterator[None]:
-    """While on: the scores at hand are those of all processes, and nothing is left to pool."""
-    token = _gathered.set(True)
-    try:
-        yield
-    finally:
-        _gathered.reset(token)
+def _pooled(sums: Callable[[], tuple[float, int]], world: World | None) -> float:
+    """The spread, of the scores of all processes of a world.
+
+    Raises:
+        RankError: on all processes, if the scores of one cannot be read.
+    """
+    if world is None or world.size == 1:
+        parts = [sums()]
+    else:
+        own, failure = None, None
+        try:
+            own = sums()
+        except Exception as error:
+            failure = error
+        parts = world.agree(failure, own)
+    squares = math.fsum(part for part, _ in parts)
+    count = sum(each for _, each in parts)
+    return math.sqrt(squares / count) if count else 0.0
 
 
 def _undefined(task: Task, lists: Lists, defined: Array) -> UndefinedMetricError:
@@ -315,8 +313,9 @@ def _step_operator(
     groups: Tensor | None,
     ignore_index: int | None,
     scale: float,
+    together: bool,
 ) -> Tensor:
-    return _step(stored, scores, targets, mask, groups, ignore_index, scale)
+    return _step(stored, scores, targets, mask, groups, ignore_index, scale, together)
 
 
 @_step_operator.register_fake
@@ -328,6 +327,7 @@ def _(
     groups: Tensor | None,
     ignore_index: int | None,
     scale: float,
+    together: bool,
 ) -> Tensor:
     return torch.empty_like(stored)
 
