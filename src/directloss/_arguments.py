@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from numbers import Integral, Real
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from directloss.errors import ArgumentError
 
-__all__ = ["is_number", "number", "step", "whole_number"]
+__all__ = ["check_function", "index_number", "is_number", "number", "step", "whole_number"]
 
 _STEP = "a positive finite number of at least 5.6e-309, so that 1 / it is finite"
 
@@ -46,7 +47,17 @@ def whole_number(name: str, value: object, *, least: int = 1, wanted: str = "") 
     found = _plain(value)
     if isinstance(found, Integral) and not isinstance(found, bool) and least <= int(found) < 2**63:
         return int(found)
-    raise ArgumentError(name, repr(value), wanted or f"an int >= {least}")
+    raise ArgumentError(name, repr(value), wanted or f"an int >= {least} (and < 2^63)")
+
+
+def index_number(ignore_index: object) -> int:
+    """An `ignore_index`: any whole number.
+
+    Raises:
+        ArgumentError: it is none.
+    """
+    wanted = "an int, or None"
+    return whole_number("ignore_index", ignore_index, least=-(2**63), wanted=wanted)
 
 
 def step(name: str, value: object, wanted: str = _STEP) -> float:
@@ -56,6 +67,34 @@ def step(name: str, value: object, wanted: str = _STEP) -> float:
         ArgumentError: it is no such number.
     """
     return number(name, value, lambda found: 0.0 < found < math.inf > 1.0 / found, wanted)
+
+
+def check_function(name: str, given: object, *parameters: str) -> None:
+    """Refuses what cannot be called with so many arguments, by position.
+
+    Args:
+        name: the argument that the error names.
+        parameters: their names, for the error.
+
+    Raises:
+        ArgumentError: it is no function, or one of other arguments.
+    """
+    wanted = f"a function of ({', '.join(parameters)})"
+    if not callable(given):
+        raise ArgumentError(name, repr(given), wanted)
+    if isinstance(given, np.ufunc):
+        if given.nin != len(parameters):
+            raise ArgumentError(name, f"{given!r} of {given.nin} arguments", wanted)
+        return
+    try:
+        signature = inspect.signature(given)
+    except (TypeError, ValueError):  # some functions written in C do not say
+        return
+    try:
+        signature.bind(*parameters)
+    except TypeError as error:
+        called = getattr(given, "__name__", type(given).__name__)
+        raise ArgumentError(name, f"{called}{signature}", wanted) from error
 
 
 def is_number(value: object) -> bool:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from directloss import _operators, functional
+from directloss._arguments import index_number
 from directloss._solve import Empty, Reduction, Step
 from directloss._stepped import Auto, Measure, StepAttribute, SteppedModule
 from directloss.diagnostics import TOLERANCE
@@ -50,7 +51,7 @@ class _ChainLoss(SteppedModule):
         kept = None if cost is None else cost.detach().double()
         self.register_buffer("cost", kept, persistent=False)
         self.reduction: Reduction = reduction
-        self.ignore_index = ignore_index
+        self.ignore_index = None if ignore_index is None else index_number(ignore_index)
         self.empty: Empty = empty
 
     def _measured(self, chain: LinearChain) -> Measure:

@@ -29,6 +29,7 @@ from directloss._arguments import step
 from directloss._operators import traced
 from directloss._solve import LayoutOptions, Reduction, Solved, Step, auto_epsilon, solve
 from directloss.errors import ArgumentError
+from directloss.lists import Layout
 from directloss.tasks.base import Direction, Task
 
 __all__ = [
@@ -147,6 +148,7 @@ def direct_loss(
     The stateless form of `directloss.DirectLoss`, which documents the arguments.
     """
     terms = direct_terms(require_positive("epsilon", epsilon), direction or task.direction)
+    refuse_lists_of_one(task, scores, layout)
     return loss_of(solve(task, scores, targets, terms, reduction=reduction, **layout))
 
 
@@ -161,6 +163,7 @@ def hinge_loss(
 ) -> Tensor:
     """The structured hinge; the stateless form of `directloss.HingeLoss`."""
     terms = hinge_terms(require_positive("margin", margin))
+    refuse_lists_of_one(task, scores, layout)
     return loss_of(
         solve(task, scores, targets, terms, shown="objective", reduction=reduction, **layout)
     )
@@ -176,6 +179,7 @@ def perceptron_loss(
 ) -> Tensor:
     """The structured perceptron; the stateless form of `directloss.PerceptronLoss`."""
     terms = perceptron_terms()
+    refuse_lists_of_one(task, scores, layout)
     return loss_of(
         solve(task, scores, targets, terms, shown="objective", reduction=reduction, **layout)
     )
@@ -200,6 +204,13 @@ def require_positive(name: str, value: Step) -> Step:
         if traced():
             return value.detach()  # a stand-in without data, at which Python cannot look
     return step(name, value)
+
+
+def refuse_lists_of_one(task: Task, scores: Tensor, options: LayoutOptions) -> None:
+    """Refuses lists of one item each, but for padded ones, which may be that short now and then."""
+    padded = options.get("mask") is not None or options.get("ignore_index") is not None
+    if task.ranks and not padded:
+        Layout.of(scores, options.get("dim", -1)).refuse_lists_of_one()
 
 
 def _is_zero(coefficient: Step) -> bool:

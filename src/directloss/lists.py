@@ -96,7 +96,9 @@ class Layout:
         ndim = scores.ndim
         if isinstance(dim, int) and -ndim <= dim < ndim:
             return cls(scores.shape, (dim % ndim,))
-        axes = (dim,) if isinstance(dim, int) else tuple(dim) if isinstance(dim, Sequence) else ()
+        given = (dim,) if isinstance(dim, int | np.integer) else dim
+        axes = tuple(given) if isinstance(given, Sequence) else ()
+        axes = tuple(int(axis) if isinstance(axis, np.integer) else axis for axis in axes)
         if any(not isinstance(axis, int) for axis in axes):
             raise ArgumentError("dim", repr(dim), "an int, or a sequence of ints")
         if not axes or any(not -ndim <= axis < ndim for axis in axes):
@@ -119,6 +121,27 @@ class Layout:
         for axis in self.axes:
             length *= self.shape[axis]
         return torch.Size(self.rest).numel(), length
+
+    @property
+    def of_one(self) -> bool:
+        """Whether there are several lists, of one item each."""
+        rows, length = self.rows
+        return length == 1 and rows > 1
+
+    def refuse_lists_of_one(self) -> None:
+        """Scores (n, 1), the usual layout of cross-entropy, are n lists in which nothing is ranked.
+
+        Raises:
+            ArgumentError: there are several lists, of one item each.
+        """
+        if self.of_one:
+            raise ArgumentError(
+                "scores",
+                f"shape {tuple(self.shape)}, {self.rows[0]} lists of one item each, in which "
+                "there is nothing to rank",
+                "lists of several items: dim=0 for a list a column of (n, C); or "
+                "scores.squeeze(-1) and targets.squeeze(-1), (n,), for one list",
+            )
 
     def to_rows(self, tensor: Tensor) -> Tensor:
         """The tensor as rows (R, n), a view where strides allow; autograd passes through.

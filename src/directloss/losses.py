@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from directloss import functional
+from directloss._arguments import index_number
 from directloss._solve import (
     Empty,
     LayoutOptions,
@@ -20,7 +22,7 @@ from directloss._solve import (
 from directloss._stepped import QUIET_BATCHES, Auto, Measure, StepAttribute, SteppedModule
 from directloss.diagnostics import Diagnostics, diagnose, is_perfect
 from directloss.errors import ArgumentError
-from directloss.lists import Dim
+from directloss.lists import Dim, Layout
 from directloss.tasks.base import Direction, Task
 
 __all__ = ["DirectLoss", "HingeLoss", "PerceptronLoss"]
@@ -28,6 +30,9 @@ __all__ = ["DirectLoss", "HingeLoss", "PerceptronLoss"]
 
 class _TaskLoss(SteppedModule):
     """What the three updates share: the task, the layout, and a step that may set itself."""
+
+    _ranked = False
+    """Whether a batch had lists of several items."""
 
     def __init__(
         self,
@@ -46,10 +51,21 @@ class _TaskLoss(SteppedModule):
         if empty not in ("skip", "error"):
             raise ArgumentError("empty", repr(empty), "'skip' or 'error'")
         self.task = task
-        self.dim = dim
+        self.dim: Dim = int(dim) if isinstance(dim, np.integer) else dim
         self.reduction: Reduction = reduction
-        self.ignore_index = ignore_index
+        self.ignore_index = None if ignore_index is None else index_number(ignore_index)
         self.empty: Empty = empty
+
+    def _check_lists(self, scores: Tensor, options: LayoutOptions) -> None:
+        """Refuses lists of one item each until a batch had longer ones: some may be that short."""
+        if self._ranked or not self.task.ranks:
+            return
+        if torch.compiler.is_compiling():  # whose graphs keep no such note
+            functional.refuse_lists_of_one(self.task, scores, options)
+            return
+        layout = Layout.of(scores, self.dim)
+        layout.refuse_lists_of_one()
+        self._ranked = layout.rows[1] > 1
 
     def _layout(self, mask: Tensor | None, groups: Tensor | None) -> LayoutOptions:
         return {
@@ -79,6 +95,7 @@ class _TaskLoss(SteppedModule):
         layout: LayoutOptions,
         shown: Literal["prediction", "objective"],
     ) -> Tensor:
+        self._check_lists(scores, layout)
         solved = solve(
             self.task,
             scores,
@@ -122,7 +139,8 @@ class DirectLoss(_TaskLoss):
         direction: "positive" (away from worse), "negative" (toward better), "both" (the mean of
             the two, a central difference); None takes ``task.direction``.
         dim: the axis, or axes, whose entries form one list. (n,) is one list; (..., n) one a row;
-            (n, C) with ``dim=0`` one a column.
+            (n, C) with ``dim=0`` one a column. Of a task that ranks, lists of one item each, such
+            as (n, 1), are refused until a batch had longer ones.
         reduction: "mean" over the lists on which the metric is defined (0 if there are none),
             "sum", or "none": one value a list, in the shape without `dim`.
         ignore_index: target value that leaves its entry out.
@@ -204,6 +222,7 @@ class DirectLoss(_TaskLoss):
     ) -> tuple[Tensor, Tensor]:
         """(L_-, L_+), the scalars of the two directions: L_- <= Delta(y_w) <= L_+."""
         layout = self._layout(mask, groups)
+        self._check_lists(scores, layout)
         epsilon = self._current_step(self._measured(scores, targets, layout))
         bounds = []
         for direction in ("negative", "positive"):
@@ -233,6 +252,7 @@ class DirectLoss(_TaskLoss):
         Nothing is kept, and no other process is asked, here and in `bounds`.
         """
         layout = self._layout(mask, groups)
+        self._check_lists(scores, layout)
         epsilon = self._current_step(self._measured(scores, targets, layout))
         return diagnose(self.task, scores, targets, float(epsilon), self.direction, layout)
 

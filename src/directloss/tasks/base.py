@@ -80,6 +80,7 @@ class Task(ABC):
         epsilon_scale: factor of the spread of the scores that makes ``epsilon="auto"``.
         higher_is_better: whether `metric` grows with quality.
         target_per_list: whether a list has one target (a class index) instead of one a score.
+        ranks: whether it rates the order of a list, in which one item alone has none.
         number: unique among the tasks of this process.
     """
 
@@ -87,6 +88,7 @@ class Task(ABC):
     epsilon_scale: ClassVar[float] = 1.0
     higher_is_better: ClassVar[bool] = True
     target_per_list: ClassVar[bool] = False
+    ranks: ClassVar[bool] = False
     number: int
 
     def __new__(cls, *_: object, **__: object) -> Self:
@@ -189,9 +191,12 @@ class Task(ABC):
             over the lists on which it is defined (NaN and 0 if there are none).
 
         Raises:
-            ArgumentError: for arguments of a wrong shape, type or value, NaN scores among them.
+            ArgumentError: for arguments of a wrong shape, type or value, NaN scores among them;
+                for lists of one item each, (n, 1), of a metric that ranks, unless there is a mask.
         """
         layout = Layout.of(scores, dim)
+        if self.ranks and mask is None:
+            layout.refuse_lists_of_one()
         lists, groups_a_row = read_lists(
             layout.to_rows(scores),
             layout.targets_to_rows(targets, per_list=self.target_per_list),
