@@ -77,7 +77,7 @@ def test_a_number_out_of_range_is_refused_by_name(name: str) -> None:
 
 def test_a_task_computes_with_what_it_was_given() -> None:
     scores = torch.randn(30, generator=torch.Generator().manual_seed(0))
-    targets, moved = torch.arange(30) % 3 == 0, 0
+    targets = torch.arange(30) % 3 == 0
     for one, other in (
         (dl.NDCG(4), dl.NDCG(np.int64(4))),
         (dl.AveragePrecision(4), dl.AveragePrecision(np.array(4))),
@@ -88,11 +88,10 @@ def test_a_task_computes_with_what_it_was_given() -> None:
         gradients = []
         for task in (one, other):
             leaf = scores.clone().requires_grad_()
-            dl.DirectLoss(task, epsilon=np.float32(0.5))(leaf, targets).backward()
+            dl.DirectLoss(task, epsilon=np.float32(2.0))(leaf, targets).backward()
             gradients.append(leaf.grad)
         assert torch.equal(*gradients)
-        moved += int(gradients[0].any())
-    assert moved >= 3
+        assert gradients[0].any()
 
 
 @pytest.mark.parametrize("dim", [np.int64(0), (np.int32(0),), np.int64(-2)])
