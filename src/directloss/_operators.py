@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from directloss._arguments import step as checked_step
 from directloss._spread import Spread, pooled, within_lists
-from directloss.errors import ArgumentError, DirectLossError, RankError, UndefinedMetricError
+from directloss._world import World
+from directloss.errors import ArgumentError, UndefinedMetricError
 from directloss.inference._kernel import Array
 from directloss.inference.checks import silence_infinite
 from directloss.lists import Lists, read_lists
@@ -27,7 +27,6 @@ from directloss.tasks._range import solve_in_range
 from directloss.tasks.base import Task, task_by_number
 
 __all__ = [
-    "gathered",
     "solve",
     "spread_of",
     "step",
@@ -36,8 +35,6 @@ __all__ = [
 ]
 
 Terms = Sequence[tuple[float | Tensor, float | Tensor]]
-
-_gathered: ContextVar[bool] = ContextVar("gathered", default=False)
 
 
 def solve(
@@ -108,10 +105,16 @@ def step(
     groups: Tensor | None,
     ignore_index: int | None,
     scale: float,
+    *,
+    together: bool,
 ) -> Tensor:
-    """`stored` unless it is NaN; then scale * the pooled spread of the scores, NaN if that is 0."""
+    """`stored` unless it is NaN; then scale * the pooled spread of the scores, NaN if that is 0.
+
+    Args:
+        together: whether the scores of all processes are pooled, each of which has to come.
+    """
     function = _step_operator if traced() else _step
-    result: Tensor = function(stored, scores, targets, mask, groups, ignore_index, scale)
+    result: Tensor = function(stored, scores, targets, mask, groups, ignore_index, scale, together)
     return result
 
 
@@ -200,47 +203,37 @@ def _step(
     groups: Tensor | None,
     ignore_index: int | None,
     scale: float,
+    together: bool,
 ) -> Tensor:
-    if not math.isnan(float(stored)):
+    value = float(stored)
+    if not math.isnan(value):
+        checked_step("step", value)
         return stored.clone()
     spread = _pooled(
-        lambda: spread_of(scores, targets, mask, groups, ignore_index), scores.device
-    ).deviation
-    step = min(scale * spread, sys.float_info.max)
-    # A step without a finite reciprocal is none.
-    return torch.full_like(stored, step if step > 1.0 / sys.float_info.max else math.nan)
+        lambda: spread_of(scores, targets, mask, groups, ignore_index),
+        World(scores.device) if together else None,
+    )
+    try:
+        value = checked_step("step", min(scale * spread.deviation, sys.float_info.max))
+    except ArgumentError:  # no spread at all, or one whose inverse is infinite
+        value = math.nan
+    return torch.full_like(stored, value)
 
 
-def _pooled(measure: Callable[[], Spread], device: torch.device) -> Spread:
-    """That of all processes; if one fails to measure, all raise, where they would wait forever."""
-    several = torch.distributed.is_available() and torch.distributed.is_initialized()
-    if _gathered.get() or not several:
+def _pooled(measure: Callable[[], Spread], world: World | None) -> Spread:
+    """The spread of the scores of all processes of a world.
+
+    Raises:
+        RankError: on all processes, if the scores of one cannot be read.
+    """
+    if world is None or world.size == 1:
         return measure()
-    rank, size = torch.distributed.get_rank(), torch.distributed.get_world_size()
-    shared = torch.zeros((size, 4), dtype=torch.float64, device=device)
-    error: DirectLossError | None = None
+    own, failure = None, None
     try:
-        shared[rank, :3] = torch.tensor(measure(), dtype=torch.float64)
-    except DirectLossError as raised:
-        error = raised
-        shared[rank, 3] = 1
-    torch.distributed.all_reduce(shared)
-    failed = shared[:, 3].nonzero().flatten().tolist()
-    if error is not None:
-        raise error
-    if failed:
-        raise RankError(failed, size, "could not read its scores: see the error that it raised")
-    return pooled([Spread(row[0], int(row[1]), int(row[2])) for row in shared[:, :3].tolist()])
-
-
-@contextmanager
-def gathered() -> Iterator[None]:
-    """While on: the scores at hand are those of all processes, and nothing is left to pool."""
-    token = _gathered.set(True)
-    try:
-        yield
-    finally:
-        _gathered.reset(token)
+        own = measure()
+    except Exception as error:
+        failure = error
+    return pooled(world.agree(failure, own))
 
 
 _LARGE = 1e30
@@ -326,8 +319,9 @@ def _step_operator(
     groups: Tensor | None,
     ignore_index: int | None,
     scale: float,
+    together: bool,
 ) -> Tensor:
-    return _step(stored, scores, targets, mask, groups, ignore_index, scale)
+    return _step(stored, scores, targets, mask, groups, ignore_index, scale, together)
 
 
 @_step_operator.register_fake
@@ -339,6 +333,7 @@ def _(
     groups: Tensor | None,
     ignore_index: int | None,
     scale: float,
+    together: bool,
 ) -> Tensor:
     return torch.empty_like(stored)
 

@@ -250,11 +250,17 @@ def auto_epsilon(
 
 
 def measured_step(
-    stored: Tensor, task: Task, scores: Tensor, targets: Tensor, options: LayoutOptions
+    stored: Tensor,
+    task: Task,
+    scores: Tensor,
+    targets: Tensor,
+    options: LayoutOptions,
+    *,
+    together: bool,
 ) -> Tensor:
     """The step of ``epsilon="auto"``: `stored` if it is set, else what these scores give, else NaN.
 
-    A scalar like `stored`. Pooled over the processes of torch.distributed where it is initialised.
+    A scalar like `stored`. Where `together`, pooled over the processes of torch.distributed.
     """
     rows = read(scores, targets, target_per_list=task.target_per_list, **options)
     return _operators.step(
@@ -265,4 +271,5 @@ def measured_step(
         rows.groups,
         options.get("ignore_index"),
         task.epsilon_scale,
+        together=together,
     )

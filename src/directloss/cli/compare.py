@@ -56,8 +56,9 @@ def compare(
     metric: Annotated[
         str,
         typer.Option(
-            help="average-precision, roc-auc, partial-auc[:MAX_FPR], ndcg[:K], reciprocal-rank, "
-            "r-precision, precision-at-k:K, recall-at-k:K, bedroc[:ALPHA]; or, of decisions, "
+            help="average-precision[:K], roc-auc, partial-auc[:MAX_FPR], ndcg[:K], "
+            "reciprocal-rank, r-precision, precision-at-k:K, recall-at-k:K, bedroc[:ALPHA] (or "
+            "ap, auc, ndcg@10, p@10 and the like); or, of decisions, "
             "accuracy, balanced-accuracy, f1, fbeta:BETA, jaccard, mcc, gmean: for these every "
             "method, cross-entropy too, gets the threshold that is best on the training part."
         ),
@@ -125,8 +126,10 @@ def _comparison(
     from directloss.datasets import fingerprint
     from directloss.errors import ArgumentError
     from directloss.experiments.config import Comparison
+    from directloss.experiments.metrics import canonical_name
     from directloss.training.methods import default_methods
 
+    metric = canonical_name(metric)
     if methods == ("all",):
         methods = default_methods(metric, grouped=group is not None)
     given = {

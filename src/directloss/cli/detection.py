@@ -85,8 +85,10 @@ def detection(
     learning_rates: Annotated[
         str,
         typer.Option(
+            "--learning-rates",
+            "--lr",
             help="Of SGD with momentum 0.9. Of several, separated by commas, each method takes "
-            "what is best on held-out training images, and is then trained on all."
+            "what is best on held-out training images, and is then trained on all.",
         ),
     ] = "0.1",
     l2: Annotated[float, typer.Option(help="Regularisation.")] = 1e-7,

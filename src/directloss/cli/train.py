@@ -63,7 +63,9 @@ def train(
     metric: Annotated[
         str | None, typer.Option(help="As for compare; average-precision by default.")
     ] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Step size (0.1).")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option("--learning-rate", "--lr", help="Step size (0.1).")
+    ] = None,
     epsilon: Annotated[
         float | None,
         typer.Option(help="Of direct losses, in units of the first scores' spread (1)."),
