@@ -172,8 +172,8 @@ def _run(
     from directloss.experiments.action.gallery import make_gallery
     from directloss.experiments.action.run import run_experiment
     from directloss.experiments.stage_display import StageDisplay
+    from directloss.files import write_whole
     from directloss.report import console_table
-    from directloss.report.files import write_atomically
     from directloss.report.page import render
 
     if workers < 1:
@@ -195,7 +195,7 @@ def _run(
     text = render(
         outcome.results, "action.html.j2", gallery=gallery, remarks=outcome.persons.remarks
     )
-    write_atomically(page, text.encode())
+    write_whole(page, text.encode())
     console.print(console_table(outcome.results, console.width))
     for name, cost in outcome.costs.items():
         console.print(

@@ -13,11 +13,12 @@ import directloss as dl
 from directloss.errors import ArgumentError
 from directloss.experiments.assignments import Assignment, assignments
 from directloss.experiments.config import Comparison
-from directloss.experiments.folder import TRIALS, output_folder, write_atomically
+from directloss.experiments.folder import TRIALS, output_folder
 from directloss.experiments.metrics import metric_named
 from directloss.experiments.table import make_table
 from directloss.experiments.trial import load_problems, run_trial
 from directloss.experiments.workers import run_all
+from directloss.files import write_whole
 from directloss.report import schema
 from directloss.training.search import Cell, Finished, TrialStore
 
@@ -67,8 +68,8 @@ def compare(
         on_start()
         _run_missing(comparison, store, todo, workers, on_trial)
         results = _collect(comparison, store, columns, task.higher_is_better, command)
-        write_atomically(folder / RESULTS, results.to_json())
-        write_atomically(folder / SPREADSHEET, spreadsheet(results))
+        write_whole(folder / RESULTS, results.to_json())
+        write_whole(folder / SPREADSHEET, spreadsheet(results))
     return results
 
 
