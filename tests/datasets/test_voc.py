@@ -234,9 +234,7 @@ def test_boxes_lie_on_the_upright_photograph(root: Path, size: str) -> None:
 
 def test_boxes_that_may_lie_on_the_stored_photograph_are_refused(root: Path) -> None:
     turned(root, "<size><width>50</width><height>40</height></size>")
-    with pytest.raises(
-        DataError, match=r"a\.xml has the size of JPEGImages/a\.jpg as it"
-    ):
+    with pytest.raises(DataError, match=r"a\.xml has the size of JPEGImages/a\.jpg as it"):
         VOCFolder(root).annotation("a")
 
 
