@@ -127,9 +127,10 @@ def action(
 def _read(voc: Path, split: str, classes: tuple[str, ...], console: Console) -> Persons:
     from directloss.datasets.voc import VOCFolder
     from directloss.experiments.action.persons import read_persons
+    from directloss.terminal import say
 
     persons = read_persons(VOCFolder(voc), split, classes)
-    console.print(f"{voc}: {persons.describe()}", soft_wrap=True)
+    say(console, f"{voc}: {persons.describe()}")
     return persons
 
 
@@ -175,6 +176,7 @@ def _run(
     from directloss.files import write_whole
     from directloss.report import console_table
     from directloss.report.page import render
+    from directloss.terminal import say
 
     if workers < 1:
         raise ArgumentError("--workers", workers, "1 or more")
@@ -189,7 +191,7 @@ def _run(
             on_stage=stages.on_stage,
         )
     for remark in outcome.persons.remarks:
-        console.print(f"- {remark}", soft_wrap=True, markup=False)
+        say(console, f"- {remark}")
     gallery = make_gallery(outcome.results, outcome.persons, outcome.rankings)
     page = folder / "report.html"
     text = render(
@@ -202,4 +204,4 @@ def _run(
             f"{name}: {cost.items} in {cost.seconds:.0f} s of one core, "
             f"{cost.peak_megabytes:.0f} MB at most"
         )
-    console.print(f"report: {page.resolve()}", soft_wrap=True)
+    say(console, f"report: {page.resolve()}")

@@ -54,6 +54,7 @@ def evaluate(
         from directloss.jobs.evaluate import evaluate as evaluate_model
         from directloss.jobs.model import open_model
         from directloss.report.evaluation import console_table, render
+        from directloss.terminal import say
 
         console = Console()
         folder = out or model / "evaluation"
@@ -80,4 +81,4 @@ def evaluate(
         page = folder / "evaluation.html"
         write_whole(page, render(found).encode())
         console.print(console_table(found))
-        console.print(f"page: {page.resolve()}", soft_wrap=True)
+        say(console, f"page: {page.resolve()}")

@@ -20,6 +20,7 @@ from directloss.experiments.trial import load_problems, run_trial
 from directloss.experiments.workers import run_all
 from directloss.files import write_whole
 from directloss.report import schema
+from directloss.report.spreadsheet import comma_separated
 from directloss.training.search import Cell, Finished, TrialStore
 
 RESULTS = "results.json"
@@ -74,16 +75,15 @@ def compare(
 
 
 def spreadsheet(results: schema.Results) -> str:
-    """The chosen runs as CSV, one a line."""
+    """The chosen runs as CSV, one a line, for programs that calculate."""
     fields = ("validation", "test", "test_peak", "spread_final", "seconds", "diverged")
     settings = ("learning_rate", "epsilon", "l2")
-    lines = [",".join(("method", "column", "seed", *settings, *fields))]
+    lines: list[list[object]] = [["method", "column", "seed", *settings, *fields]]
     for run in results.runs:
-        values = [run.method, _quoted(run.column), run.seed]
-        values += [getattr(run.settings, name) for name in settings]
-        values += [getattr(run, name) for name in fields]
-        lines.append(",".join("" if value is None else str(value) for value in values))
-    return "\n".join(lines) + "\n"
+        chosen = [getattr(run.settings, name) for name in settings]
+        measured = [getattr(run, name) for name in fields]
+        lines.append([run.method, run.column, run.seed, *chosen, *measured])
+    return comma_separated(lines)
 
 
 def _run_missing(
@@ -176,7 +176,3 @@ def _trial(cell: Cell, trial: Finished) -> schema.Trial:
 def _versions() -> dict[str, str]:
     versions = {"directloss": dl.__version__, "python": platform.python_version()}
     return versions | {name: importlib.metadata.version(name) for name in _VERSIONS}
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"' if set(text) & set(',"\n') else text
