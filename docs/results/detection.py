@@ -174,9 +174,9 @@ Seconds are processor time of one core. Peak memory is that of the process so fa
 includes what earlier stages left in memory.
 
 **The full VOC2012**, by multiplication: {train} + {test} images, {classes} classes, three \
-methods, one seed, one learning rate, {iterations} mini-batches a head. Proposals and features are measured \
-on {sample} images searched at 500 pixels, which have {found} proposals on average. Features and \
-detection are assumed to grow with the number of boxes, up to {boxes} an image:
+methods, one seed, one learning rate, {iterations} mini-batches a head. Proposals and features \
+are measured on {sample} images searched at 500 pixels, which have {found} proposals on average. \
+Features and detection are assumed to grow with the number of boxes, up to {boxes} an image:
 
 | stage | hours of one core |
 | --- | ---: |
