@@ -8,6 +8,7 @@ fake that knows the shapes.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,20 +17,21 @@ import torch
 from torch import Tensor
 
 from directloss._arguments import step as checked_step
+from directloss._spread import Spread, pooled, within_lists
 from directloss._world import World
 from directloss.errors import ArgumentError, UndefinedMetricError
 from directloss.inference._kernel import Array
 from directloss.inference.checks import silence_infinite
 from directloss.lists import Lists, read_lists
+from directloss.tasks._range import solve_in_range
 from directloss.tasks.base import Task, task_by_number
 
 __all__ = [
     "solve",
-    "spread_sums",
+    "spread_of",
     "step",
     "traced",
     "transformed",
-    "within_list_squares",
 ]
 
 Terms = Sequence[tuple[float | Tensor, float | Tensor]]
@@ -116,29 +118,18 @@ def step(
     return result
 
 
-def spread_sums(
+def spread_of(
     scores: Tensor,
     targets: Tensor,
     mask: Tensor | None,
     groups: Tensor | None,
     ignore_index: int | None,
-) -> tuple[float, int]:
-    """Sum of squared deviations from the lists' means, and the number of scores in it."""
+) -> Spread:
+    """Of the scores that take part, within their lists."""
     lists, _ = read_lists(
         scores, targets, mask, groups, read_targets=np.asarray, ignore_index=ignore_index
     )
-    return within_list_squares(lists)
-
-
-def within_list_squares(lists: Lists) -> tuple[float, int]:
-    """Sum of squared deviations of finite scores from their list's mean, and their number."""
-    scores = lists.scores.astype(np.float64)
-    owner = np.repeat(np.arange(len(lists)), np.diff(lists.offsets))
-    finite = np.isfinite(scores)
-    scores, owner = scores[finite], owner[finite]
-    counts = np.bincount(owner, minlength=len(lists))
-    means = np.bincount(owner, scores, minlength=len(lists)) / np.maximum(counts, 1)
-    return float(np.square(scores - means[owner]).sum()), scores.size
+    return within_lists(lists)
 
 
 def traced() -> bool:
@@ -164,26 +155,33 @@ def _solve(
     reduction: str,
 ) -> tuple[Tensor, Tensor, bool]:
     lists, _ = read_lists(
-        scores, targets, mask, groups, read_targets=task.read_targets, ignore_index=ignore_index
+        scores,
+        targets,
+        mask,
+        groups,
+        read_targets=task.read_targets,
+        ignore_index=ignore_index,
+        per_list=task.target_per_list,
     )
     coefficients, weights = terms[0], terms[1]
-    solution = task.solve(lists, weights, coefficients)
+    solution = solve_in_range(task.solve, lists, weights, coefficients)
     defined, combination = solution.defined, solution.combination
     moves = solution.moves
     if moves is None:
         moves = silence_infinite(lists.scores, combination)
     if refuse_undefined and not defined.all():
         raise _undefined(task, lists, defined)
-    if objective:
-        finite = np.where(np.isinf(weights), 0.0, weights)
-        values = (solution.values + finite * solution.task_losses) @ coefficients
-    else:
-        values = solution.task_losses[:, 0]
+    if np.abs(coefficients).max() > _LARGE and not np.isfinite(combination).all():
+        raise _too_large(coefficients, combination)
+    losses = solution.task_losses[:, 0]
+    values = solution.objective(weights, coefficients) if objective else losses
     if not (values.size == 1 or reduction == "none"):
-        values = values.sum(keepdims=True)
-        if reduction == "mean":
-            count = max(int(np.count_nonzero(defined)), 1)
-            values /= count
+        count = max(int(np.count_nonzero(defined)), 1) if reduction == "mean" else 1
+        with np.errstate(over="ignore"):
+            mean = values.sum(keepdims=True) / count
+        # The sum of huge values overflows, their mean does not.
+        values = mean if np.isfinite(mean) else (values / count).sum(keepdims=True)
+        if count > 1:
             combination *= combination.dtype.type(1.0 / count)
     if objective:
         with np.errstate(over="ignore"):  # a hinge past the largest float32 is infinite
@@ -212,34 +210,42 @@ def _step(
         checked_step("step", value)
         return stored.clone()
     spread = _pooled(
-        lambda: spread_sums(scores, targets, mask, groups, ignore_index),
+        lambda: spread_of(scores, targets, mask, groups, ignore_index),
         World(scores.device) if together else None,
     )
     try:
-        value = checked_step("step", scale * spread)
-    except ArgumentError:  # no spread at all, or one that no step fits to
+        value = checked_step("step", min(scale * spread.deviation, sys.float_info.max))
+    except ArgumentError:  # no spread at all, or one whose inverse is infinite
         value = math.nan
     return torch.full_like(stored, value)
 
 
-def _pooled(sums: Callable[[], tuple[float, int]], world: World | None) -> float:
-    """The spread, of the scores of all processes of a world.
+def _pooled(measure: Callable[[], Spread], world: World | None) -> Spread:
+    """The spread of the scores of all processes of a world.
 
     Raises:
         RankError: on all processes, if the scores of one cannot be read.
     """
     if world is None or world.size == 1:
-        parts = [sums()]
-    else:
-        own, failure = None, None
-        try:
-            own = sums()
-        except Exception as error:
-            failure = error
-        parts = world.agree(failure, own)
-    squares = math.fsum(part for part, _ in parts)
-    count = sum(each for _, each in parts)
-    return math.sqrt(squares / count) if count else 0.0
+        return measure()
+    own, failure = None, None
+    try:
+        own = measure()
+    except Exception as error:
+        failure = error
+    return pooled(world.agree(failure, own))
+
+
+_LARGE = 1e30
+"""Coefficients from which a gradient may be too large for float32."""
+
+
+def _too_large(coefficients: Array, combination: Array) -> ArgumentError:
+    return ArgumentError(
+        "epsilon",
+        f"{1.0 / np.abs(coefficients).max():g}, so that the gradient is infinite",
+        f"an epsilon whose inverse fits the scores' type, {combination.dtype}",
+    )
 
 
 def _undefined(task: Task, lists: Lists, defined: Array) -> UndefinedMetricError:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypedDict, Unpack
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -247,8 +246,7 @@ def auto_epsilon(
     if targets is None:
         targets = torch.zeros(scores.shape, dtype=torch.uint8)
     rows = read(scores, targets, target_per_list=targets.ndim < scores.ndim, **options)
-    squares, count = _operators.spread_sums(*rows[1:], options.get("ignore_index"))
-    return float(np.sqrt(squares / count)) if count else 0.0
+    return _operators.spread_of(*rows[1:], options.get("ignore_index")).deviation
 
 
 def measured_step(

@@ -92,10 +92,14 @@ def loss_from_configurations(
         value: what the loss shows, such as the task loss of the prediction; in the shape that
             `score` returns.
     """
-    parts = [c * score(configuration) for c, configuration in terms if not _is_zero(c)]
+    parts = []
+    for coefficient, configuration in terms:
+        if not _is_zero(coefficient):
+            F = score(configuration)
+            # Exactly 0, whatever the coefficient, so `value` is returned to the last bit.
+            parts.append(coefficient * (F - F.detach()))
     carrier = torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
-    # The bracket is exactly 0, so `value` is returned to the last bit.
-    return value.detach().to(carrier) + (carrier - carrier.detach())
+    return value.detach().to(carrier) + carrier
 
 
 def structured_direct_loss(

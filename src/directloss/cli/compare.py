@@ -90,6 +90,8 @@ def compare(
 
     Settings are chosen on the validation part and reported on the test part. The folder gets
     results.json, results.csv and report.html. When interrupted, the same command resumes.
+    In results.csv a name that a spreadsheet would take for a formula (=, +, -, @ in front) begins
+    with an apostrophe.
     """
     from rich.console import Console
 
@@ -154,10 +156,11 @@ def _compare(comparison: Comparison, folder: Path, workers: int, console: Consol
     from directloss.experiments.progress import ProgressDisplay
     from directloss.experiments.trial import load_problems
     from directloss.report import console_table, write_report
+    from directloss.terminal import say
 
     comparison.check()
     problems = load_problems(comparison, 0)
-    console.print(f"{comparison.data}: {problems.describe()}", soft_wrap=True)
+    say(console, f"{comparison.data}: {problems.describe()}")
     display = ProgressDisplay(
         console,
         comparison.methods,
@@ -176,4 +179,4 @@ def _compare(comparison: Comparison, folder: Path, workers: int, console: Consol
     page = folder / "report.html"
     write_report(folder / RESULTS, page)
     console.print(console_table(results, console.width))
-    console.print(f"report: {page.resolve()}", soft_wrap=True)
+    say(console, f"report: {page.resolve()}")

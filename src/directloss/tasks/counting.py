@@ -15,6 +15,7 @@ from directloss.inference._kernel import Array
 from directloss.inference.sorting import ONE_BIT
 from directloss.inference.threads import over_lists
 from directloss.lists import Lists, class_sizes
+from directloss.tasks._range import LARGEST_VALUE
 from directloss.tasks.base import Direction, Solution, Task
 
 __all__ = [
@@ -189,8 +190,9 @@ class Tversky(_Counted):
     _kind = counts.TVERSKY
 
     def __init__(self, alpha: float, beta: float) -> None:
+        wanted = f"a number from 0 to {LARGEST_VALUE:.3g}"
         self.alpha, self.beta = (
-            number(name, price, lambda found: 0.0 <= found < np.inf, "a finite number >= 0")
+            number(name, price, lambda found: 0.0 <= found <= LARGEST_VALUE, wanted)
             for name, price in (("alpha", alpha), ("beta", beta))
         )
         super().__init__(self.alpha, self.beta)
@@ -225,7 +227,8 @@ class FBeta(Tversky):
         self.recall_weight = number(
             "beta", beta, lambda found: 0.0 < found < np.inf, "a positive finite number"
         )
-        square = self.recall_weight**2
+        # Neither 0 nor infinity, which would be another metric: precision or recall alone.
+        square = min(max(self.recall_weight, 1e-150), 1e150) ** 2
         super().__init__(1.0 / (1.0 + square), square / (1.0 + square))
 
     def __repr__(self) -> str:
@@ -358,9 +361,12 @@ class CountingTask(Counting):
             if np.isnan(table).all():
                 starts.append(-1)
                 continue
-            if not (np.isfinite(table) & (table >= 0.0)).all():
+            wrong = ~((table >= 0.0) & (table <= LARGEST_VALUE))
+            if wrong.any():
                 raise ArgumentError(
-                    "task_loss", f"a negative or infinite value at P={P}, N={N}", "finite >= 0"
+                    "task_loss",
+                    f"{table[wrong][0]} at P={P}, N={N}",
+                    f"values from 0 to {LARGEST_VALUE:.3g}",
                 )
             tables.append(np.asarray(table, np.float64).reshape(-1))
             starts.append(at)
