@@ -12,7 +12,7 @@ from torch import Tensor
 
 from directloss.errors import ArgumentError
 
-__all__ = ["check_function", "index_number", "is_number", "number", "step", "whole_number"]
+__all__ = ["check_function", "index_number", "is_number", "number", "plain", "step", "whole_number"]
 
 _STEP = "a positive finite number of at least 5.6e-309, so that 1 / it is finite"
 
@@ -30,7 +30,7 @@ def number(name: str, value: object, fits: Callable[[float], bool], wanted: str)
     """
     if is_number(value):
         try:
-            found = float(_plain(value))  # type: ignore[arg-type]
+            found = float(plain(value))  # type: ignore[arg-type]
         except OverflowError:  # a whole number past the largest float
             found = math.inf
         if fits(found):
@@ -44,7 +44,7 @@ def whole_number(name: str, value: object, *, least: int = 1, wanted: str = "") 
     Raises:
         ArgumentError: it is none, or out of range; `wanted` tells what else may be given.
     """
-    found = _plain(value)
+    found = plain(value)
     if isinstance(found, Integral) and not isinstance(found, bool) and least <= int(found) < 2**63:
         return int(found)
     raise ArgumentError(name, repr(value), wanted or f"an int >= {least} (and < 2^63)")
@@ -99,11 +99,11 @@ def check_function(name: str, given: object, *parameters: str) -> None:
 
 def is_number(value: object) -> bool:
     """Whether it is a real number, which a truth value is not."""
-    found = _plain(value)
+    found = plain(value)
     return isinstance(found, Real) and not isinstance(found, bool)
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
     """What an array or a tensor of shape () holds; all else as it is."""
     if isinstance(value, np.ndarray | Tensor) and value.ndim == 0:
         return value.item()
