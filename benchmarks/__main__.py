@@ -16,7 +16,7 @@ import torch
 from benchmarks import machine, plots, tables
 from benchmarks.document import write_document
 from benchmarks.memory import Limits
-from benchmarks.sections import SECTIONS, Options, slopes
+from benchmarks.sections import SECTIONS, SUMMARIES, Options
 from benchmarks.timing import Effort
 
 QUICK = Options(
@@ -34,11 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = make_parser()
     asked = parser.parse_args(given)
     if asked.document is not None:
-        first, *later = (
-            json.loads((folder / "results.json").read_text())
-            for folder in (asked.out, *asked.later)
+        folders = () if asked.archived else (asked.out, *asked.later)
+        write_document(
+            asked.document, [(folder / "results.json").read_bytes() for folder in folders]
         )
-        write_document(first, asked.document, later)
         return 0
     unknown = set(asked.section) - SECTIONS.keys()
     if unknown:
@@ -58,8 +57,9 @@ def run(options: Options, wanted: Sequence[str], out: Path, command: str) -> dic
     results: dict[str, Any] = {"command": command, "machine": machine.describe()}
     for name in wanted:
         results[name] = list(SECTIONS[name](options))
-        if name == "speed":
-            results["slopes"] = slopes(results[name])
+        if name in SUMMARIES:
+            summary, summarise = SUMMARIES[name]
+            results[summary] = summarise(results[name])
         results["elapsed_seconds"] = perf_counter() - start
         results["load_average_at_end"] = machine.load()
         text = json.dumps(results, indent=1, allow_nan=False)
@@ -93,7 +93,13 @@ def make_parser() -> argparse.ArgumentParser:
         "--document",
         type=Path,
         metavar="FILE",
-        help="measure nothing; write FILE (docs/performance.md) from the results in --out",
+        help="measure nothing; write FILE (docs/performance.md) from the results in --out, "
+        "and put these into its archive",
+    )
+    parser.add_argument(
+        "--archived",
+        action="store_true",
+        help="with --document: take the results from its archive, not from --out",
     )
     parser.add_argument(
         "--later",

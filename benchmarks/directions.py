@@ -1,9 +1,12 @@
-"""Where a direction is dead or saturated: `python -m benchmarks.directions`.
+"""Where a direction is dead or saturated.
 
-For every task, on drawn lists, at epsilon = factor * (standard deviation of the scores): the share
+    python -m benchmarks.directions           # measures, then writes archive, page and pictures
+    python -m benchmarks.directions --page    # writes page and pictures from the archive
+
+For every task, on random lists, at epsilon = factor * (standard deviation of the scores): the share
 of lists on which a direction has no gradient at all (dead), and the share on which its
-loss-augmented configuration has the largest Delta that there is (positive) or the smallest
-(negative), so that a larger epsilon would find nothing more (saturated). "auto" is the factor
+loss-augmented configuration has the largest possible Delta (positive) or the smallest (negative),
+so that a larger epsilon would change nothing (saturated). "auto" is the factor
 `task.epsilon_scale`.
 
 Delta(y(weight)) never falls as the weight grows, and scores without ties have one best
@@ -13,9 +16,10 @@ configuration: equal Delta at both ends of a difference means the same configura
 from __future__ import annotations
 
 import argparse
-import json
+import csv
+import io
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +28,7 @@ import torch
 from numpy.typing import NDArray
 
 import directloss as dl
+from benchmarks import archive, directions_page
 from directloss.lists import Lists
 
 Floats = NDArray[np.float64]
@@ -72,9 +77,27 @@ COUNTS: tuple[dl.Task, ...] = (
 MULTICLASS: tuple[dl.Task, ...] = (dl.MulticlassZeroOne(), dl.TopKError(3))
 
 
+TABLE = "directions.csv"
+"""The table in the archive."""
+
+
 @dataclass(frozen=True)
 class Measured:
-    """Shares of the lists of one cell, for one task, direction and factor."""
+    """Shares of the lists of one setting, for one task, direction and factor.
+
+    Attributes:
+        task: repr of the task.
+        default: its default direction.
+        scale: the factor of epsilon "auto".
+        size: items of a list, or classes of a sample.
+        positives: of them; None with many classes.
+        scores: "random" or "trained".
+        draws: number of lists.
+        direction: "positive", "negative" or "both".
+        factor: epsilon in standard deviations of the scores.
+        dead: share of lists without a gradient.
+        saturated: share of lists on which a larger epsilon would change nothing.
+    """
 
     task: str
     default: str
@@ -89,19 +112,47 @@ class Measured:
     saturated: float
 
 
+def to_csv(measured: Iterable[Measured]) -> bytes:
+    """A row for each measurement."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in fields(Measured)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(map(asdict, measured))
+    return text.getvalue().encode()
+
+
+def load(path: Path) -> list[Measured]:
+    """The measurements in an archive."""
+    rows = csv.DictReader(io.StringIO(archive.read(path)[TABLE].decode()))
+    return [
+        Measured(
+            task=row["task"],
+            default=row["default"],
+            scale=float(row["scale"]),
+            size=int(row["size"]),
+            positives=int(row["positives"]) if row["positives"] else None,
+            scores=row["scores"],
+            draws=int(row["draws"]),
+            direction=row["direction"],
+            factor=float(row["factor"]),
+            dead=float(row["dead"]),
+            saturated=float(row["saturated"]),
+        )
+        for row in rows
+    ]
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", type=Path, default=Path("runs/directions.json"))
+    parser.add_argument("--archive", type=Path, default=archive.path_of("directions"))
     parser.add_argument("--document", type=Path, default=Path("docs/tasks/directions.md"))
+    parser.add_argument("--page", action="store_true", help="measure nothing")
     asked = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    measured = [*measure_binary(RANKINGS + COUNTS), *measure_multiclass(MULTICLASS)]
-    asked.json.parent.mkdir(parents=True, exist_ok=True)
-    asked.json.write_text(json.dumps([asdict(m) for m in measured], indent=1) + "\n")
-    asked.document.write_text(document(measured))
-
-
-# --- measuring ------------------------------------------------------------------------------------
+    if not asked.page:
+        measured = [*measure_binary(RANKINGS + COUNTS), *measure_multiclass(MULTICLASS)]
+        archive.write(asked.archive, {TABLE: to_csv(measured)})
+    directions_page.write(load(asked.archive), asked.document, asked.archive, SHIFT)
 
 
 def measure_binary(tasks: Iterable[dl.Task]) -> Iterable[Measured]:
@@ -196,127 +247,6 @@ def draw_classes(draws: int, classes: int, kind: str) -> Lists:
     if kind == "trained":
         scores[np.arange(draws), targets] += SHIFT
     return Lists(scores.reshape(-1), targets, np.arange(draws + 1) * classes)
-
-
-# --- telling --------------------------------------------------------------------------------------
-
-HEAD = """\
-<!-- Written by `python -m benchmarks.directions`; what is changed here by hand is lost. -->
-
-# Dead and saturated directions
-
-    python -m benchmarks.directions
-
-How often a direction gives nothing, or the same whatever the scores are, at `epsilon="auto"`. Each
-entry is *dead / saturated*, in percent of the drawn lists.
-
-- **Dead**: exactly no gradient. The two configurations of the update are the same.
-- **Saturated**: at the positive end, the loss-augmented configuration has the largest Delta that
-  there is; at the negative end, the smallest; "both": both of that. A larger epsilon finds nothing
-  more. At the negative end that is the truth, and the update is a perceptron's, divided by epsilon.
-  At the positive end it is the worst that can be: every list is pushed away from it, however good
-  or bad its prediction is.
-
-Columns: n items, of them P positive, as n (P). Scores are normal with standard deviation 1, of both
-classes around 0 ("random"), or of positives around +{half:g} and negatives around -{half:g}
-("trained"). Seed {seed}. Lists drawn for a column: {draws};
-for average precision and partial AUC, whose programmes take longer, {slow}.
-"""
-
-MANY_CLASSES = """\
-## One class of many
-
-A list is a sample, with the scores of n classes. Trained: the right class is higher by {shift:g}.
-{draws:,} samples for a column. A batch is dead where all of its samples are.
-"""
-
-FACTOR = """\
-## Which factor
-
-Each direction at other factors of the standard deviation: in how many of the 12 columns of lists
-more than half are dead + in how many more than half are saturated, and in brackets the mean shares.
-Bold: the factor that "auto" takes, `task.epsilon_scale`. A star: the task's default direction.
-"""
-
-
-def document(measured: Sequence[Measured]) -> str:
-    """The page, in Markdown."""
-    binary = [m for m in measured if m.positives is not None]
-    classes = [m for m in measured if m.positives is None]
-    draws, slow = _draws(DRAWS), _draws(SLOW_DRAWS)
-    parts = [HEAD.format(seed=SEED, half=SHIFT / 2, draws=draws, slow=slow)]
-    for direction in DIRECTIONS:
-        parts.append(f'## Direction "{direction}"\n\nA star marks the tasks whose default it is.\n')
-        parts.append(_table(binary, direction))
-    parts.append(MANY_CLASSES.format(shift=SHIFT, draws=SAMPLES))
-    for direction in DIRECTIONS:
-        parts.append(f'Direction "{direction}":\n')
-        parts.append(_table(classes, direction))
-    parts.append('Direction "both" at other factors, as below but of the 6 columns here:\n')
-    parts.append(_factors(classes, "both"))
-    parts.append(FACTOR)
-    for direction in DIRECTIONS:
-        parts.append(f'Direction "{direction}":\n')
-        parts.append(_factors(binary, direction))
-    return "\n".join(parts)
-
-
-def _draws(table: dict[int, int]) -> str:
-    return ", ".join(f"{count:,} of {size:,}" for size, count in table.items())
-
-
-def _column(m: Measured) -> str:
-    found = "" if m.positives is None else f" ({m.positives:,})"
-    return f"{m.size:,}{found} {m.scores}"
-
-
-def _table(measured: Sequence[Measured], direction: str) -> str:
-    """A row for each task, at its own factor."""
-    rows = [m for m in measured if m.direction == direction and m.factor == m.scale]
-    columns = list(dict.fromkeys(_column(m) for m in rows))
-    lines: dict[str, list[str]] = {}
-    for m in rows:
-        line = lines.setdefault(m.task, [_starred(m)])
-        line.append(f"{_percent(m.dead)} / {_percent(m.saturated)}")
-    return _markdown(["task", *columns], list(lines.values()))
-
-
-def _factors(measured: Sequence[Measured], direction: str) -> str:
-    factors = sorted({m.factor for m in measured}, reverse=True)
-    lines = []
-    for task in dict.fromkeys(m.task for m in measured):
-        own = [m for m in measured if m.task == task and m.direction == direction]
-        line = [_starred(own[0])]
-        for factor in factors:
-            cells = [m for m in own if m.factor == factor]
-            shown = _counted(cells) if cells else ""
-            line.append(f"**{shown}**" if factor == own[0].scale else shown)
-        lines.append(line)
-    return _markdown(["task", *(f"{factor:g}" for factor in factors)], lines)
-
-
-def _starred(m: Measured) -> str:
-    return f"{m.task}{' *' if m.default == m.direction else ''}"
-
-
-def _counted(cells: Sequence[Measured]) -> str:
-    shares = np.array([(m.dead, m.saturated) for m in cells])
-    dead, saturated = (shares > 0.5).sum(axis=0)
-    means = " / ".join(_percent(float(mean)) for mean in shares.mean(axis=0))
-    return f"{dead} + {saturated} ({means})"
-
-
-def _percent(share: float) -> str:
-    if 0.0 < share < 0.005:
-        return "<1"
-    if 0.995 < share < 1.0:
-        return ">99"
-    return f"{100 * share:.0f}"
-
-
-def _markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    rule = ["---"] + ["--:"] * (len(head) - 1)
-    return "".join(f"| {' | '.join(line)} |\n" for line in (head, rule, *lines))
 
 
 if __name__ == "__main__":

@@ -2,45 +2,53 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from benchmarks import plots, tables
+from benchmarks import archive, plots, tables
 from benchmarks.case import Case
 from benchmarks.growth import exponent
-from benchmarks.sections import SECTIONS
+from benchmarks.sections import SECTIONS, SUMMARIES
+from benchmarks.works import REFERENCE
 
 __all__ = ["write_document"]
 
 FOLDER = Path(__file__).parent
+PICTURE = "cost.svg"
 BILLION = 10**9
+AP, CROSS_ENTROPY = "AveragePrecision positive", "BCE"
+"""The works that the first sentences speak of."""
 
 
-def write_document(
-    results: dict[str, Any], path: Path, later: Sequence[dict[str, Any]] = ()
-) -> None:
-    """Write the document, and its pictures into a folder of its name beside it.
+def write_document(path: Path, runs: Sequence[bytes] = ()) -> None:
+    """Write the document, and its picture into a folder of its name beside it.
 
     Args:
-        results: a run of all sections.
-        path: of the document.
-        later: runs of single sections, which take the place of those in `results`; the document
-            names them.
+        path: of the document. Its archive is archives/NAME.tar.xz beside it.
+        runs: what the archive is to hold: results.json of a run of all sections, then those of
+            later runs of single sections, which take the place of those in the first. The document
+            names them. Without runs it is written from the archive as it is.
 
     Raises:
-        KeyError: a section that the document shows was not measured.
+        KeyError: a section that the document needs was not measured.
     """
+    kept = path.parent / "archives" / f"{path.stem}.tar.xz"
+    if runs:
+        archive.write(kept, {f"run-{number}.json": run for number, run in enumerate(runs)})
+    results, *later = (json.loads(run) for _, run in sorted(archive.read(kept).items()))
+    notes = [run["note"] for run in (results, *later) if "note" in run]
     replaced = []
     for run in later:
-        sections = {name: run[name] for name in SECTIONS if name in run}
+        sections = [name for name in SECTIONS if name in run]
+        summaries = [summary for summary, _ in SUMMARIES.values() if summary in run]
         replaced.append((", ".join(sections), tables.machine(run)))
-        results = {**results, **sections}
-    pictures = path.with_suffix("")
-    pictures.mkdir(parents=True, exist_ok=True)
-    drawn = plots.draw_all(results, pictures, ("svg",))
+        results = {**results, **{name: run[name] for name in (*sections, *summaries)}}
+    picture = path.with_suffix("") / PICTURE
+    plots.draw_cost(results, picture)
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
         undefined=StrictUndefined,
@@ -50,15 +58,56 @@ def write_document(
         autoescape=False,  # Markdown, not a page
     )
     text = environment.get_template("performance.md.jinja").render(
+        answer=answer(results),
         machine=tables.machine(results),
         replaced=replaced,
-        results=results,
+        notes=notes,
         tables=tables.sections(results),
-        pictures=[(picture.stem, picture.relative_to(path.parent).as_posix()) for picture in drawn],
+        picture=picture.relative_to(path.parent).as_posix(),
         cost=cost_model(results),
-        count=tables.count,
+        citation=archive.citation(kept, path),
     )
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
+
+
+def answer(results: dict[str, Any], share: float = Case(BILLION).share) -> list[str]:
+    """What a step costs, in a few sentences."""
+    rows = [row for row in results["speed"] if row["share"] == share]
+    at = {(row["work"], row["n"]): row for row in rows if "seconds" in row}
+    sizes = sorted({row["n"] for row in rows})
+    few, many = sizes[0], sizes[-1]
+
+    def cost(work: str, n: int) -> str:
+        row = at[work, n]
+        return f"{tables.seconds(row['seconds'])}, {tables.figures(row['ratio'])} times the sort"
+
+    sentences = [
+        "A step of exact average precision (AP), forward and backward, is compared with "
+        f"`{REFERENCE}` of the same scores."
+    ]
+    for n in (many, few):
+        words = f"{n:,} scores take {cost(AP, n)}"
+        if (CROSS_ENTROPY, n) in at:
+            times = at[AP, n]["seconds"] / at[CROSS_ENTROPY, n]["seconds"]
+            words += f" and {tables.figures(times)} times cross-entropy"
+        sentences.append(f"{words}.")
+    if results.get("grid_summary"):
+        worst = max(
+            (row for row in results["grid_summary"] if row["direction"] == "negative"),
+            key=lambda row: row["worst"]["ratio"],
+        )
+        sentences.append(
+            f"The negative direction costs {tables.figures(worst['ratio'])} times the sort in the "
+            f"median of {worst['cells']} cases at n = {tables.count(worst['n'])}, and "
+            f"{tables.figures(worst['worst']['ratio'])} times in the worst."
+        )
+    stopped = [row["work"] for row in rows if row["kind"] == "peer" and "stopped" in row]
+    if stopped:
+        sentences.append(
+            f"Losses that compare all pairs ({', '.join(dict.fromkeys(stopped))}) do not reach "
+            f"{tables.count(many)}."
+        )
+    return sentences
 
 
 def cost_model(results: dict[str, Any], share: float = Case(BILLION).share) -> str:

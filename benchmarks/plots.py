@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from benchmarks.figures import SETTINGS, save
 from benchmarks.tables import count
 from benchmarks.works import REFERENCE
 
-__all__ = ["FORMATS", "draw_all"]
+__all__ = ["FORMATS", "draw_all", "draw_cost"]
 
 Row = dict[str, Any]
 FORMATS = ("png", "svg")
@@ -32,18 +32,51 @@ PICTURES = {
 }
 """Of each picture: title, kinds and parts of names that are in it (none: all)."""
 
-_SETTINGS: dict[Any, Any] = {
-    "font.size": 9,
-    "axes.grid": True,
-    "grid.alpha": 0.3,
-    "svg.hashsalt": "directloss",  # the same results give the same bytes
-    "axes.spines.top": False,
-    "axes.spines.right": False,
+COST = {
+    "AveragePrecision positive": ("AP, positive direction", "#0969da", "-"),
+    "AveragePrecision negative": ("AP, negative direction", "#0969da", "--"),
+    "BCE": ("cross-entropy", "#1a7f37", "-"),
+    REFERENCE: (REFERENCE, "black", "-"),
+    "blackbox MAP": ("blackbox MAP", "#bc4c00", "-"),
+    "soft-rank AP": ("soft-rank AP", "#bf8700", "-"),
+    "AP-loss": ("AP-loss", "#cf222e", "-"),
+    "Smooth-AP": ("Smooth-AP", "#8250df", "-"),
+    "LibAUC APLoss": ("LibAUC APLoss", "#57606a", "-"),
 }
+"""The works of the picture of the document: label, colour, dashes."""
 
 
-def draw_all(results: dict[str, Any], folder: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
-    """Write every picture in these formats for each share; the files written."""
+def draw_cost(results: dict[str, Any], path: Path) -> None:
+    """Seconds of a step of average precision and its peers against length, a panel a share."""
+    shares = list(dict.fromkeys(row["share"] for row in results["speed"]))
+    with mpl.rc_context(SETTINGS):
+        figure = Figure(figsize=(10, 4), layout="constrained")
+        panels = figure.subplots(1, len(shares), sharey=True, squeeze=False)[0]
+        for axes, share in zip(panels, shares, strict=True):
+            rows = [r for r in results["speed"] if r["share"] == share and "seconds" in r]
+            for work, (label, colour, dashes) in COST.items():
+                mine = sorted((r["n"], r["seconds"]) for r in rows if r["work"] == work)
+                if mine:
+                    style = {"marker": "o", "markersize": 3, "linewidth": 1.4, "label": label}
+                    axes.plot(*zip(*mine, strict=True), color=colour, linestyle=dashes, **style)
+            axes.set(xscale="log", yscale="log", xlabel="items in the list")
+            axes.set_xticks(sorted({r["n"] for r in rows}))
+            axes.xaxis.set_major_formatter(lambda n, _: count(int(n)))
+            axes.minorticks_off()
+            axes.set_title(f"{share:.0%} positives", fontsize=9, loc="left")
+        panels[0].set_ylabel("seconds of a step")
+        panels[0].set_yticks(
+            [10.0**power for power in range(-4, 2)],
+            ["0.1 ms", "1 ms", "10 ms", "0.1 s", "1 s", "10 s"],
+        )
+        figure.legend(
+            *panels[0].get_legend_handles_labels(), loc="outside right center", frameon=False
+        )
+        save(figure, path)
+
+
+def draw_all(results: dict[str, Any], folder: Path) -> list[Path]:
+    """Write every picture of a run for each share; the files written."""
     written = []
     for share in dict.fromkeys(row["share"] for row in results["speed"]):
         for name, (title, kinds, parts) in PICTURES.items():
@@ -63,12 +96,11 @@ def draw_all(results: dict[str, Any], folder: Path, formats: Sequence[str] = FOR
             # A run of chosen works may hold none of a picture's, or too little memory to measure.
             if not any(row["growth_bytes"] for row in rows):
                 continue
-            with mpl.rc_context(_SETTINGS):
+            with mpl.rc_context(SETTINGS):
                 figure = _draw(f"{title}, {share:.0%} positives", rows, results["slopes"])
-                for form in formats:
+                for form in FORMATS:
                     path = folder / f"{name}-{share * 100:g}.{form}"
-                    metadata = {"Date": None} if form == "svg" else None
-                    figure.savefig(path, dpi=150, metadata=metadata)
+                    save(figure, path)
                     written.append(path)
     return written
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 from unittest.mock import patch
 
@@ -15,7 +16,7 @@ from benchmarks.timing import Effort, interleave
 from benchmarks.works import REFERENCE, Work, catalogue
 from directloss.inference import sorting
 
-__all__ = ["SECTIONS", "Options", "Row"]
+__all__ = ["SECTIONS", "SUMMARIES", "Options", "Row"]
 
 Row = dict[str, Any]
 
@@ -157,6 +158,37 @@ def slopes(rows: list[Row]) -> list[Row]:
         )
     return found
 
+
+def summarise_grid(rows: list[Row]) -> list[Row]:
+    """Median and worst cell of each size and direction, from the rows of `grid`."""
+    found = []
+    for n, direction in sorted({(row["n"], DIRECTIONS.index(row["direction"])) for row in rows}):
+        mine = [r for r in rows if (r["n"], r["direction"]) == (n, DIRECTIONS[direction])]
+        done = [r for r in mine if "seconds" in r]
+        row: Row = {
+            "direction": DIRECTIONS[direction],
+            "n": n,
+            "cells": len(mine),
+            "done": len(done),
+        }
+        if done:
+            memory = [r["growth_bytes"] for r in done if r["growth_bytes"] is not None]
+            row |= {
+                "seconds": median(r["seconds"] for r in done),
+                "ratio": median(r["ratio"] for r in done),
+                "worst": max(done, key=lambda r: r["ratio"]),
+                "growth_bytes": median(memory) if memory else None,
+                "most_growth_bytes": max(memory) if memory else None,
+            }
+        found.append(row)
+    return found
+
+
+SUMMARIES: dict[str, tuple[str, Callable[[list[Row]], list[Row]]]] = {
+    "speed": ("slopes", slopes),
+    "grid": ("grid_summary", summarise_grid),
+}
+"""What a run adds after a section: the name in its results, and how it is computed."""
 
 SECTIONS: dict[str, Callable[[Options], Iterator[Row]]] = {
     "speed": speed,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from statistics import median
 from typing import Any
 
 from benchmarks.profile import PARTS, WHOLES
 from benchmarks.works import REFERENCE
 
-__all__ = ["markdown", "sections"]
+__all__ = ["count", "figures", "machine", "markdown", "seconds", "sections", "table"]
 
 Row = dict[str, Any]
 KINDS = ("reference", "task", "peer", "metric")
@@ -36,7 +35,11 @@ def sections(results: dict[str, Any]) -> dict[str, str]:
         "whole": whole,
         "profile": profile,
     }
-    return {name: make(results) for name, make in makers.items() if results.get(name)}
+    return {
+        name: make(results)
+        for name, make in makers.items()
+        if results.get(name) or results.get(f"{name}_summary")
+    }
 
 
 def machine(results: dict[str, Any]) -> str:
@@ -108,33 +111,23 @@ def _stopped(rows: Iterable[Row]) -> str:
 
 def grid(results: dict[str, Any]) -> str:
     """Median and worst cell of each direction and size."""
-    rows = results["grid"]
     head = ["", "n", "cells", "median", "worst", "worst cell", "median memory", "most memory"]
     body = []
-    for n in sorted({row["n"] for row in rows}):
-        for direction in dict.fromkeys(row["direction"] for row in rows):
-            mine = [r for r in rows if (r["n"], r["direction"]) == (n, direction)]
-            done = [r for r in mine if "seconds" in r]
-            cells = f"{len(done)} of {len(mine)}"
-            if not done:
-                body.append([direction, count(n), cells, *([NONE] * 5)])
-                continue
-            worst = max(done, key=lambda r: r["ratio"])
-            memory = [r["growth_bytes"] for r in done if r["growth_bytes"] is not None]
-            middle = f"{seconds(median(r['seconds'] for r in done))}"
-            where = f"{worst['share']:.0%}, ε {worst['epsilon']:g}, shift {worst['shift']:g}"
-            body.append(
-                [
-                    direction,
-                    count(n),
-                    cells,
-                    f"{middle} ({times(median(r['ratio'] for r in done))})",
-                    f"{seconds(worst['seconds'])} ({times(worst['ratio'])})",
-                    where,
-                    size(median(memory)) if memory else NONE,
-                    size(max(memory)) if memory else NONE,
-                ]
-            )
+    for row in results["grid_summary"]:
+        cells = f"{row['done']} of {row['cells']}"
+        line = [row["direction"], count(row["n"]), cells]
+        if row["done"]:
+            worst = row["worst"]
+            line += [
+                f"{seconds(row['seconds'])} ({times(row['ratio'])})",
+                f"{seconds(worst['seconds'])} ({times(worst['ratio'])})",
+                f"{worst['share']:.0%}, ε {worst['epsilon']:g}, shift {worst['shift']:g}",
+                size(row["growth_bytes"]),
+                size(row["most_growth_bytes"]),
+            ]
+        else:
+            line += [NONE] * 5
+        body.append(line)
     return table(head, body)
 
 
@@ -254,20 +247,21 @@ def seconds(value: float) -> str:
     """Three figures in the unit that fits."""
     for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if value >= scale:
-            return f"{_figures(value / scale)} {unit}"
-    return f"{_figures(value * 1e9)} ns"
+            return f"{figures(value / scale)} {unit}"
+    return f"{figures(value * 1e9)} ns"
 
 
 def times(ratio: float) -> str:
-    return f"×{_figures(ratio)}"
+    return f"×{figures(ratio)}"
 
 
 def size(value: float | None) -> str:
     """Bytes as megabytes of 10⁶."""
-    return NONE if value is None else f"{_figures(value / 1e6)} MB"
+    return NONE if value is None else f"{figures(value / 1e6)} MB"
 
 
-def _figures(value: float) -> str:
+def figures(value: float) -> str:
+    """Three figures."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"

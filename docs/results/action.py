@@ -1,11 +1,12 @@
-"""Writes `action.md` and keeps the results that its numbers come from.
+"""Writes `action.md` and its picture.
 
-    python docs/results/action.py RUNS
+    PYTHONPATH=. python docs/results/action.py [RUNS]
 
 RUNS holds the folders `action-squeezenet`, `action-efficientnet`, `action-squeezenet-all` and
 `action-squeezenet-all-64` that `directloss experiment action` wrote, with the commands that the
-page shows. Of each that is there, `results.json` and `costs.json` are kept in the folder `action`,
-and no number of the page comes from elsewhere but those of the paper.
+page shows. Of each that is there, `results.json` and `costs.json` replace those in the archive
+docs/archives/action.tar.xz. Without RUNS the page is written again from the archive. Every number
+of the page is computed from it, except for those of the paper.
 """
 
 from __future__ import annotations
@@ -13,18 +14,25 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 
+import matplotlib as mpl
 from jinja2 import StrictUndefined, Template
+from matplotlib.figure import Figure
 from scipy.stats import t as student_t
 
+from benchmarks import archive
+from benchmarks.figures import SETTINGS, Interval, draw_intervals, save
 from directloss.experiments.action.thirds import PARTS
 from directloss.report.schema import Results
 from directloss.report.tables import markdown_table
 
 HERE = Path(__file__).parent
-KEPT = HERE / "action"
+PAGE = HERE / "action.md"
+ARCHIVE = archive.path_of("action")
+PICTURE = "action.svg"
 HEADS = {"action-squeezenet": "SqueezeNet 1.1", "action-efficientnet": "EfficientNet-lite0"}
 ALL_LAYERS = ("action-squeezenet-all-64", "action-squeezenet-all")
 REFERENCE, DIRECT = "logistic", "pos-ap"
@@ -60,19 +68,39 @@ def interval(differences: list[float]) -> tuple[float, float]:
     return fmean(differences), float(width)
 
 
+def to_reference(results: Results) -> dict[str, tuple[float, float]]:
+    """How the mean of each method differs from the reference's: mean and half width."""
+    reference = averages(results, REFERENCE)
+    return {
+        method: interval([a - b for a, b in zip(averages(results, method), reference, strict=True)])
+        for method in results.methods
+        if method != REFERENCE
+    }
+
+
 def differences(found: dict[str, Results]) -> str:
     """A row a method: how its mean differs from the reference's on each backbone."""
-    methods = [name for name in next(iter(found.values())).methods if name != REFERENCE]
     lines = [["method", *(HEADS[name] for name in found)], ["---", *["---:"] * len(found)]]
-    for method in methods:
-        cells = []
-        for results in found.values():
-            reference = averages(results, REFERENCE)
-            pairs = zip(averages(results, method), reference, strict=True)
-            mean, width = interval([a - b for a, b in pairs])
-            cells.append(f"{mean:+.1f} ± {width:.1f}")
+    columns = [to_reference(results) for results in found.values()]
+    for method in columns[0]:
+        cells = [f"{each[method][0]:+.1f} ± {each[method][1]:.1f}" for each in columns]
         lines.append([method, *cells])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def picture(found: dict[str, Results]) -> Figure:
+    """The differences to the reference with their intervals, a panel for each backbone."""
+    figure = Figure(figsize=(8.5, 2.6), layout="constrained")
+    panels = figure.subplots(1, len(found), sharex=True, sharey=True, squeeze=False)[0]
+    for axes, (name, results) in zip(panels, found.items(), strict=True):
+        intervals = [
+            Interval(method, mean, mean - width, mean + width)
+            for method, (mean, width) in to_reference(results).items()
+        ]
+        draw_intervals(axes, intervals, 0.0)
+        axes.set_title(HEADS[name], fontsize=9, loc="left")
+    figure.supxlabel(f"points of test AP above {REFERENCE}, mean over the classes", fontsize=9)
+    return figure
 
 
 def all_layers(found: list[Results]) -> str:
@@ -91,23 +119,23 @@ def all_layers(found: list[Results]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def costs(runs: Path, names: list[str]) -> str:
+def costs(files: dict[str, bytes], names: list[str]) -> str:
     """A row a stage."""
-    lines = [["run", "stage", "items", "seconds", "seconds an item", "MB at most"]]
+    lines = [["run", "stage", "items", "seconds", "seconds an item", "peak MB"]]
     lines.append(["---", "---", *["---:"] * 4])
     for name in names:
-        for stage, cost in json.loads((runs / name / "costs.json").read_text()).items():
+        for stage, cost in json.loads(files[f"{name}/costs.json"]).items():
             each = cost["seconds"] / cost["items"]
             numbers = [cost["items"], f"{cost['seconds']:.0f}", f"{each:.2f}"]
             lines.append([name, stage, *map(str, numbers), f"{cost['peak_megabytes']:.0f}"])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def growth(runs: Path, found: dict[str, Results]) -> str:
+def growth(files: dict[str, bytes], found: dict[str, Results]) -> str:
     """A row a network: minutes of features and hours of heads for VOC2012's actions."""
     lines = [["network", "features (minutes)", "heads (hours)"], ["---", "---:", "---:"]]
     for name, results in found.items():
-        cost = json.loads((runs / name / "costs.json").read_text())
+        cost = json.loads(files[f"{name}/costs.json"])
         ratio = VOC2012_PERSONS / PERSONS
         features = ratio * cost["features"]["seconds"] / 60
         heads = VOC2012_ACTIONS / len(results.columns) * ratio * cost["heads"]["seconds"] / 3600
@@ -119,22 +147,25 @@ def reading(found: dict[str, Results]) -> str:
     """Which differences to cross-entropy are more than chance."""
     sentences = []
     for name, results in found.items():
-        reference = averages(results, REFERENCE)
-        told = {}
-        for method in results.methods:
-            pairs = zip(averages(results, method), reference, strict=True)
-            told[method] = interval([a - b for a, b in pairs])
-        above = [method for method, (mean, width) in told.items() if mean > width]
-        below = [method for method, (mean, width) in told.items() if -mean > width]
+        apart = to_reference(results)
+        above = [method for method, (mean, width) in apart.items() if mean > width]
+        below = [method for method, (mean, width) in apart.items() if -mean > width]
         sentences.append(
-            f"On {HEADS[name]}, {listed(above)} above cross-entropy by more than the interval, and "
-            f"{listed(below)} below."
+            f"On {HEADS[name]}, {listed(above)} better than cross-entropy by more than the "
+            f"interval, and {listed(below)} worse."
         )
+    return " ".join(sentences)
+
+
+def edge(found: dict[str, Results]) -> str:
+    """How often the search chose the largest epsilon for the direct loss."""
+    sentences = []
+    for name, results in found.items():
         chosen = [run.settings.epsilon for run in results.runs if run.method == DIRECT]
         largest = max(trial.settings.epsilon or 0.0 for trial in results.trials)
         sentences.append(
-            f"Of its {len(chosen)} searches, {chosen.count(largest)} chose the largest epsilon of "
-            f"the grid ({largest:g} times the initial spread) for `{DIRECT}`."
+            f"On {HEADS[name]}, {chosen.count(largest)} of {len(chosen)} searches chose the "
+            f"largest epsilon of the grid ({largest:g} times the initial spread) for `{DIRECT}`."
         )
     return " ".join(sentences)
 
@@ -162,8 +193,8 @@ def reading_all(results: Results, large: Results | None) -> str:
         )
         if run.validation == run.history.validation[0]:
             sentences.append(
-                f"`{run.method}` keeps its head, since no later look was better on validation: "
-                f"{parts}."
+                f"`{run.method}` keeps its head, since no later evaluation was better on "
+                f"validation: {parts}."
             )
         else:
             verb = "gains" if gain > 0 else "loses"
@@ -197,12 +228,11 @@ def beside_the_paper(found: dict[str, Results]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def page(runs: Path) -> str:
-    """The whole page, from the runs that are there."""
-    found = {name: read(runs, name) for name in HEADS if (runs / name).is_dir()}
-    every = dict(found)
-    tuned = {name: read(runs, name) for name in ALL_LAYERS if (runs / name).is_dir()}
-    every |= tuned
+def page(files: dict[str, bytes]) -> str:
+    """The whole page, from the files of the archive."""
+    found = read(files, tuple(HEADS))
+    tuned = read(files, ALL_LAYERS)
+    every = found | tuned
     facts: dict[str, object] = {"all_layers": ""}
     if tuned:
         head = found.get("action-squeezenet")
@@ -212,8 +242,9 @@ def page(runs: Path) -> str:
         }
     first = next(iter(found.values()))
     template = Template(
-        (KEPT / "page.md.jinja").read_text(encoding="utf-8"),
+        (HERE / "action.md.jinja").read_text(encoding="utf-8"),
         trim_blocks=True,
+        lstrip_blocks=True,
         keep_trailing_newline=True,
         undefined=StrictUndefined,
     )
@@ -227,31 +258,42 @@ def page(runs: Path) -> str:
         tables={HEADS[name]: markdown_table(results) for name, results in found.items()},
         differences=differences(found),
         reading=reading(found),
+        edge=edge(found),
+        picture=PICTURE,
+        citation=archive.citation(ARCHIVE, PAGE),
         paper=beside_the_paper(found),
         order=order(found),
-        costs=costs(runs, list(every)),
+        costs=costs(files, list(every)),
         voc_persons=VOC2012_PERSONS,
         voc_training=VOC2012_PERSONS // PARTS,
-        growth=growth(runs, found),
+        growth=growth(files, found),
     )
 
 
-def read(runs: Path, name: str) -> Results:
-    """The results of a run."""
-    return Results.model_validate_json((runs / name / "results.json").read_bytes())
+def read(files: dict[str, bytes], names: Sequence[str]) -> dict[str, Results]:
+    """The results of those of these runs that are there."""
+    return {
+        name: Results.model_validate_json(files[f"{name}/results.json"])
+        for name in names
+        if f"{name}/results.json" in files
+    }
 
 
-def main(runs: Path) -> None:
-    """Keeps the files of the runs, and writes the page from them."""
-    for run in (*HEADS, *ALL_LAYERS):
-        if not (runs / run / "results.json").is_file():
-            print(f"{run}: not there")
-            continue
-        (KEPT / run).mkdir(parents=True, exist_ok=True)
-        for file in ("results.json", "costs.json"):
-            (KEPT / run / file).write_bytes((runs / run / file).read_bytes())
-    (HERE / "action.md").write_text(page(KEPT), encoding="utf-8")
+def main(runs: Path | None) -> None:
+    """Puts the files of the runs into the archive, and writes the page from it."""
+    files = archive.read(ARCHIVE) if ARCHIVE.exists() else {}
+    if runs is not None:
+        for run in (*HEADS, *ALL_LAYERS):
+            if not (runs / run / "results.json").is_file():
+                print(f"{run}: not there")
+                continue
+            for file in ("results.json", "costs.json"):
+                files[f"{run}/{file}"] = (runs / run / file).read_bytes()
+        archive.write(ARCHIVE, files)
+    with mpl.rc_context(SETTINGS):
+        save(picture(read(files, tuple(HEADS))), HERE / PICTURE)
+    PAGE.write_text(page(files), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else None)

@@ -1,19 +1,27 @@
-"""Writes `detection.md` from the results of the runs; keeps those results beside it.
+"""Writes `detection.md` and its picture.
 
-    python docs/results/detection.py RUNS
+    PYTHONPATH=. python docs/results/detection.py [RUNS]
 
-RUNS holds a folder for each run, with the `results.json` that the run wrote; it is kept in the
-folder `detection`. A section whose run was never kept is left out. No measured number of the page
-comes from anywhere else.
+RUNS holds a folder for each run, with the `results.json` that the run wrote; these replace those in
+the archive docs/archives/detection.tar.xz. Without RUNS the page is written again from the archive.
+A section whose run is not in the archive is left out. Every measured number of the page is computed
+from the archive.
 """
 
 from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from benchmarks import archive
+from benchmarks.figures import SETTINGS, Interval, draw_intervals, save
 from directloss.experiments.detection.results import DetectionResults, StageRecord
 from directloss.experiments.detection.tables import (
     caption,
@@ -24,7 +32,9 @@ from directloss.experiments.detection.tables import (
 )
 
 HERE = Path(__file__).parent
-KEPT = HERE / "detection"
+PAGE = HERE / "detection.md"
+ARCHIVE = archive.path_of("detection")
+PICTURE = "detection.svg"
 
 PAPER = {"softmax": 47.0, "logistic": 45.6, "direct loss of AP, positive": 48.5}
 """Mean AP of the paper's Table 2: VOC2012, 20 classes, trained on train, tested on val."""
@@ -52,10 +62,10 @@ SECTIONS = (
     Section(
         "detection-voc",
         "Five animals of VOC2012",
-        "From 600 photographs of VOC2012 that hold a cat, cow, dog, horse or sheep, divided at "
-        "random into halves (not VOC's own split; objects marked as difficult were left out at "
-        "the source), the first {train} of one to train on and the first {test} of the other for "
-        "the test. Features come from one pass of SqueezeNet 1.1 "
+        "600 photographs of VOC2012 that hold a cat, cow, dog, horse or sheep, divided at random "
+        "into halves (not VOC's own split; objects marked as difficult were left out at the "
+        "source). The first {train} of one half train, the first {test} of the other test. "
+        "Features come from one pass of SqueezeNet 1.1 "
         "(ImageNet weights, not fine-tuned) over an image and RoIAlign with a grid of 2 x 2 for "
         "each box; only the linear layer on top is trained.",
     ),
@@ -63,7 +73,7 @@ SECTIONS = (
         "detection-voc-2048",
         "Mini-batches of 2048",
         "The same with batches four times as large, the same share of positives, and a quarter of "
-        "the iterations: as many boxes are seen.",
+        "the iterations, so that training sees as many boxes.",
     ),
     Section(
         "detection-bccd",
@@ -74,15 +84,15 @@ SECTIONS = (
     ),
     Section(
         "detection-crops",
-        "Crops as in R-CNN, on a part",
+        "Crops as in R-CNN, on few images",
         "A pass of the network for every box, with 16 pixels of context, warped to 227 x 227: "
-        "R-CNN's own features, on {train} training and {test} test images with 40 proposals each "
-        "for want of a GPU. It shows that this path runs and what it costs; so few objects say "
-        "nothing about methods.",
+        "R-CNN's own features. Without a GPU this is feasible on {train} training and {test} test "
+        "images with 40 proposals each. It shows that this path runs and what it costs. So few "
+        "objects say nothing about methods.",
     ),
     Section(
         "detection-crops-roi",
-        "The same part with RoIAlign",
+        "The same images with RoIAlign",
         "The same images and proposals with the features of one pass an image.",
     ),
 )
@@ -94,94 +104,107 @@ MAIN, CELLS = "detection-voc", "detection-bccd"
 CROPS_RUN, LARGE = "detection-crops", "detection-500"
 """The runs that the text refers to; LARGE shows what large images cost, and has no section."""
 
+COMPARED = {MAIN: "five animals", CELLS: "blood cells"}
+"""The runs of the picture and of the first sentences."""
+
 INTRODUCTION = """# Detection on photographs
+
+{verdict} Only a linear layer is trained, on few images: the tables show the pipeline at work and \
+the methods side by side on the same boxes, not a detector to use.
+
+![Points of mean AP above softmax, with 95 % intervals]({picture})
+
+The intervals are 95 % percentiles over bootstrap samples of the test images, the same samples for \
+all methods. They say what other photographs would have given.
+
+## What was run
 
 ```sh
 {commands}
+PYTHONPATH=. python docs/results/detection.py runs
 ```
 
-`data` is the folder of data sets. This page is written by `docs/results/detection.py` from the \
-`results.json` of each run, which are kept in `docs/results/detection/`; each run's `report.html` \
-has the curves and pictures of the best ranked detections.
+`data` is the folder of data sets. The last command writes this page. Each run's `report.html` \
+has the curves and pictures of the best ranked detections. {citation}
 
-The form is that of the paper's Table 2: a method a row, a class a column, average precision as \
-VOC2012 measures it (all points). `softmax` is cross-entropy over all classes and background \
-together; all others train one score a class. Mini-batches hold a quarter of positives. Where \
-several learning rates are given, each method takes the one that is best on a held-out third of \
-the training images, and is then trained on all of them; every method gets the same number of \
-trials. The rates 0.1 and 0.00001 were added after first runs, which also showed their test \
-figures, because softmax and logistic had chosen the largest of the others and pos-ap the \
-smallest. Everything else is as the paper has it (epsilon 0.1, regularisation 1e-7), the same \
-for all. Epsilon is in units of the scores, which spread by 0.01 before training.
-
-A seed is other initial weights and other mini-batches. The intervals are 95 % percentiles over \
-bootstrap samples of the test images, the same samples for all methods: they say what other \
-photographs would have given. The last row of a table is the share of objects that any proposal \
-overlaps by half, the ceiling for every method.
+- **Form.** That of the paper's Table 2: a row for each method, a column for each class, average \
+precision as VOC2012 measures it (all points). The last row of a table is the share of objects \
+that any proposal overlaps by half. No method can find more.
+- **Methods.** `softmax` is cross-entropy over all classes and background together. All others \
+train one score for each class. Mini-batches hold a quarter of positives.
+- **Learning rate.** Where several rates are given, each method takes the one that is best on a \
+held-out third of the training images, and is then trained on all of them. Every method gets the \
+same number of trials. The rates 0.1 and 0.00001 were added after first runs, in which softmax and \
+logistic had chosen the largest rate and pos-ap the smallest. Those runs also showed their test \
+figures.
+- **Other settings.** As in the paper (epsilon 0.1, regularisation 1e-7), the same for all. \
+Epsilon is in units of the scores, whose spread before training is 0.01.
+- **Seeds.** A seed is other initial weights and other mini-batches.
 """
 
-FRANK = """## Beside the paper's figures
+BESIDE = """## Beside the paper's figures
 
 {paper}
-These numbers and ours cannot be compared, and the order of the methods can only with care:
+These numbers and ours cannot be compared, and the order of the methods only with care:
 
-- **Data.** The paper trains on {train} images of VOC2012 and reports on {test}, twenty classes. \
-Here it is {ours_train} and {ours_test} images that were chosen because they hold one of five \
-animals, so that most images hold the class that is looked for, which helps, and there are few \
-examples to learn from, which does not.
+- **Data.** The paper trains on {train} images of VOC2012 and reports on {test}, with twenty \
+classes. Here {ours_train} and {ours_test} images were chosen because they hold one of five \
+animals. Most images hold the class in question, which helps. There are few examples to learn \
+from, which does not.
 - **Backbone.** The paper takes the network of R-CNN, AlexNet, and trains its layers by each loss. \
-Here SqueezeNet 1.1 is as ImageNet left it, and only a linear \
-layer is trained. A loss can then change the weighting of given features, not the features.
+Here SqueezeNet 1.1 stays as ImageNet left it, and only a linear layer is trained. A loss can then \
+change the weights of given features, not the features.
 - **Features.** R-CNN warps each box with context and passes it through the network. RoIAlign on \
-maps of stride 16 is a small part of the work, and coarser.
-- **Proposals.** {proposals} a test image here, from images shrunk to {side} pixels, against about \
-2000.
+maps of stride 16 is much cheaper, and coarser.
+- **Proposals.** {proposals} a test image here, from images shrunk to {side} pixels; about 2000 in \
+the paper.
 - **Boxes** are not regressed, and hard negatives are not mined.
-- **Training is short**, {iterations} mini-batches, because one core was all there was; where the \
-best learning rate is the lowest or highest of those tried, more might be had. The size of the \
+- **Training is short**, {iterations} mini-batches, because only one core was available. Where the \
+best learning rate is the lowest or highest tried, a wider search might find more. The size of the \
 images and the small initial weights were chosen on training images.
 
-{verdict}
-
-What the tables show is the pipeline at work and the methods side by side on the same boxes, not a \
-detector to use: with so few examples and features that were never tuned, every method is far \
-below the ceiling that the proposals set.
+With so few examples and untuned features, every method stays far below the ceiling that the \
+proposals set.
 """
 
 COST = """## Time and memory
 
 {table}
-Seconds are processor time of one core. Peak memory is that of the process so far, so a stage also \
-carries what the stages before it have left.
+Seconds are processor time of one core. Peak memory is that of the process so far, so a stage \
+includes what earlier stages left in memory.
 
-**Up to the full VOC2012** ({train} + {test} images, {classes} classes, three methods, one seed, \
-one learning rate, {iterations} mini-batches a head), by multiplication. Proposals and features \
-are measured on {sample} images searched at 500 pixels, which have {found} proposals on average; \
-features and detection are taken to grow with the number of boxes, up to {boxes} an image:
+**The full VOC2012**, by multiplication: {train} + {test} images, {classes} classes, three \
+methods, one seed, one learning rate, {iterations} mini-batches a head. Proposals and features \
+are measured on {sample} images searched at 500 pixels, which have {found} proposals on average. \
+Features and detection are assumed to grow with the number of boxes, up to {boxes} an image:
 
 | stage | hours of one core |
 | --- | ---: |
 {estimate}
-All stages are images or heads that do not know of each other: `--workers N` divides the times by \
-N, and the files of the cache can be made on several machines. The rows that train \
-({rows:.0f} an image with {boxes} boxes, {rows_here:.0f} here) would take {memory:.0f} GB of \
-memory for each worker that trains; `--background` lowers it. The features of all boxes take \
-{disk:.0f} GB of disk in the cache, which `--grid 1` divides by four.
+Images and heads are independent: `--workers N` divides the times by N, and the files of the cache \
+can be made on several machines. The training rows ({rows:.0f} an image with {boxes} boxes, \
+{rows_here:.0f} here) would take {memory:.0f} GB of memory for each worker that trains; \
+`--background` lowers it. The features of all boxes take {disk:.0f} GB of disk in the cache; \
+`--grid 1` divides that by four.
 
-**With a GPU** the networks run there (whatever torch finds as CUDA is used), which brings \
-features of `roi` near the time that decoding an image takes, and makes `--features crops` \
-possible: its {crop:.3f} seconds a box on one core here would be {days:.0f} days for \
-{million:.0f} million boxes, where a GPU that passes 2000 crops a second takes {crop_hours:.1f} \
-hours. Selective search stays on the processors, and is then the longest stage.
+**With a GPU** (any CUDA device that torch finds) the networks run there. Features of `roi` then \
+take about as long as decoding an image, and `--features crops` becomes possible: its {crop:.3f} \
+seconds a box on one core here would be {days:.0f} days for {million:.0f} million boxes, while a \
+GPU that passes 2000 crops a second takes {crop_hours:.1f} hours. Selective search stays on the \
+processors and is then the longest stage.
 """
+
+
+@cache
+def archived() -> Mapping[str, bytes]:
+    """The files of the archive."""
+    return archive.read(ARCHIVE) if ARCHIVE.exists() else {}
 
 
 def load(name: str) -> DetectionResults | None:
     """The kept results of a run, or None where there are none."""
-    file = KEPT / f"{name}.json"
-    if not file.is_file():
-        return None
-    return DetectionResults.model_validate_json(file.read_text(encoding="utf-8"))
+    content = archived().get(f"{name}.json")
+    return None if content is None else DetectionResults.model_validate_json(content)
 
 
 def section(part: Section, results: DetectionResults) -> str:
@@ -215,12 +238,9 @@ def held_out_table(results: DetectionResults) -> str:
     return f"{words}\n\n{markdown(['method', *rates], rows)}\n"
 
 
-def frank(results: DetectionResults, cells: DetectionResults | None) -> str:
-    """The paragraph beside the paper's figures."""
-    verdicts = [verdict("On the five animals", results)]
-    if cells is not None:
-        verdicts.append(verdict("On the blood cells", cells))
-    return FRANK.format(
+def beside(results: DetectionResults) -> str:
+    """The section beside the paper's figures."""
+    return BESIDE.format(
         paper=markdown(["Table 2 of the paper", *PAPER], [["mean AP", *map(str, PAPER.values())]]),
         train=FULL_TRAIN,
         test=FULL_TEST,
@@ -229,29 +249,59 @@ def frank(results: DetectionResults, cells: DetectionResults | None) -> str:
         proposals=round(results.data.test_boxes / results.data.test_images),
         side=results.configuration["search_side"],
         iterations=results.configuration["iterations"],
-        verdict=" ".join(verdicts),
     )
 
 
 def verdict(where: str, results: DetectionResults) -> str:
     """What the intervals of the differences say, in words that follow from them."""
     first, *others = results.summaries
-    above = [each.method for each in others if each.difference_interval.low > 0]
-    below = [each.method for each in others if each.difference_interval.high < 0]
-    equal = [
-        each.method
-        for each in others
-        if each.difference_interval.low <= 0 <= each.difference_interval.high
+    groups = {
+        f"better than `{first.method}`": [
+            each.method for each in others if each.difference_interval.low > 0
+        ],
+        f"worse than `{first.method}`": [
+            each.method for each in others if each.difference_interval.high < 0
+        ],
+    }
+    known = {name for names in groups.values() for name in names}
+    groups["level with it"] = [each.method for each in others if each.method not in known]
+    parts = [
+        f"{listed(names)} {'is' if len(names) == 1 else 'are'} {words}"
+        for words, names in groups.items()
+        if names
     ]
-    said = [
-        f"{words} `{first.method}`: {', '.join(f'`{name}`' for name in names) or 'none'}"
-        for words, names in (
-            ("above", above),
-            ("below", below),
-            ("not to be told apart from", equal),
-        )
-    ]
-    return f"{where}, by the paired intervals, {'; '.join(said)}."
+    if not known:
+        return f"On {where} no method differs from `{first.method}` by more than the interval."
+    return f"On {where} {', and '.join(parts)}."
+
+
+def listed(names: list[str]) -> str:
+    """Methods as a sentence lists them."""
+    *first, last = (f"`{name}`" for name in names)
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def picture() -> Figure:
+    """Differences of mean AP to the first method, with their intervals, of the two main runs."""
+    runs = {title: load(name) for name, title in COMPARED.items()}
+    figure = Figure(figsize=(8.5, 1.6), layout="constrained")
+    panels = figure.subplots(1, len(runs), sharey=True, squeeze=False)[0]
+    for axes, (title, results) in zip(panels, runs.items(), strict=True):
+        assert results is not None, title
+        first, *others = results.summaries
+        intervals = [
+            Interval(
+                each.method,
+                100 * each.difference,
+                100 * each.difference_interval.low,
+                100 * each.difference_interval.high,
+            )
+            for each in others
+        ]
+        draw_intervals(axes, intervals, 0.0)
+        axes.set_title(title, fontsize=9, loc="left")
+        axes.set_xlabel(f"points of mean AP above {first.method}", fontsize=8)
+    return figure
 
 
 def cost(results: DetectionResults, large: DetectionResults, crops: DetectionResults) -> str:
@@ -305,32 +355,47 @@ def stage(results: DetectionResults, name: str) -> StageRecord:
 
 
 def page() -> str:
-    """The whole page, from the runs that are kept."""
+    """The whole page, from the runs in the archive."""
     found = {part: load(part.run) for part in SECTIONS}
     present = {part: results for part, results in found.items() if results is not None}
     main_run, large, crops = load(MAIN), load(LARGE), load(CROPS_RUN)
     every = [*present.values(), *([large] if large else [])]
     commands = "\n".join(shlex.join(results.command) for results in every)
-    text = INTRODUCTION.format(commands=commands)
+    verdicts = [
+        verdict(f"the {title}", results)
+        for name, title in COMPARED.items()
+        if (results := load(name)) is not None
+    ]
+    text = INTRODUCTION.format(
+        commands=commands,
+        verdict=" ".join(verdicts),
+        picture=PICTURE,
+        citation=archive.citation(ARCHIVE, PAGE),
+    )
     for part, results in present.items():
         text += f"\n{section(part, results)}"
     if main_run:
-        text += f"\n{frank(main_run, load(CELLS))}"
+        text += f"\n{beside(main_run)}"
     if main_run and large and crops:
         text += f"\n{cost(main_run, large, crops)}"
     return text
 
 
-def main(runs: Path) -> None:
-    """Keeps the results of the runs that are there, and writes the page from all that are kept."""
-    KEPT.mkdir(exist_ok=True)
-    for run in (*(part.run for part in SECTIONS), LARGE):
-        file = runs / run / "results.json"
-        if file.is_file():
-            (KEPT / f"{run}.json").write_bytes(file.read_bytes())
-            print(f"kept: {run}")
-    (HERE / "detection.md").write_text(page(), encoding="utf-8")
+def main(runs: Path | None) -> None:
+    """Puts the results of the runs that are there into the archive, and writes the page from it."""
+    if runs is not None:
+        files = dict(archived())
+        for run in (*(part.run for part in SECTIONS), LARGE):
+            file = runs / run / "results.json"
+            if file.is_file():
+                files[f"{run}.json"] = file.read_bytes()
+                print(f"archived: {run}")
+        archive.write(ARCHIVE, files)
+        archived.cache_clear()
+    with mpl.rc_context(SETTINGS):
+        save(picture(), HERE / PICTURE)
+    PAGE.write_text(page(), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else None)

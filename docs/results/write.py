@@ -1,9 +1,10 @@
-"""Writes the pages of this folder from the results of the runs.
+"""Writes the pages of comparisons, and their pictures, from the results of the runs.
 
-    python docs/results/write.py RUNS
+    PYTHONPATH=. python docs/results/write.py [RUNS]
 
-RUNS holds a folder for each run, with the `results.json` that the run wrote. A page whose runs are
-not all there is left as it is. No number of a page comes from anywhere else.
+RUNS holds a folder for each run, with the `results.json` that the run wrote. Where all runs of a
+page are there, they replace those in its archive, docs/archives/PAGE.tar.xz. Then each page that
+has an archive is written from it. Every number of a page is computed from its archive.
 """
 
 from __future__ import annotations
@@ -11,86 +12,21 @@ from __future__ import annotations
 import shlex
 import sys
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
 
-from prepare import HIV_INACTIVES
+import matplotlib as mpl
+from comparisons import PAGES, Page
+from matplotlib.figure import Figure
 
+from benchmarks import archive
+from benchmarks.figures import SETTINGS, Interval, draw_intervals, save
 from directloss.report.schema import Results
 from directloss.report.summary import warnings, what_was_run
+from directloss.report.tables import markdown_table
 
-FOLDS = [f"mq2008-fold{fold}" for fold in range(1, 6)]
-
-
-@dataclass(frozen=True)
-class Page:
-    """A page: a column of its table for each run.
-
-    Attributes:
-        title: heading.
-        text: what was done, before the table; names in braces are filled in from the configuration
-            of the run.
-        runs: name of the run's folder -> heading of its column.
-        mean: whether the last column is the mean and deviation over the runs.
-        prepared: whether `prepare.py` makes the files that the commands read.
-    """
-
-    title: str
-    text: str
-    runs: dict[str, str]
-    mean: bool = False
-    prepared: bool = False
-
-
-PAGES = {
-    "mammography": Page(
-        "Average precision on mammography",
-        "All default methods; few regions of the mammograms are microcalcifications. "
-        "A seed is another split into 60 % training, 20 % validation and 20 % test, and other "
-        "initial weights; so the deviation over seeds is mostly that of the splits, which all "
-        "methods share.",
-        {"mammography": "AP"},
-    ),
-    "mq2008": Page(
-        "NDCG on LETOR MQ2008",
-        "The five official folds: three parts train, one validates, one tests. Relevances are 0, "
-        "1 and 2, the gain is 2^relevance - 1, without cutoff. Queries without a relevant "
-        "document have no NDCG and are left out of the mean, where LETOR's own script counts "
-        "them. `logistic` tells relevant from not relevant, `regression` is the squared error of "
-        "the relevance, `listnet` the softmax cross-entropy of ListNet.",
-        {run: f"fold {number}" for number, run in enumerate(FOLDS, start=1)},
-        mean=True,
-        prepared=True,
-    ),
-    "imbalanced-f1": Page(
-        "F1 on imbalanced tables",
-        "Every method, cross-entropy too, has its threshold fitted to the training part before "
-        "it is measured. A seed is another split and other initial weights.",
-        {"f1-mammography": "mammography", "f1-pc4": "pc4"},
-    ),
-    "molecules": Page(
-        "Virtual screening: BEDROC and average precision on HIV",
-        f"Morgan fingerprints; all active molecules and {HIV_INACTIVES} of the inactive ones, "
-        "drawn once at random, so that actives are less rare here than in the full set. "
-        "A seed is another random split (not by scaffold) and other initial weights. The direct "
-        "methods of a column train on the metric of that column.",
-        {"molecules-bedroc": "BEDROC, alpha 20", "molecules-average-precision": "AP"},
-        prepared=True,
-    ),
-    "camvid": Page(
-        "Jaccard index of cars on CamVid",
-        "A small convolutional net at {size[0]} x {size[1]} pixels, {epochs} epochs on {images[0]} "
-        "training images, with {images[1]} for validation and {images[2]} for test; void "
-        "pixels are left out, and the index is taken over all pixels of a part. "
-        "Every method has its threshold fitted to the training part. A seed is other initial "
-        "weights and batches; the images are the same. `lovasz-hinge` is the Lovasz hinge "
-        "(Berman, Rannen Triki, Blaschko, CVPR 2018); it and the direct losses see a batch of "
-        "{batch} images as one list.",
-        {"camvid": "Jaccard index of cars"},
-    ),
-}
-
+HERE = Path(__file__).parent
+REFERENCE = "logistic"
 Cells = dict[str, tuple[float, float | None]]
 """Mean and standard deviation by method."""
 
@@ -121,9 +57,9 @@ def table(columns: dict[str, Cells]) -> str:
     def cell(head: str, method: str) -> str:
         if method not in columns[head]:
             return "–"
-        mean, deviation = columns[head][method]
-        text = f"**{mean:.1f}**" if mean == best[head] else f"{mean:.1f}"
-        return text if deviation is None else f"{text} ± {deviation:.1f}"
+        mean, _, deviation = shown(columns[head][method]).partition(" ")
+        text = f"**{mean}**" if columns[head][method][0] == best[head] else mean
+        return f"{text} {deviation}".rstrip()
 
     lines = [["method", *columns], ["---", *["---:"] * len(columns)]]
     lines += [[method, *(cell(head, method) for head in columns)] for method in methods]
@@ -139,16 +75,77 @@ def first_clauses(results: Results) -> Counter[str]:
     return found
 
 
-def page_text(page: Page, found: list[Results]) -> str:
-    """The whole page."""
-    commands = "\n".join(shlex.join(results.command) for results in found)
-    if page.prepared:
-        commands = f"python docs/results/prepare.py data prepared\n{commands}"
+def columns_of(page: Page, found: list[Results]) -> dict[str, Cells]:
+    """The columns of the table: a run each, and their mean where the page asks for it."""
     columns = {
         head: cells_of(results) for head, results in zip(page.runs.values(), found, strict=True)
     }
     if page.mean:
         columns["mean"] = mean_of(list(columns.values()))
+    return columns
+
+
+def compared(page: Page, found: list[Results]) -> dict[str, Cells]:
+    """The columns that sentence and picture speak of: the mean where there is one."""
+    columns = columns_of(page, found)
+    return {"mean": columns["mean"]} if page.mean else columns
+
+
+def answer(columns: dict[str, Cells]) -> str:
+    """The best method of each column beside cross-entropy, in words."""
+    sentences = []
+    for head, cells in columns.items():
+        best = max(cells, key=lambda method: cells[method][0])
+        (mean, deviation), (other, other_deviation) = cells[best], cells[REFERENCE]
+        where = "" if len(columns) == 1 else f"{head}: "
+        if best == REFERENCE:
+            second = max(cells.keys() - {best}, key=lambda method: cells[method][0])
+            sentences.append(
+                f"{where}Cross-entropy (`{REFERENCE}`) is best at {shown(cells[best])}, ahead of "
+                f"`{second}` at {shown(cells[second])}."
+            )
+            continue
+        sentence = (
+            f"{where}`{best}` is best at {shown(cells[best])}; cross-entropy (`{REFERENCE}`) "
+            f"reaches {shown(cells[REFERENCE])}."
+        )
+        if mean - other < max(deviation or 0.0, other_deviation or 0.0):
+            sentence += " The difference is less than one standard deviation."
+        sentences.append(sentence)
+    return " ".join(sentences)
+
+
+def shown(cell: tuple[float, float | None]) -> str:
+    """Mean and standard deviation."""
+    mean, deviation = cell
+    return f"{mean:.1f}" if deviation is None else f"{mean:.1f} ± {deviation:.1f}"
+
+
+def picture(columns: dict[str, Cells]) -> Figure:
+    """Mean and standard deviation of each method, a panel a column, a line at cross-entropy."""
+    methods = list(dict.fromkeys(name for cells in columns.values() for name in cells))
+    size = (4.5 * len(columns) + 1.0, 0.22 * len(methods) + 0.8)
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
+    for axes, (head, cells) in zip(panels, columns.items(), strict=True):
+        intervals = []
+        for method in methods:
+            mean, deviation = cells[method]
+            width = deviation or 0.0
+            intervals.append(Interval(method, mean, mean - width, mean + width))
+        draw_intervals(axes, intervals)
+        axes.axvline(cells[REFERENCE][0], color="black", linewidth=0.8, linestyle=":")
+        axes.set_title(head, fontsize=9, loc="left")
+    return figure
+
+
+def page_text(page: Page, found: list[Results], kept: Path, target: Path) -> str:
+    """The whole page."""
+    commands = [shlex.join(results.command) for results in found]
+    if page.prepared:
+        commands.insert(0, "python docs/results/prepare.py data prepared")
+    commands.append("PYTHONPATH=. python docs/results/write.py runs")
+    listing = "\n".join(commands)
     over = "each column is one run a method, the mean is over the columns"
     if not page.mean:
         over = "mean ± standard deviation over seeds"
@@ -157,27 +154,42 @@ def page_text(page: Page, found: list[Results]) -> str:
         for head, results in zip(page.runs.values(), found, strict=True)
         for text, count in first_clauses(results).items()
     )
+    body = markdown_table(found[0]) if page.whole_table else table(columns_of(page, found))
     return (
-        f"# {page.title}\n\n```sh\n{commands}\n```\n\n"
-        "`data` is the folder of data sets. Each `results.json` holds every trial; "
-        "`docs/results/write.py` made this page from them.\n\n"
-        f"{page.text.format(**found[0].configuration)}\n\n"
-        f"{what_was_run(found[0])} Test metric times 100, {over}; best of a column in bold.\n\n"
-        f"{table(columns)}" + (f"\nWarnings of the chosen runs:\n\n{notes}" if notes else "")
+        f"# {page.title}\n\n{answer(compared(page, found))}\n\n"
+        f"![Mean and standard deviation of each method]({target.stem}.svg)\n\n"
+        "Dots are means, bars one standard deviation. The dotted line is cross-entropy.\n\n"
+        f"{body}\nTest metric times 100, {over}; best of a column in bold.\n\n"
+        f"## What was run\n\n```sh\n{listing}\n```\n\n"
+        f"`data` is the folder of data sets. The last command writes this page. "
+        f"{archive.citation(kept, target)}\n\n"
+        f"{page.text.format(**found[0].configuration)} {what_was_run(found[0])}\n"
+        + (f"\nWarnings of the chosen runs:\n\n{notes}" if notes else "")
     )
 
 
-def main(runs: Path) -> None:
+def results_of(name: str) -> list[Results]:
+    """The results in the archive of a page, in the order of its columns."""
+    files = archive.read(archive.path_of(name))
+    return [Results.model_validate_json(files[f"{run}.json"]) for run in PAGES[name].runs]
+
+
+def main(runs: Path | None) -> None:
     for name, page in PAGES.items():
-        files = [runs / folder / "results.json" for folder in page.runs]
-        if not all(file.is_file() for file in files):
+        kept, target = archive.path_of(name), HERE / f"{name}.md"
+        if runs is not None:
+            files = {f"{run}.json": runs / run / "results.json" for run in page.runs}
+            if all(file.is_file() for file in files.values()):
+                archive.write(kept, {key: file.read_bytes() for key, file in files.items()})
+        if not kept.exists():
             print(f"{name}: runs are missing")
             continue
-        found = [Results.model_validate_json(file.read_text(encoding="utf-8")) for file in files]
-        target = Path(__file__).parent / f"{name}.md"
-        target.write_text(page_text(page, found), encoding="utf-8")
+        found = results_of(name)
+        with mpl.rc_context(SETTINGS):
+            save(picture(compared(page, found)), target.with_suffix(".svg"))
+        target.write_text(page_text(page, found, kept, target), encoding="utf-8")
         print(f"{name}: written")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else None)

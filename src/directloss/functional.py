@@ -25,6 +25,7 @@ from typing import NamedTuple, TypeVar, Unpack
 import torch
 from torch import Tensor
 
+from directloss._arguments import step
 from directloss._operators import traced
 from directloss._solve import LayoutOptions, Reduction, Solved, Step, auto_epsilon, solve
 from directloss.errors import ArgumentError
@@ -90,10 +91,14 @@ def loss_from_configurations(
         value: what the loss shows, such as the task loss of the prediction; in the shape that
             `score` returns.
     """
-    parts = [c * score(configuration) for c, configuration in terms if not _is_zero(c)]
+    parts = []
+    for coefficient, configuration in terms:
+        if not _is_zero(coefficient):
+            F = score(configuration)
+            # Exactly 0, whatever the coefficient, so `value` is returned to the last bit.
+            parts.append(coefficient * (F - F.detach()))
     carrier = torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
-    # The bracket is exactly 0, so `value` is returned to the last bit.
-    return value.detach().to(carrier) + (carrier - carrier.detach())
+    return value.detach().to(carrier) + carrier
 
 
 def structured_direct_loss(
@@ -145,8 +150,7 @@ def direct_loss(
 
     The stateless form of `directloss.DirectLoss`, which documents the arguments.
     """
-    step = require_positive("epsilon", epsilon)
-    terms = direct_terms(step, direction or task.direction)
+    terms = direct_terms(require_positive("epsilon", epsilon), direction or task.direction)
     return loss_of(solve(task, scores, targets, terms, reduction=reduction, **layout))
 
 
@@ -191,18 +195,15 @@ def loss_of(solved: Solved) -> Tensor:
 
 def require_positive(name: str, value: Step) -> Step:
     """A step: a positive finite number, or a tensor () that holds one, returned as a constant."""
-    wanted = "a positive finite number"
     if isinstance(value, Tensor):
         if value.ndim != 0 or value.is_complex():
             came = f"a tensor of shape {tuple(value.shape)} and type {value.dtype}"
-            raise ArgumentError(name, came, f"{wanted}, or a real tensor of shape ()")
-        value = value.detach()
+            raise ArgumentError(
+                name, came, "a positive finite number, or a real tensor of shape ()"
+            )
         if traced():
-            return value  # a stand-in without data, at which Python cannot look
-        value = float(value)
-    if isinstance(value, (int, float)) and 0 < value < float("inf"):
-        return value
-    raise ArgumentError(name, repr(value), wanted)
+            return value.detach()  # a stand-in without data, at which Python cannot look
+    return step(name, value)
 
 
 def _is_zero(coefficient: Step) -> bool:

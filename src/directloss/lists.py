@@ -202,6 +202,7 @@ def read_lists(
     *,
     read_targets: Callable[[Array], Any],
     ignore_index: int | None = None,
+    per_list: bool | None = None,
 ) -> tuple[Lists, int]:
     """Rows of tensors to the lists that kernels take.
 
@@ -212,6 +213,8 @@ def read_lists(
         groups: None or integers (n,): each value makes one list a row.
         read_targets: validates and converts the kept targets.
         ignore_index: target that leaves its entry out, as a NaN target does.
+        per_list: whether a list has one target; None: as the shapes say, where lists of one entry
+            count as having one target an entry.
 
     Returns:
         The lists (row by row, groups by ascending number; a list of which nothing is kept stays,
@@ -231,7 +234,8 @@ def read_lists(
         wanted = flat_targets != ignore_index
         keep = wanted if keep is None else keep & wanted
 
-    per_list = targets.shape != scores.shape
+    if per_list is None:
+        per_list = targets.shape != scores.shape
     if per_list and groups is not None:
         raise ArgumentError(
             "groups", f"shape {tuple(groups.shape)}", "None, as the task has one target a list"

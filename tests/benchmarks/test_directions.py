@@ -1,9 +1,7 @@
-"""The shares in docs/tasks/directions.md are those of the gradients that a user gets."""
+"""The shares of docs/tasks/directions.md are those of the gradients that a user gets."""
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +10,18 @@ import pytest
 import torch
 
 import directloss as dl
-from benchmarks import directions
+from benchmarks import archive, directions
 from benchmarks.tasks import exported_tasks
 from directloss.lists import Lists
 
 TASKS = (*directions.RANKINGS, *directions.COUNTS, *directions.MULTICLASS)
 PAGE = Path(__file__).parents[2] / "docs/tasks/directions.md"
+ARCHIVE = archive.path_of("directions")
+
+
+def key(m: directions.Measured) -> tuple[object, ...]:
+    """What was measured."""
+    return m.task, m.size, m.positives, m.scores, m.direction, m.factor
 
 
 def some_lists(task: dl.Task) -> Lists:
@@ -63,63 +67,76 @@ def test_saturated_is_what_no_epsilon_passes(task: dl.Task) -> None:
 
 
 def test_every_task_takes_part() -> None:
-    shown = {type(task).__name__ for task in TASKS}
-    # What these cost depends on what the user gives.
-    assert shown == set(exported_tasks()) - {"CostMatrix", "ListTask"}
+    measured = {type(task).__name__ for task in TASKS}
+    # The shares of these depend on what the user gives.
+    assert measured == set(exported_tasks()) - {"CostMatrix", "ListTask"}
 
 
-def test_the_page_shows_every_task_as_it_is() -> None:
-    """A task's default and its factor; where they changed, the page must be written anew."""
-    lists, classes, factors = re.split("## One class of many|## Which factor", PAGE.read_text())
-    for task in TASKS:
-        shares, by_factor = (
-            classes.split("other factors")
-            if task.target_per_list
-            else (
-                lists,
-                factors,
-            )
-        )
-        row = f"| {task!r} * |"
-        assert row in shares.split(f'Direction "{task.direction}"')[1].split("Direction")[0]
-        columns = by_factor.split("| task |")[1].split("\n")[0].split("|")
-        cells = by_factor.split(row)[1].split("\n")[0].split("|")
-        bold = next(k for k, cell in enumerate(cells) if "**" in cell)
-        assert float(columns[bold]) == task.epsilon_scale
+def test_the_archive_has_every_task_as_it_is() -> None:
+    """A task's default and its factor; where they changed, it must be measured again."""
+    kept = {(m.task, m.default, m.scale) for m in directions.load(ARCHIVE)}
+    assert kept == {(repr(task), task.direction, task.epsilon_scale) for task in TASKS}
 
 
-def test_the_page_shows_the_shares_of_today(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawn again for the shortest lists and the fewest classes, whose columns come first."""
+def test_the_archive_has_the_shares_of_today(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measured again on the shortest lists and the fewest classes."""
     monkeypatch.setattr(directions, "SIZES", (20,))
     monkeypatch.setattr(directions, "CLASSES", (10,))
-    page = PAGE.read_text().split("## Which factor")[0]
-    rows = directions.document(
-        [
-            *directions.measure_binary(directions.RANKINGS + directions.COUNTS),
-            *directions.measure_multiclass(directions.MULTICLASS),
-        ]
-    ).split("## Which factor")[0]
-    compared = 0
-    for today, written in zip(rows.splitlines(), page.splitlines(), strict=True):
-        # A line of the table of factors, which pools all columns, has none of its own.
-        if today.startswith("| ") and " / " in today and "(" not in today.split("|")[2]:
-            cells = today.rstrip(" |").split(" | ")
-            assert written.startswith(" | ".join(cells) + " | ")
-            compared += len(cells) - 1
-    assert compared == 3 * (4 * 19 + 2 * 2)
+    today = [
+        *directions.measure_binary(directions.RANKINGS + directions.COUNTS),
+        *directions.measure_multiclass(directions.MULTICLASS),
+    ]
+    kept = {key(m): m for m in directions.load(ARCHIVE)}
+    for m in today:
+        assert m.dead == pytest.approx(kept[key(m)].dead, abs=0.005)
+        assert m.saturated == pytest.approx(kept[key(m)].saturated, abs=0.005)
+    assert len(today) >= 3 * 4 * (4 * 19 + 2 * 2)
 
 
-def test_it_writes_both_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(directions, "SIZES", (20,))
+def test_the_page_is_what_the_archive_says(tmp_path: Path) -> None:
+    page = tmp_path / "docs" / "tasks" / PAGE.name
+    kept = tmp_path / "docs" / "archives" / ARCHIVE.name
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(ARCHIVE.read_bytes())
+    directions.main(["--page", "--archive", str(kept), "--document", str(page)])
+    assert page.read_text() == PAGE.read_text()
+
+
+def test_the_page_begins_with_the_worst_defaults() -> None:
+    own = [
+        m
+        for m in directions.load(ARCHIVE)
+        if m.factor == m.scale and m.direction == m.default and m.positives
+    ]
+    for some in ([m for m in own if m.size == 20], [m for m in own if m.size > 20]):
+        worst = max(some, key=lambda m: m.dead)
+        assert f"`{worst.task}`" in PAGE.read_text().split("![")[0]
+        assert f"{100 * worst.dead:.0f} %" in PAGE.read_text().split("![")[0]
+
+
+@pytest.mark.parametrize("name", ["dead.svg", "saturated.svg"])
+def test_the_heat_maps_are_small_and_name_every_task(name: str) -> None:
+    picture = (PAGE.with_suffix("") / name).read_text()
+    assert len(picture) < 60_000
+    for task in TASKS:
+        assert repr(task).split("(")[0] in picture
+
+
+def test_it_writes_archive_page_and_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directions, "SIZES", (20, 1_000))
     monkeypatch.setattr(directions, "CLASSES", (4,))
+    monkeypatch.setattr(directions, "DRAWS", {20: 50, 1_000: 10})
     monkeypatch.setattr(directions, "SLOW_DRAWS", directions.DRAWS)
     monkeypatch.setattr(directions, "RANKINGS", (dl.NDCG(3),))
     monkeypatch.setattr(directions, "COUNTS", (dl.Jaccard(),))
-    out = tmp_path / "found" / "directions.json"
-    directions.main(["--json", str(out), "--document", str(tmp_path / "page.md")])
-    measured = json.loads(out.read_text())
-    assert {m["task"] for m in measured if m["positives"]} == {repr(dl.NDCG(3)), "Jaccard()"}
-    assert all(0.0 <= m["dead"] <= 1.0 and 0.0 <= m["saturated"] <= 1.0 for m in measured)
+    kept, page = tmp_path / "found" / "directions.tar.xz", tmp_path / "page.md"
+    directions.main(["--archive", str(kept), "--document", str(page)])
+    measured = directions.load(kept)
+    assert {m.task for m in measured if m.positives} == {repr(dl.NDCG(3)), "Jaccard()"}
+    assert all(0.0 <= m.dead <= 1.0 and 0.0 <= m.saturated <= 1.0 for m in measured)
     # A list that is both has one configuration only.
-    assert all(m["dead"] + m["saturated"] <= 1.0 for m in measured if m["direction"] == "both")
-    assert "| Jaccard() * |" in (tmp_path / "page.md").read_text()
+    assert all(m.dead + m.saturated <= 1.0 for m in measured if m.direction == "both")
+    assert "| Jaccard() | 0.1 |" in page.read_text()
+    assert (tmp_path / "page" / "dead.svg").exists()

@@ -12,11 +12,12 @@ import pytest
 import torch
 
 import directloss as dl
-from benchmarks import bare, batches, machine, profile, startup, tables, timing
+from benchmarks import archive, bare, batches, machine, profile, startup, tables, timing
 from benchmarks.__main__ import main
 from benchmarks.case import Case
 from benchmarks.growth import exponent
 from benchmarks.memory import Limits, probe
+from benchmarks.sections import summarise_grid
 from benchmarks.tasks import exported_tasks, losses, task_lines
 from benchmarks.timing import Effort, Samples, interleave
 from benchmarks.works import catalogue
@@ -204,7 +205,13 @@ def test_the_document_is_written_from_a_run(run: Path, tmp_path: Path) -> None:
     seconds = {row["n"]: row["seconds"] for row in ours}
     slope = max(1.0, np.log2(seconds[20_000] / seconds[10_000]))
     assert tables.seconds(seconds[20_000] * (1e9 / 20_000) ** slope) in text
-    assert (tmp_path / "performance" / "ap-20.svg").exists()
+    assert (tmp_path / "performance" / "cost.svg").exists()
+    kept = archive.read(tmp_path / "archives" / "performance.tar.xz")
+    assert kept == {"run-0.json": (run / "results.json").read_bytes()}
+    # The same page from the archive alone.
+    path.unlink()
+    assert main(["--archived", "--document", str(path)]) == 0
+    assert path.read_text() == text
 
 
 def test_a_later_run_of_a_section_takes_its_place_and_is_named(run: Path, tmp_path: Path) -> None:
@@ -219,6 +226,23 @@ def test_a_later_run_of_a_section_takes_its_place_and_is_named(run: Path, tmp_pa
     text = path.read_text()
     assert text.count("×77.2") == len(changed) > 0
     assert "after a change: scale." in text and "`python -m benchmarks again`" in text
+
+
+def test_the_grid_is_summarised_by_its_median_and_worst_cell() -> None:
+    where = {"n": 10, "direction": "negative", "share": 0.2, "shift": 0.0}
+    cells = [
+        {**where, "epsilon": epsilon, "seconds": time, "ratio": time, "growth_bytes": memory}
+        for epsilon, time, memory in ((0.1, 1.0, 5), (1.0, 9.0, None), (10.0, 2.0, 7))
+    ]
+    cells.append({**where, "epsilon": 100.0, "stopped": "more than 20 s"})
+    (row,) = summarise_grid(cells)
+    assert (row["done"], row["cells"], row["ratio"], row["seconds"]) == (3, 4, 2.0, 2.0)
+    assert row["worst"] == cells[1]
+    assert (row["growth_bytes"], row["most_growth_bytes"]) == (6, 7)
+    text = tables.grid({"grid_summary": [row]})
+    assert "| negative | 10 | 3 of 4 | 2.00 s (×2.00) | 9.00 s (×9.00) | 20%, ε 1" in text
+    (none,) = summarise_grid(cells[-1:])
+    assert "| negative | 10 | 0 of 1 | – |" in tables.grid({"grid_summary": [none]})
 
 
 @pytest.mark.parametrize(

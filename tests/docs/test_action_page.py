@@ -4,6 +4,7 @@ from types import ModuleType
 
 import pytest
 
+from benchmarks import archive
 from tests.page_scripts import FOLDER, load
 
 
@@ -20,7 +21,16 @@ def test_the_interval_counts_that_splits_share_photographs(action: ModuleType) -
 
 
 def test_the_page_is_what_the_kept_results_say(action: ModuleType) -> None:
-    assert (FOLDER / "action.md").read_text(encoding="utf-8") == action.page(FOLDER / "action")
+    files = archive.read(action.ARCHIVE)
+    assert (FOLDER / "action.md").read_text(encoding="utf-8") == action.page(files)
+
+
+def test_the_picture_is_small_and_names_every_method(action: ModuleType) -> None:
+    picture = (FOLDER / action.PICTURE).read_text(encoding="utf-8")
+    assert len(picture) < 60_000
+    for results in action.read(archive.read(action.ARCHIVE), tuple(action.HEADS)).values():
+        for method in action.to_reference(results):
+            assert f"{method}<" in picture
 
 
 def test_methods_are_listed_as_a_sentence_wants_it(action: ModuleType) -> None:

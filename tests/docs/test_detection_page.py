@@ -22,4 +22,21 @@ def test_the_page_has_the_paper_beside_it_and_what_all_of_voc_would_take(
 ) -> None:
     page = detection.page()
     assert "| mean AP | 47.0 | 45.6 | 48.5 |" in page
-    assert "**Up to the full VOC2012** (5717 + 5823 images" in page
+    assert "**The full VOC2012**, by multiplication: 5717 + 5823 images" in page
+
+
+def test_the_page_begins_with_what_the_intervals_say(detection: ModuleType) -> None:
+    first = detection.page().split("\n\n")[1]
+    for name in detection.COMPARED:
+        for each in detection.load(name).summaries[1:]:
+            above, below = each.difference_interval.low > 0, each.difference_interval.high < 0
+            assert (f"`{each.method}` is worse" in first) == below
+            assert (f"`{each.method}` is better" in first) == above
+
+
+def test_the_picture_is_small_and_names_every_method(detection: ModuleType) -> None:
+    picture = (FOLDER / detection.PICTURE).read_text(encoding="utf-8")
+    assert len(picture) < 60_000
+    for name in detection.COMPARED:
+        for each in detection.load(name).summaries[1:]:
+            assert f"{each.method}<" in picture

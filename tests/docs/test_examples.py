@@ -15,6 +15,7 @@ import torch
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+PRINTED = re.compile(r"^print\(.*\)  # (.*)$", re.MULTILINE)
 LINK = re.compile(r"\]\(((?!https?:)[^)#]+)")
 
 
@@ -30,10 +31,18 @@ def examples() -> list[object]:
 
 
 @pytest.mark.parametrize(("page", "code"), examples())
-def test_example(page: Path, code: str) -> None:
-    """Each block stands on its own."""
+def test_example(page: Path, code: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each block stands on its own. What it prints is what stands as a comment behind `print`."""
     torch.manual_seed(0)
     exec(compile(code, str(page), "exec"), {"__name__": "example"})
+    expected = PRINTED.findall(code)
+    if expected:
+        assert capsys.readouterr().out.splitlines() == expected
+
+
+def test_the_readme_shows_what_it_prints() -> None:
+    first = BLOCK.findall((ROOT / "README.md").read_text())[0]
+    assert len(PRINTED.findall(first)) == 2
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from directloss.experiments.synthetic.claims import judge, paired_bootstrap
+from directloss.experiments.synthetic.claims import judge
 from tests.page_scripts import load
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -42,28 +42,47 @@ def test_fair_and_label_noise_have_five_seeds(paper: ModuleType) -> None:
 
 def test_the_readme_says_under_how_much_noise_it_wins(paper: ModuleType) -> None:
     network = paper.Study("network")
+    noisy = [column.name for column in network.results.columns if column.flips]
 
     def won(other: str, rule: str) -> list[str]:
-        """The shares of flips at which pos-ap beats another method, interval and all."""
-        found = []
-        for column in network.results.columns:
-            if column.flips:
-                pairs = zip(
-                    network.values("pos-ap", column.name, rule=rule),
-                    network.values(other, column.name, rule=rule),
-                    strict=True,
-                )
-                if paired_bootstrap([one - two for one, two in pairs])[0] > 0:
-                    found.append(f"{100 * column.flips:g}")
-        return found
+        """The columns in which pos-ap beats another method, interval and all."""
+        return network.standing(other, noisy, rule).ahead
 
     # The sentence of README.md, "When not to use it".
-    assert won("logistic", "training") == ["30", "40"]
+    assert won("logistic", "training") == ["fair, 30 % flips", "fair, 40 % flips"]
     assert won("logistic", "validation") == []
     assert won("logistic-regularised", "training") == []
     readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
-    for words in ("at 30 and 40 % of flipped labels, not at 10 and 20 %", "at none where"):
+    for words in ("(30 and 40 % flips: yes; 10 and 20 %: no)", "it never won"):
         assert words in readme
+
+
+def test_the_page_begins_with_its_answer(paper: ModuleType) -> None:
+    first = (DOCS / "paper.md").read_text(encoding="utf-8").split("\n\n")[1]
+    assert "ahead at 30 and 40 % of flips, and behind at 10 and 20 %" in first
+    assert len(first.split()) < 150  # half a minute
+
+
+def test_standing_in_words(paper: ModuleType) -> None:
+    ten, twenty = "fair, 10 % flips", "fair, 20 % flips"
+    assert paper.Standing([], []).words() == "never ahead"
+    assert paper.Standing([ten, twenty], []).words() == "ahead at 10 and 20 % of flips"
+    assert paper.Standing([], [ten]).words() == "never ahead, and behind at 10 %"
+
+
+@pytest.mark.parametrize("name", ["answer.svg", "claims.svg"])
+def test_the_pictures_are_small_and_name_what_they_show(paper: ModuleType, name: str) -> None:
+    picture = (DOCS / "paper" / name).read_text(encoding="utf-8")
+    assert len(picture) < 60_000
+    network, linear = paper.Study("network"), paper.Study("linear")
+    if name == "answer.svg":
+        labels = [column.name for column in network.results.columns]
+    else:
+        words = (claim.words for claim in (*network.results.claims, *linear.results.claims))
+        labels = [" ".join(each.split()[:5]) for each in words]
+    assert labels
+    for label in labels:
+        assert label in picture
 
 
 def test_the_page_says_what_an_earlier_run_gave(paper: ModuleType) -> None:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from directloss.datasets import FeatureRules
 from directloss.errors import ArgumentError, DirectLossError
-from directloss.experiments.metrics import metric_named
+from directloss.experiments.metrics import canonical_name, metric_named
 from directloss.training.config import FitConfig, Optimiser
 from directloss.training.methods import METHODS, Settings
 
@@ -90,7 +90,7 @@ class TrainingSection(_Section):
     @classmethod
     def _known_metric(cls, metric: str) -> str:
         metric_named(metric)
-        return metric
+        return canonical_name(metric)
 
     @field_validator("batch")
     @classmethod

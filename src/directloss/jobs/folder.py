@@ -9,9 +9,10 @@ from pathlib import Path
 
 from directloss.datasets import DataError
 from directloss.experiments.folder import FolderError
+from directloss.files import write_whole
 from directloss.jobs.config import Configuration, ConfigurationError, validate
 from directloss.jobs.data import content_digest
-from directloss.training.checkpoints import Checkpoints, write_durably
+from directloss.training.checkpoints import Checkpoints
 from directloss.training.model_folder import CONFIGURATION, MODEL
 
 CHECKPOINTS = "checkpoints"
@@ -54,7 +55,7 @@ def claim(out: Path, configuration: Configuration) -> None:
             return
         if not file.exists() or file.read_bytes() != configuration.to_toml().encode():
             before.forget()  # of a run that never took a step
-            write_durably(file, configuration.to_toml().encode())
+            write_whole(file, configuration.to_toml().encode())
     except OSError as error:
         raise FolderError(f"--out: cannot write to {out}: {error.strerror}") from error
 

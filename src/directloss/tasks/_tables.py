@@ -13,6 +13,7 @@ from directloss.inference._kernel import Array
 from directloss.inference.pooled import all_alike
 from directloss.inference.separable import all_convex, convex_up_to
 from directloss.lists import ClassSizes
+from directloss.tasks._range import LARGEST_VALUE
 
 __all__ = ["Counted", "FixedTable", "ListTable", "Read", "Table", "as_table", "flat_offsets"]
 
@@ -232,8 +233,9 @@ def _lasts(sizes: ClassSizes, counted: Counted) -> Array:
 
 def _checked(values: Array, name: str) -> Array:
     values = np.asarray(values, np.float64)
-    if not np.isfinite(values).all():
-        raise ArgumentError(name, "a non-finite value", "finite values")
+    if not (np.abs(values) <= LARGEST_VALUE).all():
+        wrong = values[~(np.abs(values) <= LARGEST_VALUE)][0]
+        raise ArgumentError(name, wrong, f"finite values, of size {LARGEST_VALUE:.3g} at most")
     if name == "rank_weights" and (values < 0.0).any():
         raise ArgumentError(name, values.min(), "values >= 0")
     return values

@@ -14,6 +14,7 @@ from directloss.inference._kernel import Array
 from directloss.inference.sorting import ONE_BIT
 from directloss.inference.threads import over_lists
 from directloss.lists import Lists, class_sizes
+from directloss.tasks._range import LARGEST_VALUE
 from directloss.tasks.base import Direction, Solution, Task
 
 __all__ = [
@@ -189,8 +190,8 @@ class Tversky(_Counted):
 
     def __init__(self, alpha: float, beta: float) -> None:
         for name, value in (("alpha", alpha), ("beta", beta)):
-            if not 0.0 <= value < np.inf:
-                raise ArgumentError(name, value, "a finite number >= 0")
+            if not 0.0 <= value <= LARGEST_VALUE:
+                raise ArgumentError(name, value, f"a number from 0 to {LARGEST_VALUE:.3g}")
         self.alpha, self.beta = float(alpha), float(beta)
         super().__init__(self.alpha, self.beta)
 
@@ -224,7 +225,8 @@ class FBeta(Tversky):
         if not 0.0 < beta < np.inf:
             raise ArgumentError("beta", beta, "a positive finite number")
         self.recall_weight = float(beta)
-        square = self.recall_weight**2
+        # Neither 0 nor infinity, which would be another metric: precision or recall alone.
+        square = min(max(self.recall_weight, 1e-150), 1e150) ** 2
         super().__init__(1.0 / (1.0 + square), square / (1.0 + square))
 
     def __repr__(self) -> str:
@@ -354,9 +356,12 @@ class CountingTask(Counting):
             if np.isnan(table).all():
                 starts.append(-1)
                 continue
-            if not (np.isfinite(table) & (table >= 0.0)).all():
+            wrong = ~((table >= 0.0) & (table <= LARGEST_VALUE))
+            if wrong.any():
                 raise ArgumentError(
-                    "task_loss", f"a negative or infinite value at P={P}, N={N}", "finite >= 0"
+                    "task_loss",
+                    f"{table[wrong][0]} at P={P}, N={N}",
+                    f"values from 0 to {LARGEST_VALUE:.3g}",
                 )
             tables.append(np.asarray(table, np.float64).reshape(-1))
             starts.append(at)

@@ -13,6 +13,7 @@ from directloss.inference import classes, top_k
 from directloss.inference._kernel import Array
 from directloss.inference.threads import over_lists
 from directloss.lists import Lists
+from directloss.tasks._range import LARGEST_VALUE
 from directloss.tasks.base import Direction, Solution, Task
 
 __all__ = ["CostMatrix", "MulticlassZeroOne", "TopKError"]
@@ -129,8 +130,9 @@ class CostMatrix(_Multiclass):
         table = np.ascontiguousarray(costs, np.float64)
         if table.ndim != 2 or table.shape[0] != table.shape[1] or table.size == 0:
             raise ArgumentError("costs", f"shape {table.shape}", "a square matrix (C, C)")
-        if not (np.isfinite(table) & (table >= 0.0)).all():
-            raise ArgumentError("costs", "a negative or non-finite cost", "finite costs >= 0")
+        wrong = ~((table >= 0.0) & (table <= LARGEST_VALUE))
+        if wrong.any():
+            raise ArgumentError("costs", table[wrong][0], f"costs from 0 to {LARGEST_VALUE:.3g}")
         self.costs = table
 
     def _price(self, class_count: int) -> object:

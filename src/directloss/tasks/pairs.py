@@ -393,7 +393,8 @@ class _PartialShare:
     max_fpr: float
 
     def __call__(self, above: Array, positives: Array, negatives: Array) -> Array:
-        return np.maximum(0.0, 1.0 - above / (self.max_fpr * negatives))
+        with np.errstate(over="ignore"):  # past the edge of a tiny rate, where D is 0
+            return np.maximum(0.0, 1.0 - above / (self.max_fpr * negatives))
 
 
 @dataclass(frozen=True)

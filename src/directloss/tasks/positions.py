@@ -21,6 +21,12 @@ __all__ = ["BEDROC", "NDCG", "PrecisionAtK", "RPrecision", "RecallAtK"]
 
 _ONE = np.ones(1)
 
+_SLOWEST = 1e-20
+"""Rate of a decay that is linear to the last digit: BEDROC has a limit as alpha tends to 0."""
+
+_EXPONENTS = 1024
+"""Of 2, that float64 ends at."""
+
 
 class _ByPosition(Task):
     r"""What metrics by position share.
@@ -170,8 +176,15 @@ class NDCG(_ByPosition):
         _refuse_negative(relevance)
         if self.gain == "linear":
             return relevance
-        with np.errstate(over="ignore"):  # refused below
-            return _checked(np.exp2(relevance) - 1.0)
+        if (relevance >= _EXPONENTS).any():
+            raise ArgumentError(
+                "targets",
+                relevance.max(),
+                f"relevances below {_EXPONENTS}, as the gain is 2^relevance - 1 (gain='linear' "
+                "takes counts)",
+            )
+        small = np.minimum(relevance, 1.0)  # whose power of 2 has lost digits beside the 1
+        return np.where(relevance < 1.0, np.expm1(small * np.log(2.0)), np.exp2(relevance) - 1.0)
 
 
 def _linear(relevance: Array) -> Array:
@@ -253,10 +266,12 @@ class BEDROC(_ByPosition):
     .. math:: BEDROC = \frac{R - R_{min}}{R_{max} - R_{min}}, \qquad \Delta = 1 - BEDROC,
 
     R_min and R_max of the worst and the best ranking: the affine form of RIE in [0, 1]. Undefined
-    without positives or without negatives.
+    without positives or without negatives. In F, D(p) is measured from D(n), which changes F by the
+    same for all rankings.
 
     Args:
-        alpha: rate of the decay; 20 puts 80 % of the weight on the first 8 % of the list.
+        alpha: rate of the decay; 20 puts 80 % of the weight on the first 8 % of the list. As it
+            grows the first position alone counts; as it tends to 0 the metric tends to ROC AUC.
 
     Source: Truchon and Bayly 2007, equation 36.
     """
@@ -266,7 +281,8 @@ class BEDROC(_ByPosition):
     def __init__(self, alpha: float = 20.0) -> None:
         if not 0.0 < alpha < np.inf:
             raise ArgumentError("alpha", alpha, "a positive finite number")
-        self.alpha = self._decay = float(alpha)
+        self.alpha = float(alpha)
+        self._decay = max(self.alpha, _SLOWEST)
 
     def __repr__(self) -> str:
         return f"BEDROC(alpha={self.alpha:g})"

@@ -27,7 +27,7 @@ from torch import Tensor
 
 import directloss as dl
 from directloss.errors import DirectLossError
-from directloss.training.checkpoints import write_durably
+from directloss.files import write_whole
 
 WEIGHTS = "weights.safetensors"
 PREPROCESSING = "preprocessing.json"
@@ -115,7 +115,7 @@ def write_model(
         METRICS: (json.dumps(metrics, indent=2, allow_nan=False) + "\n").encode(),
     }
     for name, content in files.items():
-        write_durably(folder / name, content)
+        write_whole(folder / name, content)
     about = About(
         target=target,
         positive=positive,
@@ -124,7 +124,7 @@ def write_model(
         versions=installed_versions(),
         sha256={name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     )
-    write_durably(folder / MODEL, (about.model_dump_json(indent=2) + "\n").encode())
+    write_whole(folder / MODEL, (about.model_dump_json(indent=2) + "\n").encode())
 
 
 def read_model(folder: Path) -> StoredModel:

@@ -72,27 +72,27 @@ def _noisy(column: ColumnRecord) -> bool:
 _NETWORK = (
     Statement(
         "figure 3, cross-entropy",
-        "Descending average precision directly, in the positive direction, gives a better test AP "
-        "than cross-entropy.",
+        "Direct AP loss in the positive direction gives a better test AP than cross-entropy.",
         (("pos-ap", "logistic"),),
         _clean,
     ),
     Statement(
         "figure 3, margin",
-        "It does so by a large margin; we ask for two points of 100 AP.",
+        "Direct AP loss in the positive direction beats cross-entropy by two points of 100 AP or "
+        "more.",
         (("pos-ap", "logistic"),),
         _clean,
         threshold=LARGE_MARGIN,
     ),
     Statement(
         "figure 3, best",
-        "It is the best of the nine methods.",
+        "Direct AP loss in the positive direction is the best of the nine methods.",
         (("pos-ap", BEST_OTHER),),
         _clean,
     ),
     Statement(
         "figure 3, hinge",
-        "It is better than the structured hinge of the same metric.",
+        "Direct AP loss in the positive direction is better than the structured hinge of AP.",
         (("pos-ap", "hinge-ap"),),
         _clean,
     ),
@@ -116,7 +116,7 @@ _NETWORK = (
     ),
     Statement(
         "figure 3, instability",
-        "The structured perceptron is unstable: it ends below its own peak, by five points of 100 "
+        "The structured perceptron is unstable: it falls from its own peak by five points of 100 "
         "AP more than the positive direction does.",
         (("per-ap", "pos-ap"),),
         _clean,
@@ -132,7 +132,8 @@ _NETWORK = (
     ),
     Statement(
         "label noise, both",
-        "The same where the test labels are flipped too.",
+        "With flipped training and test labels the positive direction is better than "
+        "cross-entropy.",
         (("pos-ap", "logistic"),),
         _noisy,
         "flipped test labels",
@@ -160,16 +161,16 @@ _NETWORK = (
 _LINEAR = (
     Statement(
         "figure 4, end",
-        "On a linear function without noise the negative direction ends as well as the positive "
-        "one; we allow half a point of 100 AP.",
+        "On a linear function without noise the negative direction ends at most half a point of "
+        "100 AP below the positive one.",
         (("neg-ap", "pos-ap"),),
         _clean,
         threshold=-AS_GOOD,
     ),
     Statement(
         "figure 4, speed",
-        "Without noise the negative direction learns at least as fast: its mean AP over training "
-        "is as high, but for half a point.",
+        "Without noise the negative direction learns as fast as the positive one: its mean AP over "
+        "training is at most half a point of 100 lower.",
         (("neg-ap", "pos-ap"),),
         _clean,
         "mean over training",
