@@ -18,6 +18,7 @@ from directloss.errors import ArgumentError
 __all__ = ["Outcome", "checked"]
 
 DIRECTIONS = ("positive", "negative", "both")
+_STEPS = ("epsilon", "margin")
 _SAFE = 960
 """Binary exponents of float64 between which nothing in a sum or product of a call is denormal."""
 
@@ -58,7 +59,7 @@ def checked(call: Call) -> Outcome:
         try:
             result = evaluate(call)
         except ArgumentError as error:
-            if error.argument in ("epsilon", "margin"):
+            if error.argument in _STEPS:
                 outcome.refused = str(error)
             else:
                 outcome.problems.append(f"refused: {error}")
@@ -240,7 +241,8 @@ def _scaling(call: Call, result: Result, outcome: Outcome) -> Iterator[str]:
     try:
         scaled = evaluate(replace(call, scores=scores, step=step))
     except ArgumentError as error:
-        yield f"scaled by 2^{shift} refused: {error}"
+        if error.argument not in _STEPS:  # a step may be too small when scaled
+            yield f"scaled by 2^{shift} refused: {error}"
         return
     where = f"scaled by 2^{shift}"
     direct = call.update in DIRECTIONS
