@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import io
 import platform
 from collections.abc import Callable
 from datetime import datetime
@@ -19,6 +20,7 @@ from directloss.experiments.table import make_table
 from directloss.experiments.trial import load_problems, run_trial
 from directloss.experiments.workers import run_all
 from directloss.report import schema
+from directloss.report.lines import write_rows
 from directloss.training.search import Cell, Finished, TrialStore
 
 RESULTS = "results.json"
@@ -73,16 +75,17 @@ def compare(
 
 
 def spreadsheet(results: schema.Results) -> str:
-    """The chosen runs as CSV, one a line."""
+    """The chosen runs as CSV, one a line; names of classes are no formulas."""
     fields = ("validation", "test", "test_peak", "spread_final", "seconds", "diverged")
     settings = ("learning_rate", "epsilon", "l2")
-    lines = [",".join(("method", "column", "seed", *settings, *fields))]
+    rows: list[list[object]] = [["method", "column", "seed", *settings, *fields]]
     for run in results.runs:
-        values = [run.method, _quoted(run.column), run.seed]
-        values += [getattr(run.settings, name) for name in settings]
+        values = [getattr(run.settings, name) for name in settings]
         values += [getattr(run, name) for name in fields]
-        lines.append(",".join("" if value is None else str(value) for value in values))
-    return "\n".join(lines) + "\n"
+        rows.append([run.method, run.column, run.seed, *values])
+    text = io.StringIO()
+    write_rows(text, rows)
+    return text.getvalue()
 
 
 def _run_missing(
@@ -175,7 +178,3 @@ def _trial(cell: Cell, trial: Finished) -> schema.Trial:
 def _versions() -> dict[str, str]:
     versions = {"directloss": dl.__version__, "python": platform.python_version()}
     return versions | {name: importlib.metadata.version(name) for name in _VERSIONS}
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"' if set(text) & set(',"\n') else text

@@ -37,7 +37,7 @@ class Display(Watcher):
 
     def started(self, data: str, first: int, steps: int, refused: tuple[str, ...]) -> None:
         """See `Watcher`."""
-        self._console.print(data, soft_wrap=True)
+        self._console.print(data, soft_wrap=True, markup=False)
         for reason in refused:
             self._console.print(f"warning: {reason}", soft_wrap=True)
         if first:
