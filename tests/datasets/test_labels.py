@@ -4,12 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from directloss.datasets import DataError
-from directloss.datasets.labels import read_labels
+from directloss.datasets import DataError, Reading
+from directloss.datasets.cells import encode
+from directloss.datasets.labels import Labels, labels_of
 
 
-def target(values: list[object]) -> pd.Series:
-    return pd.Series(values, name="kind")
+def labels(values: list[object], positive: str | None = None) -> Labels:
+    return labels_of(encode([pd.Series(values)], Reading()), "kind", positive)
 
 
 @pytest.mark.parametrize(
@@ -32,11 +33,11 @@ def target(values: list[object]) -> pd.Series:
     ],
 )
 def test_what_is_positive(values: list[object], named: str | None, positives: list[str]) -> None:
-    labels = read_labels(target(values), named)
-    assert labels.positives == positives
+    found = labels(values, named)
+    assert found.positives == positives
     for value in positives:
         written = [str(v).removesuffix(".0") for v in values]
-        assert labels.binary(value).tolist() == [text == value for text in written]
+        assert found.binary(value).tolist() == [text == value for text in written]
 
 
 @pytest.mark.parametrize(
@@ -44,10 +45,10 @@ def test_what_is_positive(values: list[object], named: str | None, positives: li
     [
         ([1.0, None, 0.0], None, "'kind' is missing in 1 of 3 rows"),
         ([0, 0, 0], None, "'kind' is '0' in every row"),
-        ([0, 1], "2", "'kind' has no value '2'; it has 0, 1"),
+        ([0, 1], "2", "'kind' has no value '2'; it has '0', '1'"),
         (list(np.linspace(0, 1, 500)), None, "500 distinct values.*--positive"),
     ],
 )
 def test_bad_targets(values: list[object], named: str | None, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        read_labels(target(values), named)
+        labels(values, named)

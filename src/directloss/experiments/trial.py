@@ -27,12 +27,12 @@ def load_problems(comparison: Comparison, seed: int) -> Problems | RankingProble
         target=comparison.target,
         split_column=comparison.split_column,
         group_column=comparison.group,
-        rules=comparison.rules,
+        rules=comparison,
     )
     if comparison.group is not None:
         graded = metric_named(comparison.metric).graded
-        return prepare_ranking(source, graded=graded, rules=comparison.rules, seed=seed)
-    return prepare(source, positive=comparison.positive, rules=comparison.rules, seed=seed)
+        return prepare_ranking(source, graded=graded, rules=comparison, seed=seed)
+    return prepare(source, positive=comparison.positive, rules=comparison, seed=seed)
 
 
 def run_trial(comparison: Comparison, assignment: Assignment) -> Finished:

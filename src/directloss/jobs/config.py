@@ -6,6 +6,7 @@ import reprlib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import tomli_w
@@ -32,23 +33,18 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class DataSection(_Section):
-    """What to learn from."""
+class DataSection(FeatureRules):
+    """What to learn from, and how to read it."""
+
+    model_config = _Section.model_config
 
     path: str = Field(default="digits", description="'digits', a table, or a folder")
     target: str | None = Field(default=None, description="column to predict")
     positive: str | None = Field(default=None, description="value of it that is positive")
     split_column: str | None = Field(default=None, description="train, validation or test")
     group: str | None = Field(default=None, description="column of queries, each one a list")
-    categorical: tuple[str, ...] = Field(default=(), description="columns of categories")
-    missing: tuple[str, ...] = Field(default=(), description="texts for a missing value")
 
     sha256: str | None = Field(default=None, description="of the content; a run fills it in")
-
-    @property
-    def rules(self) -> FeatureRules:
-        """What the user says about columns."""
-        return FeatureRules(self.categorical, self.missing)
 
 
 class ModelSection(_Section):
@@ -187,18 +183,27 @@ def read_configuration(
             what is wanted.
     """
     content = {} if file is None else _read_toml(file)
+    called: dict[str, str] = {}
     for section, fields in options.items():
         given = {name: value for name, value in fields.items() if value is not None}
+        called |= {f"{section}.{name}": _option(section, name) for name in given}
         if given:
             inherited = content.get(section, {})
             if not isinstance(inherited, dict):
                 raise ConfigurationError(f"{file}: {section}: got {inherited!r}, wanted a table")
             content[section] = {**inherited, **given}
-    return validate(content, str(file or "command line"))
+    return validate(content, str(file or "command line"), called)
 
 
-def validate(content: Mapping[str, Any], origin: str) -> Configuration:
+def validate(
+    content: Mapping[str, Any], origin: str, called: Mapping[str, str] = MappingProxyType({})
+) -> Configuration:
     """The configuration in plain data.
+
+    Args:
+        content: section -> field -> value.
+        origin: where it comes from.
+        called: paths of the fields that are options of the command line, and how those are called.
 
     Raises:
         ConfigurationError: as for `read_configuration`.
@@ -206,15 +211,25 @@ def validate(content: Mapping[str, Any], origin: str) -> Configuration:
     try:
         return Configuration.model_validate(content)
     except ValidationError as error:
-        problems = [_problem(each) for each in error.errors()]
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise ConfigurationError(f"{origin}: {problems[0]}{more}") from error
+        problems = dict.fromkeys(_problem(each, origin, called) for each in error.errors())
+        raise ConfigurationError("; ".join(problems)) from error
 
 
-def _problem(error: Any) -> str:
+_CALLED = {"data.path": "--data", "checkpoints.seconds": "--checkpoint-seconds"}
+
+
+def _option(section: str, name: str) -> str:
+    return _CALLED.get(f"{section}.{name}", f"--{name.replace('_', '-')}")
+
+
+def _problem(error: Any, origin: str, called: Mapping[str, str]) -> str:
     # A union adds the names of its members behind the field; indices of a list stay.
     named = [part for k, part in enumerate(error["loc"]) if k < 2 or isinstance(part, int)]
-    path = ".".join(map(str, named))
+    option = called.get(".".join(map(str, named[:2])))
+    path = option or f"{origin}: {'.'.join(map(str, named))}"
+    refusal = error.get("ctx", {}).get("error")
+    if isinstance(refusal, ArgumentError):  # it has said what came, and to whom
+        return f"{path}: {str(refusal).removeprefix(f'{refusal.argument}: ')}"
     came = (
         f"got {_shown(error['input'])}, "
         if error["type"] not in ("missing", "extra_forbidden")

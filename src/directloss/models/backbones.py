@@ -33,6 +33,9 @@ Channels = tuple[float, float, float]
 _IMAGENET_MEAN, _IMAGENET_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 _CAFFE_MEAN, _UNSCALED = (123.68, 116.779, 103.939), (1.0, 1.0, 1.0)
 
+SMALLEST_SIZE = 64
+"""Pixels of a crop's side that every network takes."""
+
 # R-CNN's size, for the two that take it as well as their own.
 _SIZES = {"alexnet": 227, "squeezenet1_1": 227}
 
@@ -146,8 +149,8 @@ def load_backbone(name: str, weights: str = AUTO, size: int | None = None) -> Ba
     Raises:
         ArgumentError: unknown name, weights that cannot be had or do not fit.
     """
-    if size is not None and size < 64:
-        raise ArgumentError("--size", size, "64 or more")
+    if size is not None and size < SMALLEST_SIZE:
+        raise ArgumentError("--size", size, f"{SMALLEST_SIZE} or more")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # every process that draws random weights draws the same
         if name == EFFICIENTNET_LITE0:
