@@ -94,7 +94,7 @@ MUTATIONS = (
         ("tests/inference/test_memory.py", "tests/test_lists.py", "-k", "hold or outlive or use"),
     ),
     Mutation(
-        "blocks are dropped by their mean gain, not by the bound on the gain of some of their cells",
+        "blocks are dropped by their mean gain, not by a bound on the gain of some of their cells",
         "inference/coarse_to_fine.py",
         "bound = size * w_most * (mean - w_least) / (w_most - w_least)",
         "bound = size * max(mean, 0.0)",
