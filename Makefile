@@ -15,10 +15,10 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test check-bounds lint bench clean
 
 help: ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## Make .venv with everything that development, tests and demo need
 
@@ -41,6 +41,11 @@ demo: setup ## Train digits by every method, print the table, write runs/demo/re
 test: setup ## Run the tests
 	$(BIN)/pytest -n 2 $(TEST)
 
+# Code with the checks must not be found where code without them is kept.
+check-bounds: setup ## Run the engine's tests with each index of each kernel checked
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=.bounds_cache $(BIN)/pytest -n 2 \
+	$(or $(TEST),tests/inference tests/tasks $(wildcard tests/test_*.py))
+
 lint: setup ## Check style, format and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -50,5 +55,5 @@ bench: setup ## Measure speed and memory
 	$(BIN)/python -m benchmarks $(BENCH)
 
 clean: ## Remove caches and builds; .venv and runs stay
-	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf .bounds_cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find src tests $(wildcard benchmarks) -name __pycache__ -type d -exec rm -rf {} +

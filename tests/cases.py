@@ -378,8 +378,8 @@ def _first(k: int, divisor: Callable[[Floats], float]) -> Callable[[Floats], Flo
 
 
 def _decay(relevance: Floats) -> Floats:
-    """exp(-alpha p / n) over the range of its sums over P positions, alpha = 2."""
-    decay = np.exp(-2.0 * np.arange(1, relevance.size + 1) / relevance.size)
+    """exp(-2 p / n), less that of p = n, over the range of its sums over P positions."""
+    decay = np.exp(-2.0 * np.arange(1, relevance.size + 1) / relevance.size) - np.exp(-2.0)
     found = int(relevance.sum())
     return decay / (decay[:found].sum() - decay[-found:].sum())
 

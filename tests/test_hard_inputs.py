@@ -259,7 +259,8 @@ def half_precision(case: TaskCase, update: str) -> None:
 @hard_input("a single element")
 def single_element(case: TaskCase, update: str) -> None:
     for target in (0.0,) if case.target_per_list else (0.0, 1.0):
-        for shape in ((1,), (1, 1), (4, 1)):
+        # (4, 1) is refused where there would be something to rank: tests/test_lists_of_one.py
+        for shape in ((1,), (1, 1), *(() if case.make().ranks else ((4, 1),))):
             value, gradient = value_and_gradient(
                 automatic(update, case), torch.ones(shape), case.constant(target, *shape)
             )

@@ -159,7 +159,7 @@ def test_the_operators_keep_what_they_promise(given: str, reduction: str) -> Non
         for stored in (nan, 0.3):
             torch.library.opcheck(
                 torch.ops.directloss.step.default,
-                (torch.tensor(stored).double(), scores, targets, mask, groups, None, 1.0),
+                (torch.tensor(stored).double(), scores, targets, mask, groups, None, 1.0, False),
             )
 
 

@@ -1,6 +1,6 @@
 """What happens to a training run when things go wrong, on purpose and many times.
 
-    python -m benchmarks.reliability kills pairs damage disk crowd fuzz
+    python -m benchmarks.reliability kills pairs damage disk crowd fuzz edge
     python -m benchmarks.reliability document
 
 Each part writes its figures to `docs/reliability/PART.json`; `document` makes `docs/reliability.md`

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from benchmarks.reliability.document import write_page
+from benchmarks.reliability.edge.run import edge
 from benchmarks.reliability.fuzz import fuzz
 from benchmarks.reliability.kills import kills, pairs
 from benchmarks.reliability.storage import crowd, damage, disk
@@ -28,6 +29,7 @@ PARTS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "disk": disk,
     "crowd": crowd,
     "fuzz": fuzz,
+    "edge": edge,
     "stream": stream,
 }
 DOCS = Path(__file__).parents[2] / "docs"

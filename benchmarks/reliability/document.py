@@ -27,6 +27,8 @@ its checkpoints.
 the batch and its rows; nothing of that step is saved.
 - Reading a checkpoint, a model or a data file runs no code from it, and gives the data or an \
 error that says what is wrong.
+- No score of its type but NaN, be it infinite, denormal or the largest there is, ends the process \
+or makes a loss, a gradient or a metric wrong or NaN. A step too small to divide by is refused.
 """
 
 _PARTS = {
@@ -59,6 +61,17 @@ _PARTS = {
         "Mutated files for every reader. A file is *read* (most mutations of a table leave a valid "
         "table), or *refused* with an error made for the user. Anything else is a defect.",
     ),
+    "edge": (
+        "Scores from the whole range",
+        "Every task and every update on scores of any size that float64, float32, float16 and "
+        "bfloat16 hold: denormal, near the largest, zero of both signs, infinite, tied, in two "
+        "clusters, or all of these at once; in all layouts, with steps from 5e-324 to 1.7e308 or "
+        '"auto". Values, gradients and metrics have to be finite and in their range, and the same '
+        "as for the ranks of the scores, by the formula of the metric, and for scores and step "
+        "times a power of two where nothing is rounded. Memory holds garbage when it is given "
+        "out. Anything else is *wrong*, and `python -m benchmarks.reliability.edge NUMBER` repeats "
+        "it.",
+    ),
     "stream": (
         "Millions of rows",
         "Parquet files that are read in blocks of 65,536 rows, 2 % positive, one thread.",
@@ -74,19 +87,19 @@ def write_page(figures: Path, page: Path) -> None:
         if not file.exists():
             continue
         record = json.loads(file.read_text())
-        table = _table(record["figures"])
+        table = _table(record["figures"], "task" if name == "edge" else "file")
         made = f"{record['date']}, {record['seconds']} s on {record['machine']}."
         sections.append(f"## {title}\n\n{text}\n\n{table}\n{made}\n")
     page.write_text("\n".join(sections))
 
 
-def _table(figures: dict[str, Any]) -> str:
+def _table(figures: dict[str, Any], row: str) -> str:
     if all(isinstance(value, dict) for value in figures.values()):
         columns = list(next(iter(figures.values())))
         total = {name: sum(each[name] for each in figures.values()) for name in columns}
         rows = [[name, *values.values()] for name, values in figures.items()]
         rows.append(["all", *total.values()])
-        return _lines(["file", *columns], rows)
+        return _lines([row, *columns], rows)
     return _lines(["", "figure"], [[name, value] for name, value in figures.items()])
 
 

@@ -34,8 +34,8 @@ from torch import nn
 import directloss as dl
 from benchmarks import archive, tables
 from benchmarks.figures import SETTINGS, Interval, draw_intervals, save
+from directloss.files import write_whole
 from directloss.models import MLP, scale_to_unit_spread
-from directloss.report.files import write_atomically
 from directloss.training import FitConfig, Part, Parts, fit
 from directloss.training.methods import Logistic
 
@@ -171,7 +171,7 @@ def run(data: Path, file: Path, only: str | None) -> None:
                     key = f"{name}/{contender}/{seed}/{rate}"
                     if key not in done:
                         done[key] = train(parts, CONTENDERS[contender], data_set.epochs, rate, seed)
-                        write_atomically(file, json.dumps(done, indent=1).encode())
+                        write_whole(file, json.dumps(done, indent=1).encode())
                         print(key, done[key], flush=True)
 
 

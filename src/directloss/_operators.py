@@ -8,34 +8,33 @@ fake that knows the shapes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from directloss.errors import DirectLossError, RankError, UndefinedMetricError
+from directloss._arguments import step as checked_step
+from directloss._spread import Spread, pooled, within_lists
+from directloss._world import World
+from directloss.errors import ArgumentError, UndefinedMetricError
 from directloss.inference._kernel import Array
 from directloss.inference.checks import silence_infinite
 from directloss.lists import Lists, read_lists
+from directloss.tasks._range import solve_in_range
 from directloss.tasks.base import Task, task_by_number
 
 __all__ = [
-    "gathered",
     "solve",
-    "spread_sums",
+    "spread_of",
     "step",
     "traced",
     "transformed",
-    "within_list_squares",
 ]
 
 Terms = Sequence[tuple[float | Tensor, float | Tensor]]
-
-_gathered: ContextVar[bool] = ContextVar("gathered", default=False)
 
 
 def solve(
@@ -106,36 +105,31 @@ def step(
     groups: Tensor | None,
     ignore_index: int | None,
     scale: float,
+    *,
+    together: bool,
 ) -> Tensor:
-    """`stored` unless it is NaN; then scale * the pooled spread of the scores, NaN if that is 0."""
+    """`stored` unless it is NaN; then scale * the pooled spread of the scores, NaN if that is 0.
+
+    Args:
+        together: whether the scores of all processes are pooled, each of which has to come.
+    """
     function = _step_operator if traced() else _step
-    result: Tensor = function(stored, scores, targets, mask, groups, ignore_index, scale)
+    result: Tensor = function(stored, scores, targets, mask, groups, ignore_index, scale, together)
     return result
 
 
-def spread_sums(
+def spread_of(
     scores: Tensor,
     targets: Tensor,
     mask: Tensor | None,
     groups: Tensor | None,
     ignore_index: int | None,
-) -> tuple[float, int]:
-    """Sum of squared deviations from the lists' means, and the number of scores in it."""
+) -> Spread:
+    """Of the scores that take part, within their lists."""
     lists, _ = read_lists(
         scores, targets, mask, groups, read_targets=np.asarray, ignore_index=ignore_index
     )
-    return within_list_squares(lists)
-
-
-def within_list_squares(lists: Lists) -> tuple[float, int]:
-    """Sum of squared deviations of finite scores from their list's mean, and their number."""
-    scores = lists.scores.astype(np.float64)
-    owner = np.repeat(np.arange(len(lists)), np.diff(lists.offsets))
-    finite = np.isfinite(scores)
-    scores, owner = scores[finite], owner[finite]
-    counts = np.bincount(owner, minlength=len(lists))
-    means = np.bincount(owner, scores, minlength=len(lists)) / np.maximum(counts, 1)
-    return float(np.square(scores - means[owner]).sum()), scores.size
+    return within_lists(lists)
 
 
 def traced() -> bool:
@@ -161,26 +155,33 @@ def _solve(
     reduction: str,
 ) -> tuple[Tensor, Tensor, bool]:
     lists, _ = read_lists(
-        scores, targets, mask, groups, read_targets=task.read_targets, ignore_index=ignore_index
+        scores,
+        targets,
+        mask,
+        groups,
+        read_targets=task.read_targets,
+        ignore_index=ignore_index,
+        per_list=task.target_per_list,
     )
     coefficients, weights = terms[0], terms[1]
-    solution = task.solve(lists, weights, coefficients)
+    solution = solve_in_range(task.solve, lists, weights, coefficients)
     defined, combination = solution.defined, solution.combination
     moves = solution.moves
     if moves is None:
         moves = silence_infinite(lists.scores, combination)
     if refuse_undefined and not defined.all():
         raise _undefined(task, lists, defined)
-    if objective:
-        finite = np.where(np.isinf(weights), 0.0, weights)
-        values = (solution.values + finite * solution.task_losses) @ coefficients
-    else:
-        values = solution.task_losses[:, 0]
+    if np.abs(coefficients).max() > _LARGE and not np.isfinite(combination).all():
+        raise _too_large(coefficients, combination)
+    losses = solution.task_losses[:, 0]
+    values = solution.objective(weights, coefficients) if objective else losses
     if not (values.size == 1 or reduction == "none"):
-        values = values.sum(keepdims=True)
-        if reduction == "mean":
-            count = max(int(np.count_nonzero(defined)), 1)
-            values /= count
+        count = max(int(np.count_nonzero(defined)), 1) if reduction == "mean" else 1
+        with np.errstate(over="ignore"):
+            mean = values.sum(keepdims=True) / count
+        # The sum of huge values overflows, their mean does not.
+        values = mean if np.isfinite(mean) else (values / count).sum(keepdims=True)
+        if count > 1:
             combination *= combination.dtype.type(1.0 / count)
     if objective:
         with np.errstate(over="ignore"):  # a hinge past the largest float32 is infinite
@@ -202,46 +203,49 @@ def _step(
     groups: Tensor | None,
     ignore_index: int | None,
     scale: float,
+    together: bool,
 ) -> Tensor:
-    if not math.isnan(float(stored)):
+    value = float(stored)
+    if not math.isnan(value):
+        checked_step("step", value)
         return stored.clone()
-    squares, count = _pooled(
-        lambda: spread_sums(scores, targets, mask, groups, ignore_index), scores.device
+    spread = _pooled(
+        lambda: spread_of(scores, targets, mask, groups, ignore_index),
+        World(scores.device) if together else None,
     )
-    spread = math.sqrt(squares / count) if count else 0.0
-    return torch.full_like(stored, scale * spread if spread > 0.0 else math.nan)
-
-
-def _pooled(sums: Callable[[], tuple[float, int]], device: torch.device) -> tuple[float, int]:
-    """The sums of all processes; if those of one fail, all raise, where they would wait forever."""
-    several = torch.distributed.is_available() and torch.distributed.is_initialized()
-    if _gathered.get() or not several:
-        return sums()
-    rank, size = torch.distributed.get_rank(), torch.distributed.get_world_size()
-    shared = torch.zeros(2 + size, dtype=torch.float64, device=device)
-    error: DirectLossError | None = None
     try:
-        shared[0], shared[1] = sums()
-    except DirectLossError as raised:
-        error = raised
-        shared[2 + rank] = 1
-    torch.distributed.all_reduce(shared)
-    failed = shared[2:].nonzero().flatten().tolist()
-    if error is not None:
-        raise error
-    if failed:
-        raise RankError(failed, size, "could not read its scores: see the error that it raised")
-    return float(shared[0]), int(shared[1])
+        value = checked_step("step", min(scale * spread.deviation, sys.float_info.max))
+    except ArgumentError:  # no spread at all, or one whose inverse is infinite
+        value = math.nan
+    return torch.full_like(stored, value)
 
 
-@contextmanager
-def gathered() -> Iterator[None]:
-    """While on: the scores at hand are those of all processes, and nothing is left to pool."""
-    token = _gathered.set(True)
+def _pooled(measure: Callable[[], Spread], world: World | None) -> Spread:
+    """The spread of the scores of all processes of a world.
+
+    Raises:
+        RankError: on all processes, if the scores of one cannot be read.
+    """
+    if world is None or world.size == 1:
+        return measure()
+    own, failure = None, None
     try:
-        yield
-    finally:
-        _gathered.reset(token)
+        own = measure()
+    except Exception as error:
+        failure = error
+    return pooled(world.agree(failure, own))
+
+
+_LARGE = 1e30
+"""Coefficients from which a gradient may be too large for float32."""
+
+
+def _too_large(coefficients: Array, combination: Array) -> ArgumentError:
+    return ArgumentError(
+        "epsilon",
+        f"{1.0 / np.abs(coefficients).max():g}, so that the gradient is infinite",
+        f"an epsilon whose inverse fits the scores' type, {combination.dtype}",
+    )
 
 
 def _undefined(task: Task, lists: Lists, defined: Array) -> UndefinedMetricError:
@@ -315,8 +319,9 @@ def _step_operator(
     groups: Tensor | None,
     ignore_index: int | None,
     scale: float,
+    together: bool,
 ) -> Tensor:
-    return _step(stored, scores, targets, mask, groups, ignore_index, scale)
+    return _step(stored, scores, targets, mask, groups, ignore_index, scale, together)
 
 
 @_step_operator.register_fake
@@ -328,6 +333,7 @@ def _(
     groups: Tensor | None,
     ignore_index: int | None,
     scale: float,
+    together: bool,
 ) -> Tensor:
     return torch.empty_like(stored)
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypedDict, Unpack
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -247,16 +246,21 @@ def auto_epsilon(
     if targets is None:
         targets = torch.zeros(scores.shape, dtype=torch.uint8)
     rows = read(scores, targets, target_per_list=targets.ndim < scores.ndim, **options)
-    squares, count = _operators.spread_sums(*rows[1:], options.get("ignore_index"))
-    return float(np.sqrt(squares / count)) if count else 0.0
+    return _operators.spread_of(*rows[1:], options.get("ignore_index")).deviation
 
 
 def measured_step(
-    stored: Tensor, task: Task, scores: Tensor, targets: Tensor, options: LayoutOptions
+    stored: Tensor,
+    task: Task,
+    scores: Tensor,
+    targets: Tensor,
+    options: LayoutOptions,
+    *,
+    together: bool,
 ) -> Tensor:
     """The step of ``epsilon="auto"``: `stored` if it is set, else what these scores give, else NaN.
 
-    A scalar like `stored`. Pooled over the processes of torch.distributed where it is initialised.
+    A scalar like `stored`. Where `together`, pooled over the processes of torch.distributed.
     """
     rows = read(scores, targets, target_per_list=task.target_per_list, **options)
     return _operators.step(
@@ -267,4 +271,5 @@ def measured_step(
         rows.groups,
         options.get("ignore_index"),
         task.epsilon_scale,
+        together=together,
     )

@@ -6,21 +6,39 @@ import math
 import sys
 import warnings
 from collections.abc import Callable
-from typing import Any, Literal, Self
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor, nn
 
+from directloss._arguments import step as checked_step
 from directloss._operators import transformed
-from directloss.errors import ArgumentError
-from directloss.functional import require_positive
+from directloss._solve import Step
+from directloss._world import World
 
-__all__ = ["Auto", "SteppedModule"]
+__all__ = ["Auto", "StepAttribute", "SteppedModule", "failing_together"]
 
 Auto = Literal["auto"]
 
 QUIET_BATCHES = 50
 """Training batches in a row without any gradient before one warning is given."""
+
+_NUMBER_OR_AUTO = "a positive finite number of at least 5.6e-309, or 'auto'"
+
+
+Measure = Callable[[bool], tuple[Tensor, Tensor]]
+"""(whether with all processes) -> the step, NaN where the scores give none, and the one to take."""
+
+
+class StepAttribute:
+    """How type checkers see a step: read as a tensor, assigned a number or "auto"."""
+
+    if TYPE_CHECKING:
+
+        def __get__(self, module: object, kind: object = None) -> Tensor: ...
+
+        def __set__(self, module: object, value: float | Auto | Tensor) -> None: ...
 
 
 class SteppedModule(nn.Module):
@@ -29,7 +47,22 @@ class SteppedModule(nn.Module):
     Says once when many training batches in a row gave no gradient.
     """
 
+    _step: ClassVar[str] = ""
+    """The name of its buffer; none for a loss without a step."""
+
     _quiet_batches: int | None = 0
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == self._step and name in self._buffers:
+            self._assign(value)
+        else:
+            super().__setattr__(name, value)
+
+    @property
+    def measures_together(self) -> bool:
+        """Whether the next forward pass measures the step with all processes."""
+        unset = bool(self._step) and self._number() is None
+        return unset and self.training and World().size > 1
 
     def _watch(self, moves: bool, is_perfect: Callable[[], bool]) -> None:
         """Count training batches whose gradient is 0 everywhere though there is more to gain.
@@ -53,32 +86,76 @@ class SteppedModule(nn.Module):
         """What the warning says."""
         return f"{self!r} gave no gradient for {QUIET_BATCHES} training batches in a row"
 
-    def _set_step(self, name: str, value: float | Auto) -> None:
-        if value == "auto":
-            value = math.nan
-        elif isinstance(value, str):
-            raise ArgumentError(name, repr(value), "a positive finite number, or 'auto'")
-        else:
-            value = float(require_positive(name, value))
-        self.register_buffer(name, torch.tensor(value, dtype=torch.float64))
+    def _register_step(self, value: float | Auto) -> None:
+        self.register_buffer(self._step, torch.tensor(math.nan, dtype=torch.float64))
+        self._assign(checked_step(self._step, value) if isinstance(value, Tensor) else value)
 
-    def _step_set(self, name: str) -> float | None:
+    def _number(self) -> float | None:
         """The step if it is a number already; None also where Python cannot look at it."""
         if torch.compiler.is_compiling():
             return None
         # From the buffers: nn.Module looks for an attribute in all else before.
-        step = self._buffers[name]
-        if step is None or torch._C._functorch.is_functorch_wrapped_tensor(step):
+        stored = self._buffers[self._step]
+        if stored is None or torch._C._functorch.is_functorch_wrapped_tensor(stored):
             return None
-        value = float(step.item())
-        return None if math.isnan(value) else value
+        value = float(stored.item())
+        if math.isnan(value):
+            return None
+        return value if 0.0 < value < math.inf else checked_step(self._step, value)
 
-    def _keep(self, name: str, measured: Tensor | None) -> None:
-        """Hold the step fixed, once a training batch went through."""
-        if measured is None or not self.training:
-            return
-        if torch.compiler.is_compiling() or not transformed():
-            getattr(self, name).copy_(measured)
+    def _with_step(
+        self, scores: object, measure: Measure, loss: Callable[[Step], Tensor]
+    ) -> Tensor:
+        """The loss at the step; where that is not set, it is measured, and kept in training.
+
+        Several processes measure it together, in training only, and what fails on one of them is
+        raised on all: the others would wait for it for ever.
+
+        Args:
+            scores: on the device by which processes reach each other.
+            measure: see `Measure`.
+            loss: of a step.
+        """
+        number = self._number()
+        if number is not None:
+            return loss(number)
+        with failing_together(self, scores):
+            measured, step = measure(self.training)
+            value = loss(step)
+        if self.training and (torch.compiler.is_compiling() or not transformed()):
+            getattr(self, self._step).copy_(measured)
+        return value
+
+    def _current_step(self, measure: Measure) -> Step:
+        """The step, or what this process alone would measure: for a look, in which none is kept."""
+        step = self._number()
+        return measure(False)[1] if step is None else step
+
+    def _step_shown(self) -> str:
+        """The step as `repr` shows it."""
+        value = float(getattr(self, self._step))
+        return "'auto'" if math.isnan(value) else f"{value:g}"
+
+    def _assign(self, value: float | Auto | Tensor) -> None:
+        """Another step, in the buffer that is there, so that no compiled graph is made anew."""
+        name, stored = self._step, getattr(self, self._step)
+        if isinstance(value, Tensor):
+            if value.is_meta or stored.is_meta:
+                self._buffers[name] = value
+                return
+            number = _stored_number(name, value)
+        elif isinstance(value, str) and value == "auto":
+            number = math.nan
+        else:
+            number = checked_step(name, value, _NUMBER_OR_AUTO)
+        with torch.no_grad():
+            stored.fill_(number)
+
+    def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *others: Any) -> None:
+        found = state.get(prefix + self._step)
+        if isinstance(found, Tensor) and found.numel() == 1 and not found.is_meta:
+            _stored_number(self._step, found)
+        super()._load_from_state_dict(state, prefix, *others)
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
         # The step moves between devices but keeps its precision: half() of a model is not meant
@@ -92,6 +169,31 @@ class SteppedModule(nn.Module):
             wide = torch.float32 if device.type == "mps" else torch.float64
             self._buffers[name] = step.to(device, wide)
         return self
+
+
+def failing_together(loss_fn: nn.Module, scores: object) -> AbstractContextManager[object]:
+    """What fails in this block on one process is raised on all, with the rank named.
+
+    Only where the loss is about to measure its step with all processes; else each is alone.
+    """
+    if torch.compiler.is_compiling() or not any(
+        isinstance(part, SteppedModule) and part.measures_together for part in loss_fn.modules()
+    ):
+        return nullcontext()
+    return World(getattr(scores, "device", None)).together()
+
+
+def _stored_number(name: str, stored: Tensor) -> float:
+    """What a buffer holds: a step, or NaN where it is not set yet.
+
+    Raises:
+        ArgumentError: it is neither.
+    """
+    value = stored.item() if stored.numel() == 1 else stored
+    if isinstance(value, float) and math.isnan(value):
+        return value
+    wanted = f"{_NUMBER_OR_AUTO}; as a tensor of one number, NaN for 'auto'"
+    return checked_step(name, value, wanted)
 
 
 def _callers_level() -> int:

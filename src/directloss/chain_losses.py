@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from directloss import _operators, functional
-from directloss._solve import Empty, Reduction
-from directloss._stepped import Auto, SteppedModule
+from directloss._arguments import index_number
+from directloss._solve import Empty, Reduction, Step
+from directloss._stepped import Auto, Measure, StepAttribute, SteppedModule
 from directloss.diagnostics import TOLERANCE
 from directloss.errors import ArgumentError
 from directloss.lists import widened
@@ -50,30 +51,31 @@ class _ChainLoss(SteppedModule):
         kept = None if cost is None else cost.detach().double()
         self.register_buffer("cost", kept, persistent=False)
         self.reduction: Reduction = reduction
-        self.ignore_index = ignore_index
+        self.ignore_index = None if ignore_index is None else index_number(ignore_index)
         self.empty: Empty = empty
 
-    def _measure(self, name: str, chain: LinearChain) -> tuple[Tensor | None, Tensor]:
-        """The step as measured, NaN where there is nothing to measure, and the step to take.
+    def _measured(self, chain: LinearChain) -> Measure:
+        """How the step is measured from these scores."""
 
-        None for the first where the step is set already.
-        """
-        if self._step_set(name) is not None:
-            return None, getattr(self, name).cpu()
-        emissions = chain.emissions.detach()
-        # NaN is left to the solver, which knows the argument's name.
-        known = chain.valid()[:, :, None] & ~emissions.isnan()
-        rows = emissions.reshape(-1, emissions.shape[2])
-        measured = _operators.step(
-            getattr(self, name),
-            widened(rows),
-            torch.zeros_like(rows, dtype=torch.uint8),
-            known.reshape(rows.shape),
-            None,
-            None,
-            EPSILON_SCALE,
-        )
-        return measured, torch.where(torch.isnan(measured), EPSILON_SCALE, measured).cpu()
+        def measure(together: bool) -> tuple[Tensor, Tensor]:
+            _check_chain(chain)
+            emissions = chain.emissions.detach()
+            # NaN is left to the solver, which knows the argument's name.
+            known = chain.valid()[:, :, None] & ~emissions.isnan()
+            rows = emissions.reshape(-1, emissions.shape[2])
+            measured = _operators.step(
+                getattr(self, self._step),
+                widened(rows),
+                torch.zeros_like(rows, dtype=torch.uint8),
+                known.reshape(rows.shape),
+                None,
+                None,
+                EPSILON_SCALE,
+                together=together,
+            )
+            return measured, torch.where(torch.isnan(measured), EPSILON_SCALE, measured).cpu()
+
+        return measure
 
     def _loss(
         self,
@@ -82,6 +84,7 @@ class _ChainLoss(SteppedModule):
         terms: Sequence[functional.Term],
         shown: Literal["prediction", "objective"],
     ) -> Tensor:
+        _check_chain(chain)
         solution = chain.solve(
             targets,
             [term.weight for term in terms],
@@ -150,8 +153,8 @@ class ChainDirectLoss(_ChainLoss):
         epsilon: a positive number in units of the emissions, or "auto": `EPSILON_SCALE` times the
             pooled standard deviation of the finite emissions of the K labels **within a position**,
             over all valid positions of the first training batch that has one, then held fixed and
-            kept in ``state_dict()``. (What is added to all labels of a position changes no
-            labelling.)
+            kept in ``state_dict()``; with several processes and later values as in `DirectLoss`.
+            (What is added to all labels of a position changes no labelling.)
         direction: "positive" (away from worse), "negative" (toward better) or "both" (the mean).
         reduction: "mean" over the sequences with m > 0 (0 if there are none), "sum", or "none": one
             value a sequence, (B,).
@@ -167,7 +170,8 @@ class ChainDirectLoss(_ChainLoss):
     Source: McAllester, Hazan, Keshet, NIPS 2010; Song et al., ICML 2016, theorem 1.
     """
 
-    epsilon: Tensor
+    _step = "epsilon"
+    epsilon: StepAttribute
 
     def __init__(
         self,
@@ -183,7 +187,7 @@ class ChainDirectLoss(_ChainLoss):
         if direction not in ("positive", "negative", "both"):
             raise ArgumentError("direction", repr(direction), "'positive', 'negative' or 'both'")
         self.direction: Direction = direction
-        self._set_step("epsilon", epsilon)
+        self._register_step(epsilon)
 
     def forward(self, chain: LinearChain, targets: Tensor) -> Tensor:
         """The mean cost of the prediction, with the direct loss gradient.
@@ -198,15 +202,16 @@ class ChainDirectLoss(_ChainLoss):
             NonFiniteScoreError: a score that takes part is NaN. Nothing has been updated.
             UndefinedMetricError: a sequence with m = 0, where ``empty="error"``.
         """
-        measured, epsilon = self._measure("epsilon", chain)
-        terms = functional.direct_terms(epsilon, self.direction)
-        loss = self._loss(chain, targets, terms, "prediction")
-        self._keep("epsilon", measured)
-        return loss
+
+        def loss(epsilon: Step) -> Tensor:
+            terms = functional.direct_terms(epsilon, self.direction)
+            return self._loss(chain, targets, terms, "prediction")
+
+        return self._with_step(getattr(chain, "emissions", None), self._measured(chain), loss)
 
     def bounds(self, chain: LinearChain, targets: Tensor) -> tuple[Tensor, Tensor]:
         """(L_-, L_+), the scalars of the two directions: L_- <= Delta of the prediction <= L_+."""
-        _, epsilon = self._measure("epsilon", chain)
+        epsilon = self._current_step(self._measured(chain))
         lower, upper = (
             self._loss(chain, targets, functional.direct_terms(epsilon, direction), "objective")
             for direction in ("negative", "positive")
@@ -220,7 +225,7 @@ class ChainDirectLoss(_ChainLoss):
         )
 
     def extra_repr(self) -> str:
-        return f"epsilon={float(self.epsilon):g}, direction={self.direction!r}"
+        return f"epsilon={self._step_shown()}, direction={self.direction!r}"
 
 
 class ChainHingeLoss(_ChainLoss):
@@ -237,7 +242,8 @@ class ChainHingeLoss(_ChainLoss):
     Source: Taskar, Guestrin, Koller, NIPS 2003; Tsochantaridis et al., JMLR 2005.
     """
 
-    margin: Tensor
+    _step = "margin"
+    margin: StepAttribute
 
     def __init__(
         self,
@@ -249,17 +255,18 @@ class ChainHingeLoss(_ChainLoss):
         empty: Empty = "skip",
     ) -> None:
         super().__init__(cost=cost, reduction=reduction, ignore_index=ignore_index, empty=empty)
-        self._set_step("margin", margin)
+        self._register_step(margin)
 
     def forward(self, chain: LinearChain, targets: Tensor) -> Tensor:
         """The hinge; arguments and errors as in `ChainDirectLoss.forward`."""
-        measured, margin = self._measure("margin", chain)
-        loss = self._loss(chain, targets, functional.hinge_terms(margin), "objective")
-        self._keep("margin", measured)
-        return loss
+
+        def loss(margin: Step) -> Tensor:
+            return self._loss(chain, targets, functional.hinge_terms(margin), "objective")
+
+        return self._with_step(getattr(chain, "emissions", None), self._measured(chain), loss)
 
     def extra_repr(self) -> str:
-        return f"margin={float(self.margin):g}"
+        return f"margin={self._step_shown()}"
 
 
 class ChainPerceptronLoss(_ChainLoss):
@@ -276,6 +283,11 @@ class ChainPerceptronLoss(_ChainLoss):
     def forward(self, chain: LinearChain, targets: Tensor) -> Tensor:
         """The perceptron loss; arguments and errors as in `ChainDirectLoss.forward`."""
         return self._loss(chain, targets, functional.perceptron_terms(), "objective")
+
+
+def _check_chain(chain: object) -> None:
+    if not isinstance(chain, LinearChain):
+        raise ArgumentError("chain", type(chain).__name__, "a LinearChain")
 
 
 def _as(coefficient: float | Tensor, dtype: torch.dtype) -> float | Tensor:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from directloss._operators import within_list_squares
 from directloss._solve import LayoutOptions, read
+from directloss._spread import within_lists
 from directloss.functional import direct_terms
 from directloss.lists import Lists, read_lists
+from directloss.tasks._range import solve_in_range
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,20 +67,19 @@ def diagnose(
 ) -> Diagnostics:
     """Solve the prediction and both directions at once, and compare."""
     lists = _lists(task, scores, targets, options)
-    squares, count = within_list_squares(lists)
-    spread = float(np.sqrt(squares / count)) if count else 0.0
+    spread = within_lists(lists).deviation
     # What the update does not use takes part with coefficient 0.
     used = {term.weight: term.coefficient for term in direct_terms(epsilon, direction)}
     weights = np.array([0.0, epsilon, -epsilon])
     coefficients = np.array([used.get(weight, 0.0) for weight in weights])
-    solution = task.solve(lists, weights, coefficients)
+    solution = solve_in_range(task.solve, lists, weights, coefficients)
     defined = solution.defined
 
     def mean(values: np.ndarray) -> float:
         return float(values[defined].mean()) if defined.any() else 0.0
 
-    objective = solution.values + weights * solution.task_losses
-    predicted = solution.values[:, 0]
+    lower = solution.objective(weights, np.array([1.0, 0.0, -1.0]) / epsilon)
+    upper = solution.objective(weights, np.array([-1.0, 1.0, 0.0]) / epsilon)
     # The update is one coefficient times the difference of two configurations.
     difference = solution.combination / np.abs(coefficients).max()
     difference[np.abs(difference) < ROUNDING] = 0.0
@@ -92,8 +92,8 @@ def diagnose(
         pairs_flipped=mean(task.share_changed(difference, lists)),
         task_loss=mean(solution.task_losses[:, 0]),
         task_loss_direct=mean(solution.task_losses[:, direct].mean(axis=1)),
-        lower=mean((predicted - objective[:, 2]) / epsilon),
-        upper=mean((objective[:, 1] - predicted) / epsilon),
+        lower=mean(lower),
+        upper=mean(upper),
         zero_gradient_share=mean(moved == 0),
     )
 
@@ -104,8 +104,9 @@ def is_perfect(task: Task, scores: Tensor, targets: Tensor, options: LayoutOptio
     finite = np.abs(lists.scores[np.isfinite(lists.scores)], dtype=np.float64)
     # Beside so large a weight F does not count. Not the ground truth at -infinity, whose solver may
     # refuse a long list.
-    weight = -max(1.0, finite.max(initial=0.0)) / TOLERANCE
-    solution = task.solve(lists, np.array([0.0, weight]), np.zeros(2))
+    largest = min(max(1.0, finite.max(initial=0.0)), TOLERANCE * np.finfo(np.float64).max)
+    weight = -largest / TOLERANCE
+    solution = solve_in_range(task.solve, lists, np.array([0.0, weight]), np.zeros(2))
     found, least = solution.task_losses[solution.defined].T
     return found.size > 0 and bool((found <= least + TOLERANCE).all())
 
@@ -113,6 +114,9 @@ def is_perfect(task: Task, scores: Tensor, targets: Tensor, options: LayoutOptio
 def _lists(task: Task, scores: Tensor, targets: Tensor, options: LayoutOptions) -> Lists:
     rows = read(scores, targets, target_per_list=task.target_per_list, **options)
     lists, _ = read_lists(
-        *rows[1:], read_targets=task.read_targets, ignore_index=options.get("ignore_index")
+        *rows[1:],
+        read_targets=task.read_targets,
+        ignore_index=options.get("ignore_index"),
+        per_list=task.target_per_list,
     )
     return lists

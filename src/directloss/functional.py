@@ -25,9 +25,11 @@ from typing import NamedTuple, TypeVar, Unpack
 import torch
 from torch import Tensor
 
+from directloss._arguments import step
 from directloss._operators import traced
 from directloss._solve import LayoutOptions, Reduction, Solved, Step, auto_epsilon, solve
 from directloss.errors import ArgumentError
+from directloss.lists import Layout
 from directloss.tasks.base import Direction, Task
 
 __all__ = [
@@ -90,10 +92,14 @@ def loss_from_configurations(
         value: what the loss shows, such as the task loss of the prediction; in the shape that
             `score` returns.
     """
-    parts = [c * score(configuration) for c, configuration in terms if not _is_zero(c)]
+    parts = []
+    for coefficient, configuration in terms:
+        if not _is_zero(coefficient):
+            F = score(configuration)
+            # Exactly 0, whatever the coefficient, so `value` is returned to the last bit.
+            parts.append(coefficient * (F - F.detach()))
     carrier = torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
-    # The bracket is exactly 0, so `value` is returned to the last bit.
-    return value.detach().to(carrier) + (carrier - carrier.detach())
+    return value.detach().to(carrier) + carrier
 
 
 def structured_direct_loss(
@@ -145,8 +151,8 @@ def direct_loss(
 
     The stateless form of `directloss.DirectLoss`, which documents the arguments.
     """
-    step = require_positive("epsilon", epsilon)
-    terms = direct_terms(step, direction or task.direction)
+    terms = direct_terms(require_positive("epsilon", epsilon), direction or task.direction)
+    refuse_lists_of_one(task, scores, layout)
     return loss_of(solve(task, scores, targets, terms, reduction=reduction, **layout))
 
 
@@ -161,6 +167,7 @@ def hinge_loss(
 ) -> Tensor:
     """The structured hinge; the stateless form of `directloss.HingeLoss`."""
     terms = hinge_terms(require_positive("margin", margin))
+    refuse_lists_of_one(task, scores, layout)
     return loss_of(
         solve(task, scores, targets, terms, shown="objective", reduction=reduction, **layout)
     )
@@ -176,6 +183,7 @@ def perceptron_loss(
 ) -> Tensor:
     """The structured perceptron; the stateless form of `directloss.PerceptronLoss`."""
     terms = perceptron_terms()
+    refuse_lists_of_one(task, scores, layout)
     return loss_of(
         solve(task, scores, targets, terms, shown="objective", reduction=reduction, **layout)
     )
@@ -191,18 +199,22 @@ def loss_of(solved: Solved) -> Tensor:
 
 def require_positive(name: str, value: Step) -> Step:
     """A step: a positive finite number, or a tensor () that holds one, returned as a constant."""
-    wanted = "a positive finite number"
     if isinstance(value, Tensor):
         if value.ndim != 0 or value.is_complex():
             came = f"a tensor of shape {tuple(value.shape)} and type {value.dtype}"
-            raise ArgumentError(name, came, f"{wanted}, or a real tensor of shape ()")
-        value = value.detach()
+            raise ArgumentError(
+                name, came, "a positive finite number, or a real tensor of shape ()"
+            )
         if traced():
-            return value  # a stand-in without data, at which Python cannot look
-        value = float(value)
-    if isinstance(value, (int, float)) and 0 < value < float("inf"):
-        return value
-    raise ArgumentError(name, repr(value), wanted)
+            return value.detach()  # a stand-in without data, at which Python cannot look
+    return step(name, value)
+
+
+def refuse_lists_of_one(task: Task, scores: Tensor, options: LayoutOptions) -> None:
+    """Refuses lists of one item each, but for padded ones, which may be that short now and then."""
+    padded = options.get("mask") is not None or options.get("ignore_index") is not None
+    if task.ranks and not padded:
+        Layout.of(scores, options.get("dim", -1)).refuse_lists_of_one()
 
 
 def _is_zero(coefficient: Step) -> bool:

@@ -96,7 +96,9 @@ class Layout:
         ndim = scores.ndim
         if isinstance(dim, int) and -ndim <= dim < ndim:
             return cls(scores.shape, (dim % ndim,))
-        axes = (dim,) if isinstance(dim, int) else tuple(dim) if isinstance(dim, Sequence) else ()
+        given = (dim,) if isinstance(dim, int | np.integer) else dim
+        axes = tuple(given) if isinstance(given, Sequence) else ()
+        axes = tuple(int(axis) if isinstance(axis, np.integer) else axis for axis in axes)
         if any(not isinstance(axis, int) for axis in axes):
             raise ArgumentError("dim", repr(dim), "an int, or a sequence of ints")
         if not axes or any(not -ndim <= axis < ndim for axis in axes):
@@ -119,6 +121,27 @@ class Layout:
         for axis in self.axes:
             length *= self.shape[axis]
         return torch.Size(self.rest).numel(), length
+
+    @property
+    def of_one(self) -> bool:
+        """Whether there are several lists, of one item each."""
+        rows, length = self.rows
+        return length == 1 and rows > 1
+
+    def refuse_lists_of_one(self) -> None:
+        """Scores (n, 1), the usual layout of cross-entropy, are n lists in which nothing is ranked.
+
+        Raises:
+            ArgumentError: there are several lists, of one item each.
+        """
+        if self.of_one:
+            raise ArgumentError(
+                "scores",
+                f"shape {tuple(self.shape)}, {self.rows[0]} lists of one item each, in which "
+                "there is nothing to rank",
+                "lists of several items: dim=0 for a list a column of (n, C); or "
+                "scores.squeeze(-1) and targets.squeeze(-1), (n,), for one list",
+            )
 
     def to_rows(self, tensor: Tensor) -> Tensor:
         """The tensor as rows (R, n), a view where strides allow; autograd passes through.
@@ -202,6 +225,7 @@ def read_lists(
     *,
     read_targets: Callable[[Array], Any],
     ignore_index: int | None = None,
+    per_list: bool | None = None,
 ) -> tuple[Lists, int]:
     """Rows of tensors to the lists that kernels take.
 
@@ -212,6 +236,8 @@ def read_lists(
         groups: None or integers (n,): each value makes one list a row.
         read_targets: validates and converts the kept targets.
         ignore_index: target that leaves its entry out, as a NaN target does.
+        per_list: whether a list has one target; None: as the shapes say, where lists of one entry
+            count as having one target an entry.
 
     Returns:
         The lists (row by row, groups by ascending number; a list of which nothing is kept stays,
@@ -231,7 +257,8 @@ def read_lists(
         wanted = flat_targets != ignore_index
         keep = wanted if keep is None else keep & wanted
 
-    per_list = targets.shape != scores.shape
+    if per_list is None:
+        per_list = targets.shape != scores.shape
     if per_list and groups is not None:
         raise ArgumentError(
             "groups", f"shape {tuple(groups.shape)}", "None, as the task has one target a list"

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from directloss import functional
+from directloss._arguments import index_number
 from directloss._solve import (
     Empty,
     LayoutOptions,
@@ -17,10 +19,10 @@ from directloss._solve import (
     measured_step,
     solve,
 )
-from directloss._stepped import QUIET_BATCHES, Auto, SteppedModule
+from directloss._stepped import QUIET_BATCHES, Auto, Measure, StepAttribute, SteppedModule
 from directloss.diagnostics import Diagnostics, diagnose, is_perfect
 from directloss.errors import ArgumentError
-from directloss.lists import Dim
+from directloss.lists import Dim, Layout
 from directloss.tasks.base import Direction, Task
 
 __all__ = ["DirectLoss", "HingeLoss", "PerceptronLoss"]
@@ -28,6 +30,9 @@ __all__ = ["DirectLoss", "HingeLoss", "PerceptronLoss"]
 
 class _TaskLoss(SteppedModule):
     """What the three updates share: the task, the layout, and a step that may set itself."""
+
+    _ranked = False
+    """Whether a batch had lists of several items."""
 
     def __init__(
         self,
@@ -46,10 +51,21 @@ class _TaskLoss(SteppedModule):
         if empty not in ("skip", "error"):
             raise ArgumentError("empty", repr(empty), "'skip' or 'error'")
         self.task = task
-        self.dim = dim
+        self.dim: Dim = int(dim) if isinstance(dim, np.integer) else dim
         self.reduction: Reduction = reduction
-        self.ignore_index = ignore_index
+        self.ignore_index = None if ignore_index is None else index_number(ignore_index)
         self.empty: Empty = empty
+
+    def _check_lists(self, scores: Tensor, options: LayoutOptions) -> None:
+        """Refuses lists of one item each until a batch had longer ones: some may be that short."""
+        if self._ranked or not self.task.ranks:
+            return
+        if torch.compiler.is_compiling():  # whose graphs keep no such note
+            functional.refuse_lists_of_one(self.task, scores, options)
+            return
+        layout = Layout.of(scores, self.dim)
+        layout.refuse_lists_of_one()
+        self._ranked = layout.rows[1] > 1
 
     def _layout(self, mask: Tensor | None, groups: Tensor | None) -> LayoutOptions:
         return {
@@ -60,19 +76,16 @@ class _TaskLoss(SteppedModule):
             "empty": self.empty,
         }
 
-    def _measure(
-        self, name: str, scores: Tensor, targets: Tensor, layout: LayoutOptions
-    ) -> tuple[Tensor | None, Step]:
-        """The step as measured, NaN where there is nothing to measure, and the step to take.
+    def _measured(self, scores: Tensor, targets: Tensor, layout: LayoutOptions) -> Measure:
+        """How the step is measured from these scores."""
 
-        None for the first where the step is set already.
-        """
-        step = self._step_set(name)
-        if step is not None:
-            return None, step
-        measured = measured_step(getattr(self, name), self.task, scores, targets, layout)
-        # Until a batch has a spread, a stand-in. Chosen without looking, for traced graphs.
-        return measured, torch.where(torch.isnan(measured), self.task.epsilon_scale, measured)
+        def measure(together: bool) -> tuple[Tensor, Tensor]:
+            stored = getattr(self, self._step)
+            measured = measured_step(stored, self.task, scores, targets, layout, together=together)
+            # Until a batch has a spread, a stand-in. Chosen without looking, for traced graphs.
+            return measured, torch.where(torch.isnan(measured), self.task.epsilon_scale, measured)
+
+        return measure
 
     def _loss(
         self,
@@ -82,6 +95,7 @@ class _TaskLoss(SteppedModule):
         layout: LayoutOptions,
         shown: Literal["prediction", "objective"],
     ) -> Tensor:
+        self._check_lists(scores, layout)
         solved = solve(
             self.task,
             scores,
@@ -120,16 +134,23 @@ class DirectLoss(_TaskLoss):
         task: the metric, such as ``AveragePrecision()``.
         epsilon: a positive number in the units that the task's docstring states, or "auto": the
             pooled within-list standard deviation of the first training batch that has one, times
-            ``task.epsilon_scale``, then held fixed and kept in ``state_dict()``.
+            ``task.epsilon_scale``, then held fixed and kept in ``state_dict()``. ``loss_fn.epsilon
+            = 0.3`` sets it anew, as a schedule does; `repr` shows what it is.
         direction: "positive" (away from worse), "negative" (toward better), "both" (the mean of
             the two, a central difference); None takes ``task.direction``.
         dim: the axis, or axes, whose entries form one list. (n,) is one list; (..., n) one a row;
-            (n, C) with ``dim=0`` one a column.
+            (n, C) with ``dim=0`` one a column. Of a task that ranks, lists of one item each, such
+            as (n, 1), are refused until a batch had longer ones.
         reduction: "mean" over the lists on which the metric is defined (0 if there are none),
             "sum", or "none": one value a list, in the shape without `dim`.
         ignore_index: target value that leaves its entry out.
         empty: "skip" counts a list on which the metric is undefined as 0 with gradient 0 and
             leaves it out of the mean; "error" raises.
+
+    Processes of torch.distributed measure "auto" together, on the scores of all: in training mode,
+    until it is set, and never else. Each has to come then, with an own batch, and what fails on one
+    is raised on all as a RankError that names it (what torch.compile finds while it traces, and
+    what fails in a compiled solver, on that one alone).
 
     Example:
         >>> loss_fn = DirectLoss(AveragePrecision())
@@ -139,7 +160,8 @@ class DirectLoss(_TaskLoss):
     Source: Song, Schwing, Zemel, Urtasun, ICML 2016, theorem 1.
     """
 
-    epsilon: Tensor
+    _step = "epsilon"
+    epsilon: StepAttribute
 
     def __init__(
         self,
@@ -158,7 +180,7 @@ class DirectLoss(_TaskLoss):
                 "direction", repr(direction), "'positive', 'negative', 'both' or None"
             )
         self.direction: Direction = direction or task.direction
-        self._set_step("epsilon", epsilon)
+        self._register_step(epsilon)
 
     def forward(
         self,
@@ -180,13 +202,15 @@ class DirectLoss(_TaskLoss):
         Raises:
             ArgumentError: an argument has the wrong shape, type or value.
             NonFiniteScoreError: a score that takes part is NaN. Nothing has been updated.
+            RankError: where several processes measure epsilon together, in place of both.
         """
         layout = self._layout(mask, groups)
-        measured, epsilon = self._measure("epsilon", scores, targets, layout)
-        terms = functional.direct_terms(epsilon, self.direction)
-        loss = self._loss(scores, targets, terms, layout, "prediction")
-        self._keep("epsilon", measured)
-        return loss
+
+        def loss(epsilon: Step) -> Tensor:
+            terms = functional.direct_terms(epsilon, self.direction)
+            return self._loss(scores, targets, terms, layout, "prediction")
+
+        return self._with_step(scores, self._measured(scores, targets, layout), loss)
 
     def bounds(
         self,
@@ -198,7 +222,8 @@ class DirectLoss(_TaskLoss):
     ) -> tuple[Tensor, Tensor]:
         """(L_-, L_+), the scalars of the two directions: L_- <= Delta(y_w) <= L_+."""
         layout = self._layout(mask, groups)
-        _, epsilon = self._measure("epsilon", scores, targets, layout)
+        self._check_lists(scores, layout)
+        epsilon = self._current_step(self._measured(scores, targets, layout))
         bounds = []
         for direction in ("negative", "positive"):
             terms = functional.direct_terms(epsilon, direction)
@@ -222,22 +247,26 @@ class DirectLoss(_TaskLoss):
         mask: Tensor | None = None,
         groups: Tensor | None = None,
     ) -> Diagnostics:
-        """How epsilon relates to these scores, and what the update would do."""
+        """How epsilon relates to these scores, and what the update would do.
+
+        Nothing is kept, and no other process is asked, here and in `bounds`.
+        """
         layout = self._layout(mask, groups)
-        _, epsilon = self._measure("epsilon", scores, targets, layout)
+        self._check_lists(scores, layout)
+        epsilon = self._current_step(self._measured(scores, targets, layout))
         return diagnose(self.task, scores, targets, float(epsilon), self.direction, layout)
 
     def _advice(self) -> str:
         return (
             f"DirectLoss({self.task!r}, direction={self.direction!r}) gave no gradient for "
-            f"{QUIET_BATCHES} training batches in a row at epsilon {float(self.epsilon):g}. Raise "
+            f"{QUIET_BATCHES} training batches in a row at epsilon {self._step_shown()}. Raise "
             "epsilon (see diagnostics(...).epsilon_over_spread), take direction='both' where the "
             "task loss is at its extreme, and see that batches hold both classes "
             "(BalancedBatchSampler)"
         )
 
     def extra_repr(self) -> str:
-        return f"{self.task!r}, epsilon={float(self.epsilon):g}, direction={self.direction!r}"
+        return f"{self.task!r}, epsilon={self._step_shown()}, direction={self.direction!r}"
 
 
 class HingeLoss(_TaskLoss):
@@ -257,7 +286,8 @@ class HingeLoss(_TaskLoss):
     Source: Tsochantaridis et al. 2005; for AP Yue et al. 2007; section 5 of Song et al. 2016.
     """
 
-    margin: Tensor
+    _step = "margin"
+    margin: StepAttribute
 
     def __init__(
         self,
@@ -270,7 +300,7 @@ class HingeLoss(_TaskLoss):
         empty: Empty = "skip",
     ) -> None:
         super().__init__(task, dim=dim, reduction=reduction, ignore_index=ignore_index, empty=empty)
-        self._set_step("margin", margin)
+        self._register_step(margin)
 
     def forward(
         self,
@@ -282,14 +312,14 @@ class HingeLoss(_TaskLoss):
     ) -> Tensor:
         """The hinge; arguments and errors as in `DirectLoss.forward`."""
         layout = self._layout(mask, groups)
-        measured, margin = self._measure("margin", scores, targets, layout)
-        terms = functional.hinge_terms(margin)
-        loss = self._loss(scores, targets, terms, layout, "objective")
-        self._keep("margin", measured)
-        return loss
+
+        def loss(margin: Step) -> Tensor:
+            return self._loss(scores, targets, functional.hinge_terms(margin), layout, "objective")
+
+        return self._with_step(scores, self._measured(scores, targets, layout), loss)
 
     def extra_repr(self) -> str:
-        return f"{self.task!r}, margin={float(self.margin):g}"
+        return f"{self.task!r}, margin={self._step_shown()}"
 
 
 class PerceptronLoss(_TaskLoss):

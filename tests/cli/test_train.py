@@ -88,7 +88,7 @@ def test_the_same_command_again_does_nothing(folder: Path, model: Path) -> None:
     command = ("train", "--data", folder / "t.csv", "--target", "y", *SMALL, "--epochs", 20)
     assert "nothing was done" in ok(*command, "--out", model)
     assert (model / "weights.safetensors").stat().st_mtime_ns == before
-    other = directloss(*command, "--learning-rate", 0.5, "--out", model)
+    other = directloss(*command, "--lr", 0.5, "--out", model)
     assert other.exit_code == 2
     assert "training.learning_rate was 0.1, now 0.5" in other.output
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from directloss.datasets.errors import DataError
 from directloss.datasets.voc import Box, PersonLabel, VOCFolder, read_image
@@ -47,6 +49,8 @@ def test_a_box_that_reaches_over_the_edge_is_cut(root: Path) -> None:
         ((9, 5, 3, 8), "its box 9 5 3 8 has no area"),
         ((1, 1, float("nan"), 8), "its box 1 1 nan 8 has no area"),
         ((1, "x", 3, 8), "its box is 1 x 3 8"),
+        ((1, 1, float("inf"), 8), "its box 1 1 inf 8 is outside the image of 50 x 40 pixels"),
+        ((1, "x" * 5000, 3, 8), f"its box is 1 {'x' * 40}... 3 8"),
     ],
 )
 def test_a_bad_box_is_one_line_and_the_others_stay(
@@ -126,6 +130,118 @@ def test_a_malformed_line_is_named(root: Path, line: str) -> None:
     message = f"ImageSets/Action/running_trainval.txt, line 3: {line!r} is not"
     with pytest.raises(DataError, match=re.escape(message)):
         VOCFolder(root).person_labels("running", "trainval")
+
+
+@pytest.mark.parametrize("person", ["٣", "1" * 5000, "1.0", "+1", "0x1", "nan"])
+def test_a_person_is_a_number(root: Path, person: str) -> None:
+    file = root / "ImageSets" / "Action" / "running_trainval.txt"
+    file.write_text(f"a {person} 1\n")
+    with pytest.raises(DataError, match=r"running_trainval\.txt, line 1: .* is not"):
+        VOCFolder(root).person_labels("running", "trainval")
+
+
+ODD_IDS = ["../a", "/etc/passwd", "a\0b", "..", "a/../../b", "n" * 300, "[red]", "*", "\x1b[31m"]
+
+
+@pytest.mark.parametrize("image_id", ODD_IDS)
+def test_an_odd_id_is_one_line(root: Path, image_id: str) -> None:
+    (root / "ImageSets" / "Main").mkdir()
+    (root / "ImageSets" / "Main" / "val.txt").write_text(f"{image_id}\na\n")
+    (root / "a.xml").write_text("<annotation/>")
+    folder = VOCFolder(root)
+    found = folder.image_ids("Main", "val")
+    assert found == [image_id, "a"]
+    for read in (folder.annotation, folder.image_file):
+        with pytest.raises(DataError):
+            read(image_id)
+    assert len(folder.annotation("a").objects) == 2
+
+
+def test_an_id_may_name_a_folder_inside(root: Path) -> None:
+    write_image(root, "2007/b", GREY)
+    write_annotation(root, "2007/b", [("dog", (1, 1, 9, 9))])
+    assert len(VOCFolder(root).annotation("2007/b").objects) == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_list_may_begin_with_a_mark(root: Path, encoding: str) -> None:
+    (root / "ImageSets" / "Main").mkdir()
+    (root / "ImageSets" / "Main" / "val.txt").write_bytes("a\r\nb\r\n".encode(encoding))
+    (root / "ImageSets" / "Action" / "running_trainval.txt").write_bytes("a 1 1".encode(encoding))
+    assert VOCFolder(root).image_ids("Main", "val") == ["a", "b"]
+    assert VOCFolder(root).person_labels("running", "trainval") == [PersonLabel("a", 1, 1)]
+
+
+def test_a_list_that_is_no_text_or_no_file_is_named(root: Path) -> None:
+    folder = VOCFolder(root)
+    file = root / "ImageSets" / "Action" / "running_trainval.txt"
+    file.write_bytes(b"a\xe9 1 1")
+    with pytest.raises(DataError, match=r"running_trainval\.txt is not text, save it as UTF-8"):
+        folder.person_labels("running", "trainval")
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(DataError, match=r"running_trainval\.txt cannot be read: it is a folder"):
+        folder.person_labels("running", "trainval")
+
+
+@pytest.mark.parametrize("split", ["**", "../x", "/x", "[", "", "a\0b", "n" * 300])
+def test_an_odd_split_is_refused(root: Path, split: str) -> None:
+    folder = VOCFolder(root)
+    for ask in (folder.classes, folder.image_ids):
+        with pytest.raises(DataError):
+            ask("Main", split)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    "number", ["1e999", "-1e999", "inf", "1e-400", "1_0", "٣", "", " ", "0x10", "9" * 5000]
+)
+def test_odd_numbers_of_a_box_are_one_line_or_a_box(root: Path, number: str) -> None:
+    write_annotation(root, "a", [("person", (1, 1, number, 9)), ("dog", (1, 1, 9, 9))])  # type: ignore[list-item]
+    annotation = VOCFolder(root).annotation("a")
+    assert len(annotation.objects) + len(annotation.remarks) == 2
+    for each in annotation.objects:
+        assert each.box.clipped(50, 40) == each.box
+    assert all(len(remark) < 300 for remark in annotation.remarks)
+
+
+def turned(root: Path, size: str) -> Path:
+    """A photograph that is stored 50 x 40 and shown 40 x 50."""
+    exif = Image.Exif()
+    exif[0x112] = 6
+    Image.fromarray(GREY).save(root / "JPEGImages" / "a.jpg", exif=exif)
+    (root / "Annotations" / "a.xml").write_text(
+        f"<annotation>{size}<object><name>dog</name><bndbox><xmin>1</xmin><ymin>1</ymin>"
+        "<xmax>40</xmax><ymax>50</ymax></bndbox></object></annotation>"
+    )
+    return root
+
+
+@pytest.mark.parametrize(
+    "size",
+    [
+        "",
+        "<size><width>40</width><height>50</height></size>",
+        "<size><width>0</width><height>0</height></size>",
+        "<size><width>x</width></size>",
+    ],
+)
+def test_boxes_lie_on_the_upright_photograph(root: Path, size: str) -> None:
+    annotation = VOCFolder(turned(root, size)).annotation("a")
+    assert (annotation.width, annotation.height) == (40, 50)
+    assert [each.box for each in annotation.objects] == [Box(0, 0, 40, 50)]
+    assert read_image(root / "JPEGImages" / "a.jpg").size == (40, 50)
+
+
+def test_boxes_that_may_lie_on_the_stored_photograph_are_refused(root: Path) -> None:
+    turned(root, "<size><width>50</width><height>40</height></size>")
+    with pytest.raises(DataError, match=r"a\.xml has the size of JPEGImages/a\.jpg as it"):
+        VOCFolder(root).annotation("a")
+
+
+def test_too_many_objects_are_refused(root: Path) -> None:
+    (root / "Annotations" / "a.xml").write_text(f"<annotation>{'<object/>' * 10_001}</annotation>")
+    with pytest.raises(DataError, match=r"Annotations/a\.xml has more than 10,000 objects"):
+        VOCFolder(root).annotation("a")
 
 
 def test_a_missing_split_names_those_that_are_there(root: Path) -> None:

@@ -6,12 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from directloss.experiments.folder import (
-    CONFIGURATION,
-    FolderError,
-    output_folder,
-    write_atomically,
-)
+from directloss.experiments.folder import CONFIGURATION, FolderError, output_folder
 
 HOLD = """
 import sys, time
@@ -78,14 +73,3 @@ def test_a_folder_below_a_file_cannot_be(tmp_path: Path) -> None:
         output_folder(tmp_path / "file" / "out", {}),
     ):
         pass
-
-
-def test_an_atomic_write_leaves_the_old_file_or_the_new(tmp_path: Path) -> None:
-    file = tmp_path / "f.json"
-    write_atomically(file, "old")
-    with pytest.raises(UnicodeEncodeError):
-        write_atomically(file, "half \ud800")
-    assert file.read_text() == "old"
-    write_atomically(file, "new")
-    assert file.read_text() == "new"
-    assert list(tmp_path.iterdir()) == [file]

@@ -6,8 +6,9 @@ import torch
 
 import directloss as dl
 from directloss.errors import ArgumentError
-from directloss.experiments.metrics import metric_named
+from directloss.experiments.metrics import canonical_name, metric_named
 from directloss.experiments.thresholds import best_threshold
+from directloss.jobs.config import TrainingSection
 
 DECISIONS = ["accuracy", "f1", "fbeta:2", "jaccard", "mcc", "balanced-accuracy", "gmean"]
 
@@ -16,6 +17,7 @@ DECISIONS = ["accuracy", "f1", "fbeta:2", "jaccard", "mcc", "balanced-accuracy",
     ("name", "task"),
     [
         ("average-precision", dl.AveragePrecision()),
+        ("average-precision:5", dl.AveragePrecision(5)),
         ("roc-auc", dl.ROCAUC()),
         ("partial-auc", dl.PartialAUC(0.1)),
         ("partial-auc:0.3", dl.PartialAUC(0.3)),
@@ -45,6 +47,35 @@ def test_names_give_their_metric(name: str, task: dl.Task) -> None:
 
 
 @pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("ap", "average-precision"),
+        ("MAP@20", "average-precision:20"),
+        ("auc", "roc-auc"),
+        ("ROC_AUC", "roc-auc"),
+        ("ndcg@10", "ndcg:10"),
+        ("p@10", "precision-at-k:10"),
+        ("Recall@5", "recall-at-k:5"),
+        (" mrr ", "reciprocal-rank"),
+        ("acc", "accuracy"),
+        ("IoU", "jaccard"),
+        ("pAUC:0.2", "partial-auc:0.2"),
+        ("partial_auc", "partial-auc"),
+    ],
+)
+def test_what_people_type_is_understood(typed: str, name: str) -> None:
+    assert canonical_name(typed) == name
+    assert canonical_name(name) == name
+    mine, theirs = metric_named(typed), metric_named(name)
+    assert mine.words == theirs.words
+    assert repr(mine.make_task()) == repr(theirs.make_task())
+
+
+def test_a_configuration_keeps_the_name_that_tables_have() -> None:
+    assert TrainingSection(metric="p@10").metric == "precision-at-k:10"
+
+
+@pytest.mark.parametrize(
     ("name", "message"),
     [
         ("magic", "--metric: got 'magic', wanted one of average-precision, .*bedroc"),
@@ -53,6 +84,8 @@ def test_names_give_their_metric(name: str, task: dl.Task) -> None:
         ("precision-at-k:0", "wanted a fitting number: k: got 0"),
         ("bedroc:much", "wanted a fitting number: could not convert"),
         ("ndcg:", "--metric: got 'ndcg:'"),
+        ("p", "--metric: got 'p', wanted .*precision-at-k:NUMBER"),
+        ("p@ten", "--metric: got 'p@ten', wanted a fitting number"),
     ],
 )
 def test_bad_names(name: str, message: str) -> None:

@@ -92,3 +92,27 @@ def test_a_torn_file_is_no_error_and_is_made_anew(torn: bytes, kind: str, tmp_pa
     again = [run(tmp_path)[:2] for _ in range(3)]
     assert again[0] == (1, 0)
     assert again[-1] == (1, 1)
+
+
+@pytest.mark.parametrize("kind", ["nbi", "nbc"])
+@pytest.mark.parametrize("place", [0.0, 0.1, 0.5, 0.999])
+def test_a_flipped_bit_is_no_error_and_is_made_anew(
+    kind: str, place: float, tmp_path: Path
+) -> None:
+    """Wherever it is: numba unpickles what it finds, and runs it."""
+    assert run(tmp_path)[:2] == (1, 0)
+    (file,) = tmp_path.rglob(f"*.{kind}")
+    content = bytearray(file.read_bytes())
+    content[int(place * len(content))] ^= 4
+    file.write_bytes(content)
+    assert [run(tmp_path)[:2] for _ in range(2)] == [(1, 0), (1, 1)]
+
+
+def test_older_code_that_a_newer_index_names_is_not_used(tmp_path: Path) -> None:
+    """As after a process that was killed between the two files that it writes."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    assert run(old, NUMBA_OPT="1")[:2] == (1, 0)
+    assert run(new)[:2] == (1, 0)
+    (older,), (newer,) = old.rglob("*.nbc"), new.rglob("*.nbc")
+    shutil.copyfile(older, newer)
+    assert [run(new)[:2] for _ in range(2)] == [(1, 0), (1, 1)]

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from directloss.inference import memory
-from directloss.inference.memory import lent, scratch
+from directloss.inference.memory import give_back, lent, take
 
 
 def address(array: np.ndarray) -> int:
@@ -80,10 +80,11 @@ def test_threads_have_their_own() -> None:
     def work(number: int) -> bool:
         right = True
         for _ in range(50):
-            words, array = scratch(64), lent(64)
+            words, array = take(64), lent(64)
             words[:] = array[:] = number
             together.wait()
             right &= set(words.tolist()) == set(array.tolist()) == {number}
+            give_back(words)
             together.wait()
         return right
 
@@ -106,15 +107,19 @@ def test_another_thread_may_give_it_back() -> None:
 def test_no_more_is_kept_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "_MOST_KEPT", 100)
     monkeypatch.setattr(memory, "_kept", memory._Kept())
-    assert lent(101).size == 101 and scratch(101).size == 101
-    assert memory._kept.to_lend.nbytes == 0 and memory._kept.scratch.size == 0
-    assert lent(100).size == 100 and scratch(100).size == 100
-    assert memory._kept.to_lend.nbytes == 800 and memory._kept.scratch.size == 100
+    for words, kept in ((101, 0), (100, 100)):
+        assert lent(words).size == words
+        give_back(take(words))
+        assert memory._kept.to_lend.nbytes == 8 * kept and memory._kept.scratch.size == kept
 
 
-def test_scratch_grows_and_stays() -> None:
-    few = scratch(10)
+def test_words_come_back_to_the_next_call_and_never_to_two() -> None:
+    few = take(10)
     assert few.size >= 10 and few.dtype == np.uint64
-    many = scratch(few.size + 1)
-    assert many.size > few.size
-    assert address(scratch(1)) == address(many)
+    meanwhile = take(10)
+    assert not np.shares_memory(few, meanwhile)
+    many = take(few.size + 1)
+    for words in (many, few, meanwhile):  # the longest is kept
+        give_back(words)
+    assert np.shares_memory(take(1), many)
+    assert not np.shares_memory(take(1), many)

@@ -84,7 +84,7 @@ class Family:
     def discount(self, position: int, n: int, relevant: int) -> float:
         """D, from the definition."""
         if self.name.startswith("BEDROC"):
-            return math.exp(-self.decay * position / n)
+            return math.exp(-self.decay * position / n) - math.exp(-self.decay)
         if self.name.startswith("NDCG"):
             return 1 / math.log2(position + 1) if position <= self.cutoff else 0.0
         return float(position <= (relevant if self.name == "R-precision" else self.cutoff))

@@ -53,6 +53,22 @@ def test_console(tiny: Results) -> None:
     assert cell.style == "bold"
 
 
+def test_names_give_a_terminal_no_orders(tiny: Results) -> None:
+    (row,) = tiny.table.rows
+    name = "\x1b[31m:smile:\u202e"
+    cells = [cell.model_copy(update={"column": name}) for cell in row.cells]
+    odd = tiny.model_copy(
+        update={
+            "title": name,
+            "columns": [name],
+            "table": ResultTable(rows=[row.model_copy(update={"cells": cells})]),
+        }
+    )
+    text = printed(console_table(odd), 200)
+    assert text.count(r"\x1b[31m:smile:\u202e") == 2
+    assert "\x1b" not in text + markdown_table(odd)
+
+
 def test_console_prints_every_number(results: Results) -> None:
     text = printed(console_table(results), 80)
     for row in results.table.rows:

@@ -16,7 +16,7 @@ import pytest
 import pytrec_eval
 import torch
 from numpy.typing import NDArray
-from rdkit.ML.Scoring.Scoring import CalcBEDROC
+from rdkit.ML.Scoring.Scoring import CalcAUC, CalcBEDROC
 from sklearn import metrics as sk
 
 import directloss as dl
@@ -238,6 +238,45 @@ def test_partial_auc(max_fpr: float, draw: Callable[..., Floats]) -> None:
             continue
         expected = sk.roc_auc_score(targets, scores, max_fpr=max_fpr)
         assert float(task.standardized(value)) == pytest.approx(expected, abs=ROUNDING)
+
+
+def rdkit_auc(targets: Floats, scores: Floats, names: tuple[int, ...]) -> float:
+    order = np.lexsort((names, -scores))
+    return float(CalcAUC([[float(targets[i])] for i in order], 0))
+
+
+# A positive and a negative of equal score: the metric here, and the least and the greatest of a
+# package that takes the two in an order of its own. docs/tasks/index.md has the table.
+ONE_TIE: dict[str, tuple[dl.Task, float, Callable[..., float], float, float]] = {
+    "AP": (dl.AveragePrecision(), 0.5, trec_eval("map"), 0.5, 1.0),
+    "reciprocal rank": (dl.ReciprocalRank(), 0.5, trec_eval("recip_rank"), 0.5, 1.0),
+    "P@1": (dl.PrecisionAtK(1), 0.5, trec_eval("P.1"), 0.0, 1.0),
+    "NDCG": (dl.NDCG(), (1 + 1 / np.log2(3)) / 2, trec_eval("ndcg"), 1 / np.log2(3), 1.0),
+    "ROC AUC": (dl.ROCAUC(), 0.5, rdkit_auc, 0.0, 1.0),
+    "BEDROC": (dl.BEDROC(), 0.5, rdkit_bedroc(20.0), 0.0, 1.0),
+}
+
+
+@pytest.mark.parametrize("name", ONE_TIE)
+def test_packages_that_order_ties_by_name_or_place_give_one_of_two_values(name: str) -> None:
+    task, wanted, package, least, greatest = ONE_TIE[name]
+    targets, scores = np.array([1.0, 0.0]), np.array([0.25, 0.25])
+    check(task, targets, scores, wanted)
+    found = [package(targets, scores, names) for names in ((0, 1), (1, 0))]
+    assert sorted(found) == pytest.approx([least, greatest], abs=ROUNDING)
+
+
+@pytest.mark.parametrize(
+    ("name", "reference"),
+    [
+        ("AP", sk.average_precision_score),
+        ("ROC AUC", sk.roc_auc_score),
+        ("NDCG", lambda t, s: sk.ndcg_score([t], [s])),
+    ],
+)
+def test_and_scikit_learn_gives_ours(name: str, reference: Reference) -> None:
+    _, wanted, *_ = ONE_TIE[name]
+    assert reference(np.array([1.0, 0.0]), np.full(2, 0.25)) == pytest.approx(wanted, abs=ROUNDING)
 
 
 def test_a_ranking_task_from_two_arrays_is_dcg() -> None:

@@ -51,11 +51,13 @@ def run(
     *arguments: Any,
     lost: int | None = None,
     meeting: Meeting | None = None,
+    seconds: float = SECONDS,
 ) -> list[Any]:
     """What `function(rank, *arguments)` returns on each of `size` ranks.
 
     Args:
         lost: a rank that is expected to end without a result; its result is None.
+        seconds: within which every process has to end.
 
     Raises:
         AssertionError: a process failed, or did not end.
@@ -70,7 +72,7 @@ def run(
             process.start()
         try:
             for process in processes:
-                process.join(SECONDS)
+                process.join(seconds)
             codes = [process.exitcode for process in processes]
         finally:
             for process in processes:

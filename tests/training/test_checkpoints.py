@@ -19,7 +19,6 @@ from directloss.training.checkpoints import (
     Checkpoints,
     pack,
     unpack,
-    write_durably,
 )
 
 
@@ -192,15 +191,26 @@ def _fill(folder: Path) -> None:
             file.write(bytes(4096))
 
 
-def test_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "file"
-    write_durably(path, b"old")
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+def test_a_link_in_place_of_the_draft_is_not_followed(tmp_path: Path, link: Any) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (tmp_path / "run").mkdir()
+    link(tmp_path / "run" / "next.draft", victim)
+    checkpoints = filled(tmp_path / "run", steps=2)
+    assert victim.read_text() == "precious"
+    assert checkpoints.steps() == [0, 1]
+    found = checkpoints.latest()
+    assert found is not None
+    assert found.refused == ()
 
-    def fail(_: int) -> None:
-        raise OSError("pulled the plug")
 
-    monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="pulled the plug"):
-        write_durably(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
+def test_a_pipe_in_place_of_a_checkpoint_is_refused(tmp_path: Path) -> None:
+    checkpoints = filled(tmp_path, steps=3)
+    newest = tmp_path / "step-000000000002.checkpoint"
+    newest.unlink()
+    os.mkfifo(newest)
+    found = checkpoints.latest()
+    assert found is not None
+    assert found.step == 1
+    assert "is refused" in found.refused[0]

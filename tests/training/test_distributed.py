@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 import directloss as dl
+from directloss._world import World
 from directloss.errors import RankError
 from directloss.training import (
     FitConfig,
@@ -29,7 +30,6 @@ from directloss.training import (
     raise_on_all,
     whole_dataset_step,
 )
-from directloss.training._world import World
 from tests.training.arrays import small_parts
 from tests.training.processes import Host, Meeting, run
 

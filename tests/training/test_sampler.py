@@ -112,6 +112,8 @@ def test_works_as_the_batch_sampler_of_a_data_loader() -> None:
         ([0, 1], 4, 4, "positives: got 4, wanted 1 to batch_size - 1 = 3"),
         ([0, 1], 4, 0, "positives: got 0"),
         ([0, 1], 4, 1.5, "positives: got 1.5, wanted a share"),
+        ([0, 1], 4, True, "positives: got True, wanted a share"),
+        ([0, 1], 4.0, None, "batch_size: got 4.0"),
     ],
 )
 def test_bad_arguments(
@@ -119,3 +121,13 @@ def test_bad_arguments(
 ) -> None:
     with pytest.raises(ArgumentError, match=message):
         BalancedBatchSampler(np.array(targets), size, positives=positives)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    targets = np.arange(40) % 4 == 0
+    for one, other in ((3, np.int64(3)), (3, np.array(3)), (0.25, np.float32(0.25))):
+        batches = [
+            list(BalancedBatchSampler(targets, size, positives=positives))
+            for size, positives in ((8, one), (np.int64(8), other))
+        ]
+        assert batches[0] == batches[1]

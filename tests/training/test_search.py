@@ -64,6 +64,32 @@ def test_store_gives_back_what_it_was_given(tmp_path: Path) -> None:
     assert reopened.finished(Cell("pos-ap", "3", 2)) == {}
 
 
+ODD_NAMES = [
+    "a?b",
+    "a%41",
+    "a%",
+    "{SCHEMA_VERSION}",
+    "{}",
+    "a#b",
+    "a;b&c=d",
+    "a b",
+    "a@b:c",
+    "file:a",
+    "Ωé",
+    "\udcff",
+]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_store_lies_where_it_is_asked_for(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name / "trials.sqlite3"
+    file.parent.mkdir()
+    TrialStore(file).record(CELL, finished(0, 0.5))
+    assert TrialStore(file).finished(CELL) == {0: finished(0, 0.5)}
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert [path.name for path in file.parent.iterdir()] == ["trials.sqlite3"]
+
+
 def test_a_diverged_trial_is_the_last_choice(tmp_path: Path) -> None:
     store = TrialStore(tmp_path / "trials.sqlite3")
     store.record(CELL, replace(finished(0, 0.9), diverged=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -21,15 +22,28 @@ def one_line_errors(stopped: str) -> Iterator[None]:
         stopped: what to say after Ctrl-C.
     """
     from directloss.errors import DirectLossError
+    from directloss.terminal import printable
 
     try:
+        _require_text(sys.argv)
         yield
     except (DirectLossError, OSError) as error:
-        typer.echo(f"directloss: {' '.join(str(error).split())}", err=True)
+        typer.echo(f"directloss: {printable(' '.join(str(error).split()))}", err=True)
         raise typer.Exit(REFUSED) from error
     except KeyboardInterrupt:
         typer.echo(stopped, err=True)
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _require_text(arguments: Iterable[str]) -> None:
+    from directloss.errors import ArgumentError
+    from directloss.files import is_text
+
+    for argument in arguments:
+        if not is_text(argument):
+            raise ArgumentError(
+                "command line", ascii(argument), "names that are text in the encoding of the system"
+            )
 
 
 def require_packages(command: str, packages: Iterable[tuple[str, str]]) -> None:

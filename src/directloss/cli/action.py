@@ -127,9 +127,10 @@ def action(
 def _read(voc: Path, split: str, classes: tuple[str, ...], console: Console) -> Persons:
     from directloss.datasets.voc import VOCFolder
     from directloss.experiments.action.persons import read_persons
+    from directloss.terminal import say
 
     persons = read_persons(VOCFolder(voc), split, classes)
-    console.print(f"{voc}: {persons.describe()}", soft_wrap=True)
+    say(console, f"{voc}: {persons.describe()}")
     return persons
 
 
@@ -172,9 +173,10 @@ def _run(
     from directloss.experiments.action.gallery import make_gallery
     from directloss.experiments.action.run import run_experiment
     from directloss.experiments.stage_display import StageDisplay
+    from directloss.files import write_whole
     from directloss.report import console_table
-    from directloss.report.files import write_atomically
     from directloss.report.page import render
+    from directloss.terminal import say
 
     if workers < 1:
         raise ArgumentError("--workers", workers, "1 or more")
@@ -189,17 +191,17 @@ def _run(
             on_stage=stages.on_stage,
         )
     for remark in outcome.persons.remarks:
-        console.print(f"- {remark}", soft_wrap=True, markup=False)
+        say(console, f"- {remark}")
     gallery = make_gallery(outcome.results, outcome.persons, outcome.rankings)
     page = folder / "report.html"
     text = render(
         outcome.results, "action.html.j2", gallery=gallery, remarks=outcome.persons.remarks
     )
-    write_atomically(page, text.encode())
+    write_whole(page, text.encode())
     console.print(console_table(outcome.results, console.width))
     for name, cost in outcome.costs.items():
         console.print(
             f"{name}: {cost.items} in {cost.seconds:.0f} s of one core, "
             f"{cost.peak_megabytes:.0f} MB at most"
         )
-    console.print(f"report: {page.resolve()}", soft_wrap=True)
+    say(console, f"report: {page.resolve()}")

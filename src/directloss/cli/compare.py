@@ -56,8 +56,9 @@ def compare(
     metric: Annotated[
         str,
         typer.Option(
-            help="average-precision, roc-auc, partial-auc[:MAX_FPR], ndcg[:K], reciprocal-rank, "
-            "r-precision, precision-at-k:K, recall-at-k:K, bedroc[:ALPHA]; or, of decisions, "
+            help="average-precision[:K], roc-auc, partial-auc[:MAX_FPR], ndcg[:K], "
+            "reciprocal-rank, r-precision, precision-at-k:K, recall-at-k:K, bedroc[:ALPHA] (or "
+            "ap, auc, ndcg@10, p@10 and the like); or, of decisions, "
             "accuracy, balanced-accuracy, f1, fbeta:BETA, jaccard, mcc, gmean: for these every "
             "method, cross-entropy too, gets the threshold that is best on the training part."
         ),
@@ -89,6 +90,8 @@ def compare(
 
     Settings are chosen on the validation part and reported on the test part. The folder gets
     results.json, results.csv and report.html. When interrupted, the same command resumes.
+    In results.csv a name that a spreadsheet would take for a formula (=, +, -, @ in front) begins
+    with an apostrophe.
     """
     from rich.console import Console
 
@@ -125,8 +128,10 @@ def _comparison(
     from directloss.datasets import fingerprint
     from directloss.errors import ArgumentError
     from directloss.experiments.config import Comparison
+    from directloss.experiments.metrics import canonical_name
     from directloss.training.methods import default_methods
 
+    metric = canonical_name(metric)
     if methods == ("all",):
         methods = default_methods(metric, grouped=group is not None)
     given = {
@@ -151,10 +156,11 @@ def _compare(comparison: Comparison, folder: Path, workers: int, console: Consol
     from directloss.experiments.progress import ProgressDisplay
     from directloss.experiments.trial import load_problems
     from directloss.report import console_table, write_report
+    from directloss.terminal import say
 
     comparison.check()
     problems = load_problems(comparison, 0)
-    console.print(f"{comparison.data}: {problems.describe()}", soft_wrap=True)
+    say(console, f"{comparison.data}: {problems.describe()}")
     display = ProgressDisplay(
         console,
         comparison.methods,
@@ -173,4 +179,4 @@ def _compare(comparison: Comparison, folder: Path, workers: int, console: Consol
     page = folder / "report.html"
     write_report(folder / RESULTS, page)
     console.print(console_table(results, console.width))
-    console.print(f"report: {page.resolve()}", soft_wrap=True)
+    say(console, f"report: {page.resolve()}")

@@ -85,8 +85,10 @@ def detection(
     learning_rates: Annotated[
         str,
         typer.Option(
+            "--learning-rates",
+            "--lr",
             help="Of SGD with momentum 0.9. Of several, separated by commas, each method takes "
-            "what is best on held-out training images, and is then trained on all."
+            "what is best on held-out training images, and is then trained on all.",
         ),
     ] = "0.1",
     l2: Annotated[float, typer.Option(help="Regularisation.")] = 1e-7,
@@ -171,18 +173,20 @@ def _detection(
     from directloss.experiments.detection.page import write_page
     from directloss.experiments.detection.summarise import summarise
     from directloss.experiments.detection.tables import console_table, markdown_table
-    from directloss.experiments.folder import output_folder, write_atomically
+    from directloss.experiments.folder import output_folder
     from directloss.experiments.stage_display import StageDisplay
+    from directloss.files import write_whole
+    from directloss.terminal import say
 
     with output_folder(folder, config.model_dump(mode="json")):
         with StageDisplay(console) as display:
             finished = Experiment(config, cache, workers=workers, on_stage=display.on_stage).run()
         for remark in finished.remarks:
-            console.print(remark, markup=False, soft_wrap=True)
+            say(console, remark)
         command = ["directloss", *sys.argv[1:]]
         results = summarise(finished, config, command, Path(config.voc).name)
-        write_atomically(folder / "results.json", results.to_json())
-        write_atomically(folder / "table.md", markdown_table(results))
+        write_whole(folder / "results.json", results.to_json())
+        write_whole(folder / "table.md", markdown_table(results))
         write_page(results, finished, folder / "report.html")
     console.print(console_table(results))
-    console.print(f"report: {(folder / 'report.html').resolve()}", soft_wrap=True)
+    say(console, f"report: {(folder / 'report.html').resolve()}")

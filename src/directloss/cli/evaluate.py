@@ -50,10 +50,11 @@ def evaluate(
         from rich.console import Console
         from rich.progress import Progress
 
+        from directloss.files import write_whole
         from directloss.jobs.evaluate import evaluate as evaluate_model
         from directloss.jobs.model import open_model
         from directloss.report.evaluation import console_table, render
-        from directloss.training.checkpoints import write_durably
+        from directloss.terminal import say
 
         console = Console()
         folder = out or model / "evaluation"
@@ -76,8 +77,8 @@ def evaluate(
                 on_start=start,
                 on_resample=lambda count: progress.advance(bar, count),
             )
-        write_durably(folder / "evaluation.json", found.model_dump_json(indent=1).encode())
+        write_whole(folder / "evaluation.json", found.model_dump_json(indent=1).encode())
         page = folder / "evaluation.html"
-        write_durably(page, render(found).encode())
+        write_whole(page, render(found).encode())
         console.print(console_table(found))
-        console.print(f"page: {page.resolve()}", soft_wrap=True)
+        say(console, f"page: {page.resolve()}")

@@ -33,9 +33,10 @@ def predict(
         from directloss.jobs.display import RowCounter
         from directloss.jobs.model import open_model
         from directloss.jobs.predict import predict as predict_rows
+        from directloss.terminal import say
 
         opened = open_model(model)
         console = Console()
         with RowCounter(console) as counter:
             rows = predict_rows(opened, data, out, column=column, on_rows=counter)
-        console.print(f"{rows} rows: {out.resolve()}", soft_wrap=True)
+        say(console, f"{rows} rows: {out.resolve()}")

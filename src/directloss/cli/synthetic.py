@@ -125,6 +125,7 @@ def _run(
         from directloss.experiments.synthetic.config import StudyConfig
         from directloss.experiments.synthetic.progress import StudyProgress
         from directloss.experiments.synthetic.study import run_study
+        from directloss.terminal import say
 
         if quick and full:
             raise ArgumentError("--quick", "--quick and --full", "one of them")
@@ -151,7 +152,7 @@ def _run(
         page = write_all(results, folder)
         for claim in results.claims:
             console.print(f"[bold]{claim.name}[/]: {claim.words} → {claim.verdict}")
-        console.print(f"report: {page.resolve()}", soft_wrap=True)
+        say(console, f"report: {page.resolve()}")
 
 
 def _shares(text: str) -> tuple[float, ...]:

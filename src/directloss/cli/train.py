@@ -63,7 +63,9 @@ def train(
     metric: Annotated[
         str | None, typer.Option(help="As for compare; average-precision by default.")
     ] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Step size (0.1).")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option("--learning-rate", "--lr", help="Step size (0.1).")
+    ] = None,
     epsilon: Annotated[
         float | None,
         typer.Option(help="Of direct losses, in units of the first scores' spread (1)."),
@@ -161,6 +163,7 @@ def _train(configuration: Configuration, out: Path, *, log: bool) -> None:
     from directloss.jobs.folder import EVENTS
     from directloss.jobs.train import train
     from directloss.jobs.watch import Watcher
+    from directloss.terminal import say
     from directloss.training.run import InterruptedRunError
 
     console = Console()
@@ -184,7 +187,7 @@ def _train(configuration: Configuration, out: Path, *, log: bool) -> None:
     if not trained.speaks:
         return
     if trained.was_there:
-        console.print(f"{out} holds this model already; nothing was done", soft_wrap=True)
+        say(console, f"{out} holds this model already; nothing was done")
     for part in ("train", "validation", "test"):
         console.print(f"{metric.words}, {part} part: {100 * trained.metrics[part]:.2f}")
-    console.print(f"model: {out.resolve()}", soft_wrap=True)
+    say(console, f"model: {out.resolve()}")

@@ -17,6 +17,7 @@ from torch import Tensor
 from directloss.datasets.errors import DataError
 from directloss.datasets.labels import read_labels
 from directloss.datasets.splits import PART_NAMES, Split, from_column, stratified
+from directloss.files import is_text
 from directloss.training.batches import Batch, MemoryBatches, Rows
 from directloss.training.data import Part
 
@@ -46,14 +47,15 @@ class ImageRecipe(BaseModel):
     def _load(self, file: Path) -> Tensor:
         try:
             from PIL import Image
+
+            from directloss.datasets.pixels import read_pixels
         except ImportError as error:
             raise DataError("--data: the package pillow is needed to read images") from error
-        side = (self.size, self.size)
         try:
-            with Image.open(file) as image:
-                small = image.convert("RGB").resize(side, Image.Resampling.BILINEAR)
-        except Exception as error:  # decoders raise whatever they stumble over
+            image = read_pixels(file)
+        except DataError as error:
             raise DataError(f"--data: cannot read the image {file}: {error}") from error
+        small = image.resize((self.size, self.size), Image.Resampling.BILINEAR)
         return torch.from_numpy(np.array(small)).permute(2, 0, 1)
 
 
@@ -73,15 +75,14 @@ def find_images(path: Path) -> ImageFolder:
     Raises:
         DataError: there are no images, or some have a class and some have none.
     """
-    files = tuple(
-        sorted(
-            file
-            for file in path.rglob("*")
-            if file.name.lower().endswith(ENDINGS) and not file.name.startswith(".")
-        )
-    )
+    files = tuple(sorted(_images(path)))
     if not files:
         raise DataError(f"--data: {path} holds no image ({', '.join(ENDINGS)})")
+    for file in files:
+        if not file.is_file():
+            raise DataError(f"--data: {file} is no file")
+        if not is_text(str(file)):
+            raise DataError(f"--data: the name of {str(file)!r} is no UTF-8 text")
     folders = [file.relative_to(path).parts[:-1] for file in files]
     split = None
     if all(parts and parts[0].lower() in PART_NAMES for parts in folders):
@@ -100,7 +101,15 @@ def find_images(path: Path) -> ImageFolder:
 def is_image_folder(data: str) -> bool:
     """Whether `data` is a folder with at least one image in it."""
     path = Path(data)
-    return path.is_dir() and any(file.name.lower().endswith(ENDINGS) for file in path.rglob("*"))
+    return path.is_dir() and any(True for _ in _images(path))
+
+
+def _images(path: Path) -> Iterator[Path]:
+    """What is named as an image; hidden files, and all in hidden folders, are no data."""
+    for file in path.rglob("*"):
+        hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
+        if file.name.lower().endswith(ENDINGS) and not hidden:
+            yield file
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,19 @@ Source: Everingham, Winn, The PASCAL VOC2012 Development Kit, sections 2 and 9.
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ElementTree
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from directloss.datasets.errors import DataError
+from directloss.datasets.pixels import Size, digest_of_pixels, read_pixels, read_size
+from directloss.datasets.xml_tree import Element, decode, read_xml
+from directloss.files import read_file
 
 Task = Literal["Action", "Main"]
 
@@ -30,6 +34,9 @@ _SPLIT_OPTIONS: Mapping[Task, str] = {"Action": "--split", "Main": "--train-spli
 
 _FOLDERS = ("JPEGImages", "Annotations", "ImageSets")
 _ENDINGS = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG")
+_MOST_OBJECTS = 10_000  # of a photograph
+_MOST_BYTES = 1 << 26  # of a list
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 class Box(NamedTuple):
@@ -126,8 +133,9 @@ class VOCFolder:
         Raises:
             DataError: there is none.
         """
-        files = self._sets(task).glob(f"*_{split}.txt")
-        names = sorted(file.stem.removesuffix(f"_{split}") for file in files)
+        ending = f"_{split}.txt"
+        files = (name for name in self._lists(task) if name.endswith(ending))
+        names = sorted(name.removesuffix(ending) for name in files)
         if not names:
             raise DataError(
                 f"{_SPLIT_OPTIONS[task]}: {self.root} has no ImageSets/{task}/CLASS_{split}.txt; "
@@ -153,7 +161,7 @@ class VOCFolder:
         labels = []
         for number, line in self._lines("Action", name):
             match line.split():
-                case [image_id, person, ("1" | "-1" | "0") as label] if person.isdecimal():
+                case [image_id, person, ("1" | "-1" | "0") as label] if _NUMBER.fullmatch(person):
                     labels.append(PersonLabel(image_id, int(person), int(label)))
                 case _:
                     raise DataError(
@@ -168,39 +176,50 @@ class VOCFolder:
         Raises:
             DataError: nowhere.
         """
+        _check_id(image_id)
         for ending in _ENDINGS:
             file = self.root / "JPEGImages" / f"{image_id}{ending}"
-            if file.is_file():
-                return file
+            try:
+                if file.is_file():
+                    return file
+            except OSError as error:
+                raise _unreadable(file, DataError(error.strerror)) from error
         raise DataError(f"JPEGImages/{image_id}.jpg is missing")
 
     def annotation(self, image_id: str) -> Annotation:
         """The objects of a photograph.
 
-        Boxes are cut to the image; one of which nothing is left, or that has no area, is left out
-        and remarked on. The size is that of the image itself, whatever the XML says.
+        Boxes lie on the upright image. They are cut to it; one of which nothing is left, or that
+        has no area, is left out and remarked on. The size is that of the image itself, whatever
+        the XML says; only where EXIF lays the image on another side, XML that has the size of the
+        stored one is refused, since its boxes may be meant for that.
 
         Raises:
             DataError: the XML or the image is missing or unreadable.
         """
+        _check_id(image_id)
         name = f"Annotations/{image_id}.xml"
         try:
-            root = ElementTree.parse(self.root / name).getroot()
+            root = read_xml(self.root / name)
         except FileNotFoundError:
             raise DataError(f"{name} is missing") from None
-        except ElementTree.ParseError as error:
-            raise DataError(f"{name} is not XML: {error}") from error
-        width, height = _image_size(self.image_file(image_id))
+        except DataError as error:
+            raise DataError(f"{name} {error}") from error
+        width, height = _image_size(self.image_file(image_id), _annotated_size(root), name)
         objects: list[VOCObject] = []
         remarks: list[str] = []
         seen: dict[str, int] = {}
-        for number, element in enumerate(root.findall("object"), start=1):
+        found = root.findall("object")
+        if len(found) > _MOST_OBJECTS:
+            raise DataError(f"{name} has more than {_MOST_OBJECTS:,} objects")
+        for number, element in enumerate(found, start=1):
             kind = (element.findtext("name") or "").strip()
             seen[kind] = seen.get(kind, 0) + 1
             try:
                 box = _read_box(element, width, height)
             except ValueError as error:
-                remarks.append(f"{name}: object {number} ({kind}) is left out: {error}")
+                what = f"object {number} ({_shortened(kind)})"
+                remarks.append(f"{name}: {what} is left out: {error}")
                 continue
             difficult = (element.findtext("difficult") or "0").strip() == "1"
             objects.append(VOCObject(kind, box, number, seen[kind], difficult))
@@ -208,56 +227,99 @@ class VOCFolder:
             remarks.append(f"{name} has no boxes")
         return Annotation(image_id, width, height, tuple(objects), tuple(remarks))
 
-    def _sets(self, task: Task) -> Path:
-        return self.root / "ImageSets" / task
+    def _lists(self, task: Task) -> list[str]:
+        """Names of the image sets' files."""
+        folder = self.root / "ImageSets" / task
+        files = folder.iterdir() if folder.is_dir() else ()
+        return [file.name for file in files if file.suffix == ".txt"]
 
     def _splits(self, task: Task) -> str:
-        splits = {file.stem.rpartition("_")[2] for file in self._sets(task).glob("*.txt")}
+        splits = {name.removesuffix(".txt").rpartition("_")[2] for name in self._lists(task)}
         return ", ".join(sorted(splits)) or "none"
 
     def _lines(self, task: Task, name: str) -> list[tuple[int, str]]:
         """The lines that are not empty, with their numbers."""
+        file = f"ImageSets/{task}/{name}.txt"
         try:
-            text = (self._sets(task) / f"{name}.txt").read_text(encoding="utf-8")
+            if not _stays_inside(name):
+                raise FileNotFoundError
+            text = decode(read_file(self.root / file, most=_MOST_BYTES))
         except FileNotFoundError:
             raise DataError(
-                f"{_SPLIT_OPTIONS[task]}: {self.root} has no ImageSets/{task}/{name}.txt; "
+                f"{_SPLIT_OPTIONS[task]}: {self.root} has no {file}; "
                 f"its splits are {self._splits(task)}"
             ) from None
+        except OSError as error:
+            raise DataError(f"{file} cannot be read: {error.strerror}") from error
         except UnicodeDecodeError as error:
-            raise DataError(f"ImageSets/{task}/{name}.txt is not text: {error}") from error
+            raise DataError(f"{file} is not text, save it as UTF-8: {error}") from error
         return [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
 
 
 def read_image(file: Path) -> Image.Image:
-    """The whole photograph as RGB.
+    """The whole photograph as RGB, upright; see `directloss.datasets.pixels`.
 
     Raises:
         DataError: it cannot be decoded.
     """
     try:
-        with Image.open(file) as image:
-            return image.convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        return read_pixels(file)
+    except DataError as error:
         raise _unreadable(file, error) from error
 
 
-def _image_size(file: Path) -> tuple[int, int]:
-    """Width and height from the head of the file, without decoding it."""
+def image_digest(file: Path) -> str:
+    """What identifies a photograph, and with it all that is computed from its pixels.
+
+    Raises:
+        DataError: it cannot be read.
+    """
     try:
-        with Image.open(file) as image:
-            return image.size
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        return digest_of_pixels(file)
+    except DataError as error:
         raise _unreadable(file, error) from error
+
+
+def _check_id(image_id: str) -> None:
+    if not _stays_inside(image_id):
+        raise DataError(f"{image_id!r} in ImageSets is no name of an image")
+
+
+def _stays_inside(name: str) -> bool:
+    """Whether a file of this name lies in its folder, or in one inside of that."""
+    return "\0" not in name and not {"", ".", ".."} & set(name.split("/"))
+
+
+def _image_size(file: Path, annotated: Size | None, name: str) -> Size:
+    try:
+        upright, stored = read_size(file)
+    except DataError as error:
+        raise _unreadable(file, error) from error
+    if upright != stored and annotated == stored:
+        raise DataError(
+            f"{name} has the size of JPEGImages/{file.name} as it is stored, {stored[0]} x "
+            f"{stored[1]}, but EXIF turns that by a quarter: boxes lie on the upright image, "
+            f"{upright[0]} x {upright[1]}"
+        )
+    return upright
+
+
+def _annotated_size(root: Element) -> Size | None:
+    """What the annotation says, if it says so in whole numbers."""
+    texts = [(root.findtext(f"size/{side}") or "").strip() for side in ("width", "height")]
+    width, height = (int(text) if _NUMBER.fullmatch(text) else None for text in texts)
+    return None if width is None or height is None else (width, height)
 
 
 def _unreadable(file: Path, error: Exception) -> DataError:
-    # Pillow's message repeats the path where it knows no format.
-    reason = "not an image" if isinstance(error, UnidentifiedImageError) else str(error)
-    return DataError(f"JPEGImages/{file.name} cannot be read: {reason}")
+    return DataError(f"JPEGImages/{file.name} cannot be read: {error}")
 
 
-def _read_box(element: ElementTree.Element, width: int, height: int) -> Box:
+def _shortened(text: str, most: int = 40) -> str:
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
+def _read_box(element: Element, width: int, height: int) -> Box:
     """The box of an object inside the image; a ValueError says why there is none."""
     found = element.find("bndbox")
     if found is None:
@@ -266,13 +328,14 @@ def _read_box(element: ElementTree.Element, width: int, height: int) -> Box:
     try:
         xmin, ymin, xmax, ymax = map(float, texts)
     except ValueError:
-        raise ValueError(f"its box is {' '.join(texts) or 'empty'}") from None
+        shown = " ".join(map(_shortened, texts))
+        raise ValueError(f"its box is {shown.strip() or 'empty'}") from None
     whole = Box(xmin - 1, ymin - 1, xmax, ymax)
     inside = whole.clipped(width, height)
     shown = f"{xmin:g} {ymin:g} {xmax:g} {ymax:g}"
     # Written so that NaN fails, too.
     if not (whole.width > 0 and whole.height > 0):
         raise ValueError(f"its box {shown} has no area")
-    if not (inside.width > 0 and inside.height > 0):
+    if not (inside.width > 0 and inside.height > 0) or math.inf in map(abs, whole):
         raise ValueError(f"its box {shown} is outside the image of {width} x {height} pixels")
     return inside

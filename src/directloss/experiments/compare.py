@@ -13,12 +13,14 @@ import directloss as dl
 from directloss.errors import ArgumentError
 from directloss.experiments.assignments import Assignment, assignments
 from directloss.experiments.config import Comparison
-from directloss.experiments.folder import TRIALS, output_folder, write_atomically
+from directloss.experiments.folder import TRIALS, output_folder
 from directloss.experiments.metrics import metric_named
 from directloss.experiments.table import make_table
 from directloss.experiments.trial import load_problems, run_trial
 from directloss.experiments.workers import run_all
+from directloss.files import write_whole
 from directloss.report import schema
+from directloss.report.spreadsheet import comma_separated
 from directloss.training.search import Cell, Finished, TrialStore
 
 RESULTS = "results.json"
@@ -67,22 +69,21 @@ def compare(
         on_start()
         _run_missing(comparison, store, todo, workers, on_trial)
         results = _collect(comparison, store, columns, task.higher_is_better, command)
-        write_atomically(folder / RESULTS, results.to_json())
-        write_atomically(folder / SPREADSHEET, spreadsheet(results))
+        write_whole(folder / RESULTS, results.to_json())
+        write_whole(folder / SPREADSHEET, spreadsheet(results))
     return results
 
 
 def spreadsheet(results: schema.Results) -> str:
-    """The chosen runs as CSV, one a line."""
+    """The chosen runs as CSV, one a line, for programs that calculate."""
     fields = ("validation", "test", "test_peak", "spread_final", "seconds", "diverged")
     settings = ("learning_rate", "epsilon", "l2")
-    lines = [",".join(("method", "column", "seed", *settings, *fields))]
+    lines: list[list[object]] = [["method", "column", "seed", *settings, *fields]]
     for run in results.runs:
-        values = [run.method, _quoted(run.column), run.seed]
-        values += [getattr(run.settings, name) for name in settings]
-        values += [getattr(run, name) for name in fields]
-        lines.append(",".join("" if value is None else str(value) for value in values))
-    return "\n".join(lines) + "\n"
+        chosen = [getattr(run.settings, name) for name in settings]
+        measured = [getattr(run, name) for name in fields]
+        lines.append([run.method, run.column, run.seed, *chosen, *measured])
+    return comma_separated(lines)
 
 
 def _run_missing(
@@ -175,7 +176,3 @@ def _trial(cell: Cell, trial: Finished) -> schema.Trial:
 def _versions() -> dict[str, str]:
     versions = {"directloss": dl.__version__, "python": platform.python_version()}
     return versions | {name: importlib.metadata.version(name) for name in _VERSIONS}
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"' if set(text) & set(',"\n') else text

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +11,14 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from directloss.errors import DirectLossError
+from directloss.files import read_file, write_whole
+
+write_atomically = write_whole
 
 CONFIGURATION = "configuration.json"
 TRIALS = "trials.sqlite3"
 _LOCK = ".lock"
+_MOST_BYTES = 1 << 24  # of a configuration
 _PATIENCE = 30.0  # seconds that setting up a folder may take another process
 
 
@@ -81,21 +83,6 @@ def shared_folder(path: Path, configuration: dict[str, Any]) -> Iterator[Path]:
         lock.release()
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replaces the file at once: a reader, or a crash, meets the old content or the new."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
 def _check_configuration(folder: Path, configuration: dict[str, Any]) -> None:
     file = folder / CONFIGURATION
     wanted = json.loads(json.dumps(configuration))
@@ -118,15 +105,17 @@ def _check_configuration(folder: Path, configuration: dict[str, Any]) -> None:
             f"--out: {folder} holds {TRIALS} without {CONFIGURATION}; choose another folder"
         )
     try:
-        write_atomically(file, json.dumps(wanted, indent=2) + "\n")
+        write_whole(file, json.dumps(wanted, indent=2) + "\n")
     except OSError as error:
         raise FolderError(f"--out: cannot write to {folder}: {error.strerror}") from error
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+        found = json.loads(read_file(file, most=_MOST_BYTES))
+    except OSError as error:
+        raise FolderError(f"--out: cannot read {file}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
         raise FolderError(f"--out: {file} is not a configuration: {error}") from error
     if not isinstance(found, dict):
         raise FolderError(f"--out: {file} is not a configuration")

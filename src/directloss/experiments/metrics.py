@@ -68,6 +68,7 @@ _PLAIN: Mapping[str, ReportedMetric] = MappingProxyType(
 _FAMILIES: Mapping[str, _Family] = MappingProxyType(
     {
         "fbeta": _Family("F{}", dl.FBeta, float, None, decides=True),
+        "average-precision": _Family("average precision at {}", dl.AveragePrecision, int, None),
         "ndcg": _Family("NDCG at {}", dl.NDCG, int, None, graded=True),
         "precision-at-k": _Family("precision at {}", dl.PrecisionAtK, int, None),
         "recall-at-k": _Family("recall at {}", dl.RecallAtK, int, None),
@@ -75,15 +76,44 @@ _FAMILIES: Mapping[str, _Family] = MappingProxyType(
         "bedroc": _Family("BEDROC, alpha {}", dl.BEDROC, float, 20.0),
     }
 )
+_ALIASES: Mapping[str, str] = MappingProxyType(
+    {
+        "acc": "accuracy",
+        "ap": "average-precision",
+        "auc": "roc-auc",
+        "auroc": "roc-auc",
+        "dice": "f1",
+        "iou": "jaccard",
+        "map": "average-precision",
+        "mrr": "reciprocal-rank",
+        "p": "precision-at-k",
+        "pauc": "partial-auc",
+        "precision": "precision-at-k",
+        "r": "recall-at-k",
+        "recall": "recall-at-k",
+        "rr": "reciprocal-rank",
+    }
+)
+
+
+def canonical_name(name: str) -> str:
+    """The name that stands in tables and files for one that people type.
+
+    Case does not count, `_` is `-`, `@` is `:`, and there are short forms: `AP`, `auc`, `ndcg@10`
+    and `p@10` are `average-precision`, `roc-auc`, `ndcg:10` and `precision-at-k:10`. A name that is
+    not known comes back without a complaint.
+    """
+    base, colon, number = name.strip().lower().replace("_", "-").replace("@", ":").partition(":")
+    return f"{_ALIASES.get(base, base)}{colon}{number}"
 
 
 def metric_named(name: str) -> ReportedMetric:
-    """The metric of that name, such as `f1`, `fbeta:2`, `precision-at-k:10` or `bedroc`.
+    """The metric of that name, such as `f1`, `fbeta:2`, `precision-at-k:10`, `p@10` or `bedroc`.
 
     Raises:
         ArgumentError: no such name, or a number that does not fit.
     """
-    base, colon, text = name.partition(":")
+    base, colon, text = canonical_name(name).partition(":")
     if not colon and base in _PLAIN:
         return _PLAIN[base]
     family = _FAMILIES.get(base)
@@ -100,7 +130,7 @@ def metric_named(name: str) -> ReportedMetric:
 
 
 def metric_names() -> str:
-    """All names, for help and errors; NUMBER where one must be given."""
+    """All names but the short forms, for help and errors; NUMBER where one must be given."""
     numbered = [
         f"{name}:NUMBER" if family.usual is None else f"{name}[:NUMBER]"
         for name, family in _FAMILIES.items()

@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from directloss.datasets.errors import DataError
 from directloss.experiments.workers import run_all
-from directloss.report.files import write_atomically
+from directloss.files import write_whole
 
 Item = TypeVar("Item")
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -137,7 +137,7 @@ def save_arrays(path: Path, arrays: Arrays) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     content = BytesIO()
     np.savez(content, **arrays)  # type: ignore[arg-type]
-    write_atomically(path, content.getvalue())
+    write_whole(path, content.getvalue(), durable=False)  # a torn one is made anew
 
 
 def load_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:

@@ -7,6 +7,7 @@ import numpy as np
 from directloss.inference._kernel import Array, kernel
 
 __all__ = [
+    "any_extreme",
     "binary_labels",
     "count_classes",
     "count_nan",
@@ -28,6 +29,16 @@ def count_nan(scores: Array) -> int:
 def count_nan_of_both(scores: Array, targets: Array) -> tuple[int, int]:
     """The numbers of NaN in two flat float arrays."""
     return count_nan(scores), count_nan(targets)
+
+
+@kernel
+def any_extreme(values: Array, least: float, largest: float) -> bool:
+    """Whether the size of a value is below `least`, but not 0, or above `largest`, but finite."""
+    count = 0
+    for k in range(values.size):
+        size = abs(values[k])
+        count += ((size > largest) & (size < np.inf)) | ((size < least) & (size > 0.0))
+    return count > 0
 
 
 @kernel

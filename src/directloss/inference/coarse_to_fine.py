@@ -213,7 +213,7 @@ def _look(
                 bound = total
             else:
                 mean = min(max(total / size, w_least), w_most)
-                bound = size * w_most * (mean - w_least) / (w_most - w_least)
+                bound = size * w_most * ((mean - w_least) / (w_most - w_least))
             sums[at] = total
             crossed[at] = max(bound, 0.0, total)
             at += 1

@@ -246,6 +246,7 @@ def corridor(
                 word = np.uint64(0)
         if (hi - lo + 1) & 63:
             bits[at] = word
+        bits[starts[i]] |= np.uint64(1)  # so that the way back ends in the row, whatever came
         last_high = hi
     n = high[size - 1]
     for i in range(size - 1, -1, -1):

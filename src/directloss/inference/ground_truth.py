@@ -89,6 +89,7 @@ def _programme(
             best_metric, best_value = -np.inf, -np.inf
             metric_beyond, value_beyond = metric[last_most], value[last_most]
             total = 0.0
+            chosen[i, fewest] = True  # so that the way back ends in the row, whatever came
             for n in range(fewest, most + 1):
                 if n > fewest:
                     total += negatives[n - 1] - positives[i]

@@ -14,10 +14,13 @@ import numpy as np
 
 from directloss.inference._kernel import Array
 
-__all__ = ["lent", "scratch"]
+__all__ = ["give_back", "lent", "take"]
 
 _MOST_KEPT = 1 << 25
 """Words of either kind that a thread holds on to between calls (256 MiB)."""
+
+
+_NOTHING = np.empty(0, np.uint64)
 
 
 class _Kept(local):
@@ -30,7 +33,7 @@ class _Kept(local):
     """
 
     def __init__(self) -> None:
-        self.scratch = np.empty(0, np.uint64)
+        self.scratch = _NOTHING
         self.to_lend = np.empty(0, np.int64).data
         self.borrower: ref[Array] | None = None
 
@@ -38,14 +41,20 @@ class _Kept(local):
 _kept = _Kept()
 
 
-def scratch(words: int) -> Array:
-    """Words, uint64 and at least so many, for use until the same thread asks again."""
-    array = _kept.scratch
-    if array.size < words:
-        array = np.empty(words, np.uint64)
-        if words <= _MOST_KEPT:
-            _kept.scratch = array
-    return array
+def take(words: int) -> Array:
+    """Words, uint64 and at least so many, that are the caller's until `give_back`.
+
+    They leave the thread's slot: a call that begins before they are back, as that of a signal
+    handler may, gets others.
+    """
+    array, _kept.scratch = _kept.scratch, _NOTHING
+    return array if array.size >= words else np.empty(words, np.uint64)
+
+
+def give_back(array: Array) -> None:
+    """Keep words of `take` for the next call of this thread."""
+    if _kept.scratch.size < array.size <= _MOST_KEPT:
+        _kept.scratch = array
 
 
 def lent(words: int) -> Array:
@@ -58,5 +67,11 @@ def lent(words: int) -> Array:
     # A view refers to the array that owns its memory. This array looks into a buffer, which is no
     # array: it counts as the owner, and is gone when the last of its views is.
     array = np.frombuffer(_kept.to_lend, np.int64, words)
-    _kept.borrower = ref(array)
+    loan = ref(array)
+    # No call stands between the next two lines, so that no signal handler runs there.
+    before = _kept.borrower
+    _kept.borrower = loan
+    if before is not None and before() is not None:  # lent meanwhile, by a signal handler
+        _kept.to_lend = np.empty(0, np.int64).data
+        return np.empty(words, np.int64)
     return array

@@ -66,6 +66,9 @@ WORDS_BEFORE_KEYS = 4
 """Words of scratch memory for each item that are written while keys are read: scores, items, the
 prediction, discounts, and these shared among ties."""
 
+_SLOW = 0.01
+"""Rate of a decay below which the difference of two exponentials loses digits."""
+
 _BLOCK = 256
 """Positions for which the decay is taken from its definition; further blocks are multiples."""
 
@@ -118,8 +121,9 @@ def solve_positions(
     """Solve argmax_y F(y) + weight * Delta(y) for lists `first` to `last` of a ragged batch.
 
     The discount at position p of a list of n items is
-    `discount[p] * exp(-decay * p / n)` for p <= cutoff and 0 beyond; positions count from 1, and
-    the table is continued by its last entry, so that `[1.0]` is a step at the cutoff.
+    `discount[p]` for p <= cutoff and 0 beyond; positions count from 1, and the table is continued
+    by its last entry, so that `[1.0]` is a step at the cutoff. With a decay it is multiplied by
+    `exp(-decay * (p - 1) / n) - exp(-decay * (n - 1) / n)`.
 
     A weight of -inf asks for the ground truth: the least Delta, among those the largest F.
     A list is undefined where Z is 0: all gains are 0, or, for `Divisor.RANGE`, all rankings are
@@ -486,14 +490,21 @@ def _discounts(discount: Array, most: int, decay: float, discounts: Array) -> No
     discounts[most:] = 0.0
     if decay == 0.0:
         return
+    # From 1 at the first place, so that not all of it underflows; to 0 at the last, so that a slow
+    # decay is not lost beside a constant.
+    last = math.exp(-decay * (n - 1) / n)
+    if decay < _SLOW:
+        for place in range(most):
+            discounts[place] *= last * math.expm1(decay * (n - 1 - place) / n)
+        return
     # exp(a + b) = exp(a) exp(b): the exponential itself is needed for one block, and once a block.
     within = np.empty(min(most, _BLOCK))
     for place in range(within.size):
-        within[place] = math.exp(-decay * (place + 1) / n)
+        within[place] = math.exp(-decay * place / n)
     for begin in range(0, most, _BLOCK):
         before = math.exp(-decay * begin / n)
         for place in range(begin, min(begin + _BLOCK, most)):
-            discounts[place] *= before * within[place - begin]
+            discounts[place] *= before * within[place - begin] - last
 
 
 @inner

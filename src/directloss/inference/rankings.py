@@ -159,6 +159,10 @@ def solve_rankings(
             counts = rest[row_of[t] * row : (row_of[t] + 1) * row].view(np.int32)
             negatives_above = counts[:positive_count]
             positives_above = counts[positive_count:size]
+            # No weight is left without a solver; if one were, its counts would be those of no
+            # ranking, and are indices below.
+            if weight == np.inf or weight != weight:
+                counts[:size] = 0
             # Branches of their own, which the compiler leaves out where the argument is None.
             if convex is not None:
                 if convex[t]:
@@ -492,7 +496,9 @@ def configuration_losses(
         i = 0
         for k in range(begin, end):
             if labels[k]:
-                negatives_above[i] = round((others - coefficients[k] * count * others) / 2.0)
+                # Of a user's configuration, which may be none.
+                above = round((others - coefficients[k] * count * others) / 2.0)
+                negatives_above[i] = min(max(above, 0), others)
                 i += 1
         negatives_above.sort()
         metric = 0.0

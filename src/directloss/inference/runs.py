@@ -12,6 +12,7 @@ score. A ranking is said by the place that each entry takes in it, from 0.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -31,7 +32,7 @@ class Runs(NamedTuple):
     scores: Array
     """float64 (n,), by entry."""
     gains: Array
-    """float64 (R,): the gain of each run, ascending."""
+    """float64 (R,): the gain of each run, ascending, up to a factor of the list."""
     bounds: Array
     """int64 (R + 1,): run r is the entries bounds[r] to bounds[r + 1], at least one."""
 
@@ -172,7 +173,20 @@ def _without_empty(items: Array, ordered: Array, gains: Array, sizes: Array) -> 
             bounds[filled + 1] = bounds[filled] + sizes[grade]
             run_gains[filled] = gains[grade]
             filled += 1
-    return Runs(items, ordered, run_gains[:filled], bounds[: filled + 1])
+    return Runs(items, ordered, _of_size_one(run_gains[:filled]), bounds[: filled + 1])
+
+
+@inner
+def _of_size_one(gains: Array) -> Array:
+    """Ascending gains, by a power of two so that the largest is at least 1 and below 2.
+
+    No metric sees a factor of the gains, and their sums neither overflow nor vanish.
+    """
+    if gains.size > 0 and gains[-1] > 0.0:
+        exponent = math.frexp(gains[-1])[1]
+        for run in range(gains.size):
+            gains[run] = math.ldexp(gains[run], 1 - exponent)
+    return gains
 
 
 @inner
@@ -210,7 +224,7 @@ def by_gain(
             head = place
     if shared.size > 0:
         _share(head, n, discounts, shared)
-    return Runs(by_score[order], ordered, ordered_gains[starts], bounds)
+    return Runs(by_score[order], ordered, _of_size_one(ordered_gains[starts]), bounds)
 
 
 @inner

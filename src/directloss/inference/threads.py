@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
-from threading import Lock
+from threading import Lock, local
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,18 @@ _WORTH_A_CALL = 1 << 14
 _PARTS = 8
 """Ranges of lists for each thread."""
 
+
+class _Sharing(local):
+    """Whether this thread is sharing work out.
+
+    A signal handler may run in the midst of that. It works alone: the locks of the pool are not
+    for one thread to take twice.
+    """
+
+    now = False
+
+
+_sharing = _Sharing()
 _pool: ThreadPoolExecutor | None = None
 _lock = Lock()
 
@@ -63,7 +75,7 @@ def over_lists(
         longest = items if lists == 1 else int(np.diff(offsets).max(initial=0))
         kernel = _with_scratch(kernel, scratch * (longest + 8), offsets, ranked)
     workers = min(torch.get_num_threads(), lists, items // _WORTH_A_THREAD) if lists > 1 else 1
-    if workers <= 1:
+    if workers <= 1 or _sharing.now:
         kernel(0, lists, *arguments)
         return
     parts = min(_PARTS * workers, items // _WORTH_A_CALL)
@@ -77,10 +89,13 @@ def over_lists(
         for first, last in ranges:
             kernel(first, last, *arguments)
 
-    pending = [_threads().submit(work) for _ in range(workers - 1)]
+    pending: list[Future[None]] = []
+    _sharing.now = True
     try:
+        pending += [_threads().submit(work) for _ in range(workers - 1)]
         work()
     finally:
+        _sharing.now = False
         for future in pending:
             if not future.cancel():  # one that never came is not waited for
                 future.result()
@@ -104,17 +119,18 @@ def _with_scratch(
     """The kernel as one that gets its thread's scratch memory as last argument."""
 
     def call(first: int, last: int, *arguments: Any) -> None:
-        if ranked is None:
-            kernel(first, last, *arguments, memory.scratch(words))
-            return
-        scores, labels, index_bits, words_before = ranked
         items = int(offsets[last] - offsets[first])
-        if last - first == 1:
-            given, at = memory.scratch(words), words_before * (items + 8)
+        single = last - first == 1
+        given = memory.take(words if ranked is None or single else words + items)
+        if ranked is None:
+            kernel(first, last, *arguments, given)
         else:
-            given, at = memory.scratch(words + items), words
-        keys = sorted_keys(first, last, scores, labels, offsets, index_bits, given[at : at + items])
-        kernel(first, last, *arguments, keys, given)
+            scores, labels, bits, words_before = ranked
+            at = words_before * (items + 8) if single else words
+            place = given[at : at + items]
+            keys = sorted_keys(first, last, scores, labels, offsets, bits, place)
+            kernel(first, last, *arguments, keys, given)
+        memory.give_back(given)  # after an error it is simply let go
 
     return call
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,13 +13,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from directloss.datasets import FeatureRules
 from directloss.errors import ArgumentError, DirectLossError
-from directloss.experiments.metrics import metric_named
+from directloss.experiments.metrics import canonical_name, metric_named
+from directloss.files import read_file
 from directloss.training.config import FitConfig, Optimiser
 from directloss.training.methods import METHODS, Settings
 
 
 class ConfigurationError(DirectLossError):
     """A field of the configuration does not fit; the message starts with its path."""
+
+
+_MOST = 1_000_000
+_MOST_STEPS = 1_000_000_000
+_MOST_BYTES = 1 << 18  # of a file
 
 
 class _Section(BaseModel):
@@ -47,7 +54,9 @@ class DataSection(_Section):
 class ModelSection(_Section):
     """What to train."""
 
-    hidden: tuple[int, ...] = Field(default=(64, 32), description="widths of the hidden layers")
+    hidden: tuple[int, ...] = Field(
+        default=(64, 32), max_length=100, description="widths of the hidden layers"
+    )
     backbone: str = Field(default="resnet18", description="for images, as for `load_backbone`")
     weights: str = Field(default="auto", description="of the backbone: auto, random, or a file")
     image_size: int = Field(default=224, ge=8, le=4096, description="side of the resized images")
@@ -55,8 +64,8 @@ class ModelSection(_Section):
     @field_validator("hidden")
     @classmethod
     def _widths(cls, hidden: tuple[int, ...]) -> tuple[int, ...]:
-        if any(width < 1 for width in hidden):
-            raise ValueError("every width is 1 or more")
+        if not all(1 <= width <= _MOST for width in hidden):
+            raise ValueError(f"every width is between 1 and {_MOST:,}")
         return hidden
 
 
@@ -65,18 +74,24 @@ class TrainingSection(_Section):
 
     method: str = Field(default="mix", description="as in `directloss compare`")
     metric: str = Field(default="average-precision", description="what is descended and reported")
-    learning_rate: float = Field(default=0.1, gt=0)
-    epsilon: float = Field(default=1.0, gt=0, description="in units of the first scores' spread")
-    l2: float = Field(default=1e-4, ge=0, description="weight decay; biases have none")
+    learning_rate: float = Field(default=0.1, gt=0, le=_MOST)
+    epsilon: float = Field(
+        default=1.0, gt=0, le=_MOST, description="in units of the first scores' spread"
+    )
+    l2: float = Field(default=1e-4, ge=0, le=_MOST, description="weight decay; biases have none")
     optimiser: Optimiser = "sgd"
     momentum: float = Field(default=0.9, ge=0, lt=1)
-    epochs: int = Field(default=100, ge=1)
+    epochs: int = Field(default=100, ge=1, le=_MOST_STEPS)
     batch: int | Literal["all"] = Field(
         default="all", description="samples a step; 'all': exact steps on the whole training part"
     )
-    batch_positives: int | float | None = Field(default=None, description="positives a batch")
-    evaluations: int = Field(default=25, ge=1, description="looks at the validation part")
-    patience: int | None = Field(default=None, ge=1, description="looks without a better one")
+    batch_positives: int | float | None = Field(
+        default=None, ge=0, le=_MOST_STEPS, description="positives a batch"
+    )
+    evaluations: int = Field(default=25, ge=1, le=_MOST, description="looks at the validation part")
+    patience: int | None = Field(
+        default=None, ge=1, le=_MOST, description="looks without a better one"
+    )
     seed: int = Field(default=0, ge=0, lt=2**31)
 
     @field_validator("method")
@@ -90,13 +105,13 @@ class TrainingSection(_Section):
     @classmethod
     def _known_metric(cls, metric: str) -> str:
         metric_named(metric)
-        return metric
+        return canonical_name(metric)
 
     @field_validator("batch")
     @classmethod
     def _some_samples(cls, batch: int | str) -> int | str:
-        if isinstance(batch, int) and batch < 2:
-            raise ValueError("a batch has 2 samples or more")
+        if isinstance(batch, int) and not 2 <= batch <= _MOST_STEPS:
+            raise ValueError(f"a batch has 2 samples or more, at most {_MOST_STEPS:,}")
         return batch
 
     @model_validator(mode="after")
@@ -135,8 +150,10 @@ class TrainingSection(_Section):
 class CheckpointSection(_Section):
     """How to keep what was done. Changes no number."""
 
-    seconds: float = Field(default=60.0, ge=0, description="between checkpoints; 0: every step")
-    keep: int = Field(default=3, ge=1)
+    seconds: float = Field(
+        default=60.0, ge=0, le=_MOST_STEPS, description="between checkpoints; 0: every step"
+    )
+    keep: int = Field(default=3, ge=1, le=_MOST)
 
 
 class Configuration(_Section):
@@ -199,21 +216,50 @@ def _problem(error: Any) -> str:
     named = [part for k, part in enumerate(error["loc"]) if k < 2 or isinstance(part, int)]
     path = ".".join(map(str, named))
     came = (
-        f"got {error['input']!r}, " if error["type"] not in ("missing", "extra_forbidden") else ""
+        f"got {_shown(error['input'])}, "
+        if error["type"] not in ("missing", "extra_forbidden")
+        else ""
     )
     return f"{path}: {came}{error['msg'].removeprefix('Value error, ')}"
 
 
+def parse(text: str, origin: str) -> dict[str, Any]:
+    """The plain data of a TOML text.
+
+    Raises:
+        ConfigurationError: it is none, or cannot be read for its nesting.
+    """
+    try:
+        return tomllib.loads(text)
+    except ValueError as error:  # beside the library's own: numbers of too many digits
+        raise ConfigurationError(f"{origin}: not TOML: {error}") from error
+    except RecursionError as error:
+        reason = "not TOML that can be read: nested too deeply"
+        raise ConfigurationError(f"{origin}: {reason}") from error
+
+
 def _read_toml(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        text = read_file(file, most=_MOST_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{file}: not UTF-8 text (byte {error.start})") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{file}: not TOML: {error}") from error
-    except RecursionError as error:
-        raise ConfigurationError(f"{file}: not TOML that can be read: nested too deeply") from error
     except OSError as error:
         raise ArgumentError(
             "--config", f"{str(file)!r} ({error.strerror})", "a TOML file"
         ) from error
+    return parse(text, str(file))
+
+
+class _Shown(reprlib.Repr):
+    """A value in a message: a line at most, however deep, long or large it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxstring, self.maxother = 3, 80, 80
+
+    def repr_int(self, value: int, level: int) -> str:
+        few = abs(value) < 10**30
+        return repr(value) if few else "a number of more than 30 digits"
+
+
+_shown = _Shown().repr

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import torch
 
@@ -25,6 +25,7 @@ from directloss.datasets.stream import TableStream, is_stream
 from directloss.datasets.streamed import StreamedBatches, StreamedProblem, prepare_stream
 from directloss.errors import ArgumentError
 from directloss.experiments.metrics import metric_named
+from directloss.files import open_file
 from directloss.jobs.config import Configuration, DataSection, TrainingSection
 from directloss.training.batches import Batches, MemoryBatches, Rows
 from directloss.training.data import Part, Parts
@@ -231,10 +232,17 @@ def content_digest(data: str) -> str:
         size = file.stat().st_size
         name = file.relative_to(path) if path.is_dir() else file.name
         digest.update(f"{name}\0{size}\0".encode())
-        with file.open("rb") as opened:
+        with _opened(file) as opened:
             opened.seek(max(0, size - _TAIL))
             digest.update(opened.read())
     return digest.hexdigest()
+
+
+def _opened(file: Path) -> BinaryIO:
+    try:
+        return open_file(file)
+    except OSError as error:
+        raise DataError(f"--data: cannot read {file}: {error.strerror}") from error
 
 
 def _block_files(path: Path) -> list[Path]:

@@ -16,6 +16,7 @@ from rich.progress import (
 )
 
 from directloss.jobs.watch import Watcher
+from directloss.terminal import say
 from directloss.training.log import Log
 
 
@@ -37,9 +38,9 @@ class Display(Watcher):
 
     def started(self, data: str, first: int, steps: int, refused: tuple[str, ...]) -> None:
         """See `Watcher`."""
-        self._console.print(data, soft_wrap=True)
+        say(self._console, data)
         for reason in refused:
-            self._console.print(f"warning: {reason}", soft_wrap=True)
+            say(self._console, f"warning: {reason}")
         if first:
             self._console.print(f"goes on after step {first} of {steps}", soft_wrap=True)
         self._bar = self._progress.add_task("", total=steps, completed=first, rate="", note="")

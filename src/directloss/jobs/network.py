@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from accelerate import init_empty_weights
 from torch import Tensor, nn
 
 from directloss.datasets.images import ImageRecipe
@@ -62,3 +63,15 @@ def make_network(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return ImageScorer(backbone, backbone.width)
+
+
+def empty_network(section: ModelSection, recipe: Recipe | ImageRecipe) -> nn.Module:
+    """The same network without values, on the device `meta`: it takes no memory.
+
+    Raises:
+        ArgumentError: as for `make_network`.
+    """
+    # Networks for images may compute while they are made: there only weights can be without values.
+    table = isinstance(recipe, Recipe)
+    with torch.device("meta") if table else init_empty_weights():
+        return make_network(section, recipe, seed=0, pretrained=False)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol
+from types import TracebackType
+from typing import BinaryIO, Protocol
 
 import pandas as pd
 import pyarrow as pa
@@ -16,8 +17,8 @@ from directloss.datasets import DataError
 from directloss.datasets.images import ImageRecipe, find_images
 from directloss.datasets.rows import Piece, read_rows
 from directloss.errors import ArgumentError
+from directloss.files import whole_file
 from directloss.jobs.model import Model
-from directloss.training.checkpoints import sync_folder
 
 ENDINGS = (".csv", ".parquet")
 
@@ -109,8 +110,8 @@ class _Writer(Protocol):
 class _CSV:
     """Arrow's own writer would put quotes around every text."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("w", encoding="utf-8", newline="")
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
         self._header = True
 
     def write_table(self, table: pa.Table) -> None:
@@ -120,7 +121,7 @@ class _CSV:
         self._header = False
 
     def close(self) -> None:
-        self._file.close()
+        """Nothing is held back."""
 
 
 class _Output:
@@ -128,12 +129,13 @@ class _Output:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._draft = path.with_name(f".{path.name}.draft")
+        self._stack = ExitStack()
         self._writer: _Writer | None = None
         self._schema: pa.Schema | None = None
 
     def __enter__(self) -> _Output:
-        self._draft.touch()  # a folder that cannot be written is found before the first row
+        # A folder that cannot be written is found before the first row.
+        self._file = self._stack.enter_context(whole_file(self._path))
         return self
 
     def write(self, table: pa.Table) -> None:
@@ -141,6 +143,7 @@ class _Output:
         if self._writer is None or self._schema is None:
             self._schema = table.schema.remove_metadata()
             self._writer = self._open(self._schema)
+            self._stack.callback(self._writer.close)  # before the file is closed and named
         try:
             self._writer.write_table(table.select(self._schema.names).cast(self._schema))
         except pa.ArrowInvalid as error:
@@ -150,17 +153,13 @@ class _Output:
 
     def _open(self, schema: pa.Schema) -> _Writer:
         if self._path.name.lower().endswith(".parquet"):
-            return pyarrow.parquet.ParquetWriter(self._draft, schema)  # type: ignore[no-any-return]
-        return _CSV(self._draft)
+            return pyarrow.parquet.ParquetWriter(self._file, schema)  # type: ignore[no-any-return]
+        return _CSV(self._file)
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            if self._writer is not None:
-                self._writer.close()
-            if kind is None:
-                with self._draft.open("rb") as file:
-                    os.fsync(file.fileno())
-                self._draft.replace(self._path)
-                sync_folder(self._path.parent)
-        finally:
-            self._draft.unlink(missing_ok=True)
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)

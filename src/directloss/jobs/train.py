@@ -14,6 +14,7 @@ from accelerate.utils import gather_object
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from directloss._world import World
 from directloss.errors import ArgumentError
 from directloss.experiments.folder import locked_folder
 from directloss.experiments.metrics import metric_named
@@ -31,7 +32,6 @@ from directloss.jobs.scoring import (
 )
 from directloss.jobs.watch import Watcher, Watchers
 from directloss.models import MLP, scale_to_unit_spread
-from directloss.training._world import World
 from directloss.training.batches import Batches, WholeBatches
 from directloss.training.checkpoints import Checkpoints
 from directloss.training.log import Look

@@ -88,9 +88,17 @@ class Backbone(nn.Module):
             values = torch.tensor(getattr(normalisation, part)).reshape(3, 1, 1)
             self.register_buffer(part, values)
         self.eval()
-        self.fingerprint = fingerprint(self.state_dict())
-        with torch.no_grad():
-            features = self(torch.zeros(1, 3, size, size))
+        blank = _blank(self, size)
+        # On `meta` there are shapes and no values: what is asked there is how large a network is.
+        self.fingerprint = "" if blank.is_meta else fingerprint(self.state_dict())
+        try:
+            with torch.no_grad():
+                features = self(blank)
+        except (RuntimeError, AssertionError) as error:  # of layers that want another size
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise ArgumentError(
+                "--backbone", repr(name), f"a network for images of {size} pixels ({reason})"
+            ) from error
         if features.ndim != 2:
             raise ArgumentError(
                 "--backbone", repr(name), "a network whose layer before the top is a vector"
@@ -170,6 +178,13 @@ class _Call(nn.Module):
         return result
 
 
+def _blank(network: nn.Module, size: int) -> Tensor:
+    """An image `(1, 3, size, size)` where the network's weights are; buffers are moved there."""
+    device = next((weight.device for weight in network.parameters()), torch.device("cpu"))
+    network.to(device)
+    return torch.zeros(1, 3, size, size, device=device)
+
+
 def _package(module: str, backbone: str) -> Any:
     try:
         return import_module(module)
@@ -241,7 +256,7 @@ def _timm(name: str, weights: str, size: int | None) -> Backbone:
     spatial: nn.Module | None = _Call(network, "forward_features")
     top: nn.Module = _Call(network, "forward_head", pre_logits=True)
     with torch.no_grad():
-        has_maps = network.forward_features(torch.zeros(1, 3, size, size)).ndim == 4
+        has_maps = network.forward_features(_blank(network, size)).ndim == 4
     if not has_maps:
         spatial, top = None, network
     return Backbone(name, spatial, top, size=size, normalisation=normalisation)

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from directloss.report.page import moment, render_page
+from directloss.terminal import printable
 
 MOST_POINTS = 800
 """Of a curve: more cannot be told apart on a screen."""
@@ -91,7 +92,7 @@ def roc(scores: _Array, positive: NDArray[np.bool_]) -> Curve:
 def console_table(evaluation: Evaluation) -> Table:
     """The metrics for a terminal."""
     table = Table(
-        title=Text(evaluation.title),
+        title=Text(printable(evaluation.title)),
         caption=Text(caption(evaluation)),
         title_justify="left",
         caption_justify="left",

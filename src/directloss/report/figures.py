@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from directloss.errors import ArgumentError
+from directloss.files import write_whole
 from directloss.report.curves import Quantity, curve, quantities
-from directloss.report.files import write_atomically
 from directloss.report.schema import Results
 from directloss.report.style import DARK_BACKGROUND, LIGHT_BACKGROUND, LineStyle, line_styles
 
@@ -49,7 +49,7 @@ def write_figure(
         raise ArgumentError("column", repr(column), f"None or one of {results.columns}")
     chosen = next(each for each in quantities(results) if each.key == quantity)
     figure = draw(results, chosen, column=column, scheme=scheme)
-    write_atomically(path, encoded(figure, path.suffix))
+    write_whole(path, encoded(figure, path.suffix))
 
 
 def encoded(figure: Figure, suffix: str) -> bytes:

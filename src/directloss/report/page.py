@@ -14,8 +14,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from directloss.files import write_whole
 from directloss.report import curves, names, style, summary, tables
-from directloss.report.files import write_atomically
 from directloss.report.schema import Results
 
 _PLOTTED_DIGITS = 5
@@ -29,7 +29,7 @@ def write_report(results_path: Path | str, html_path: Path | str) -> None:
     `ValueError`) if `results_path` does not hold results of the known schema.
     """
     results = Results.model_validate_json(Path(results_path).read_bytes())
-    write_atomically(Path(html_path), render(results).encode())
+    write_whole(Path(html_path), render(results).encode())
 
 
 def render(results: Results, template: str = "comparison.html.j2", **more: Any) -> str:

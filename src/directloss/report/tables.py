@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from directloss.report.schema import Average, Cell, Results, Row
+from directloss.terminal import printable
 
 ABSENT = "–"
 
@@ -53,7 +54,7 @@ def console_table(results: Results, width: int | None = None) -> Table:
     left_out = len(heads) - len(kept)
     note = f" Columns that do not fit here: {left_out}." if left_out else ""
     table = Table(
-        title=Text(results.title),
+        title=Text(printable(results.title)),
         caption=Text(caption(results) + note),
         title_justify="left",
         caption_justify="left",
@@ -64,9 +65,9 @@ def console_table(results: Results, width: int | None = None) -> Table:
     table.add_column("method", no_wrap=True)
     for index in kept:
         # Text, because a column name such as "[red]" is a name and not markup.
-        table.add_column(
-            Text(heads[index]), justify="right", overflow="fold", no_wrap=index == kept[-1]
-        )
+        head = Text(printable(heads[index]))
+        last = index == kept[-1]
+        table.add_column(head, justify="right", overflow="fold", no_wrap=last)
     for row, cells in zip(results.table.rows, body, strict=True):
         table.add_row(Text(row.method), *(cells[index] for index in kept))
     return table
@@ -101,11 +102,11 @@ def _fitting(results: Results, body: list[list[Text]], width: int | None) -> lis
 
 def markdown_table(results: Results) -> str:
     """The table in GitHub's Markdown, ending with a newline."""
-    heads = ["method", *(_escaped(column) for column in results.columns), "average"]
+    heads = ["method", *(escaped(column) for column in results.columns), "average"]
     lines = [heads, ["---", *["---:"] * (len(heads) - 1)]]
     for row in results.table.rows:
         cells = [_markdown_cell(results, entry) for entry in entries(results, row)]
-        lines.append([_escaped(row.method), *cells])
+        lines.append([escaped(row.method), *cells])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
@@ -127,5 +128,6 @@ def _markdown_cell(results: Results, entry: Cell | Average | None) -> str:
     return mean if entry.std is None else f"{mean} ± {shown(results, entry.std)}"
 
 
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
+def escaped(text: str) -> str:
+    """A name as the text of a cell of a Markdown table."""
+    return printable(text).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")

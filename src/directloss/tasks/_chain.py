@@ -11,6 +11,7 @@ from directloss.inference._kernel import Array
 from directloss.inference.threads import over_lists
 from directloss.inference.viterbi import solve_chain
 from directloss.lists import host
+from directloss.tasks._range import LARGEST_VALUE, exponent_of, scaled
 
 __all__ = ["solve_on_host"]
 
@@ -47,6 +48,9 @@ def solve_on_host(
     else:
         costs, rows = _costs_of_targets(targets, cost, classes, valid, ignore_index)
     terms = weights.numpy()
+    exponent = exponent_of(terms, scores, steps, *ends)
+    if exponent:
+        scores, steps, *ends = (scaled(part, exponent) for part in (scores, steps, *ends))
     labels = np.empty((terms.size, sequences, positions), np.int64)
     task_losses = np.empty((terms.size, sequences))
     values = np.empty_like(task_losses)
@@ -61,12 +65,15 @@ def solve_on_host(
         sizes,
         costs,
         rows,
-        terms,
+        scaled(terms, exponent) if exponent else terms,
         labels,
         task_losses,
         values,
         counted,
     )
+    if exponent:
+        with np.errstate(over="ignore"):  # a score that is too large for float64 is infinite
+            values = np.ldexp(values, -exponent)
     if refuse_undefined and not counted.all():
         where = np.flatnonzero(counted == 0)
         raise UndefinedMetricError(
@@ -158,7 +165,9 @@ def _costs_of_labels(targets: Tensor, valid: Array) -> tuple[Array, Array]:
 
 
 def _check_costs(name: str, costs: Array) -> None:
-    wrong = ~(np.isfinite(costs) & (costs >= 0))
+    wrong = ~((costs >= 0) & (costs <= LARGEST_VALUE))
     if wrong.any():
         first = tuple(int(k) for k in np.argwhere(wrong)[0])
-        raise ArgumentError(name, f"{costs[first]} at index {first}", "finite costs >= 0")
+        raise ArgumentError(
+            name, f"{costs[first]} at index {first}", f"costs from 0 to {LARGEST_VALUE:.3g}"
+        )

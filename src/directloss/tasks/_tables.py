@@ -8,11 +8,13 @@ from typing import Literal
 
 import numpy as np
 
+from directloss._arguments import check_function, is_number, number
 from directloss.errors import ArgumentError
 from directloss.inference._kernel import Array
 from directloss.inference.pooled import all_alike
 from directloss.inference.separable import all_convex, convex_up_to
 from directloss.lists import ClassSizes
+from directloss.tasks._range import LARGEST_VALUE
 
 __all__ = ["Counted", "FixedTable", "ListTable", "Read", "Table", "as_table", "flat_offsets"]
 
@@ -153,16 +155,21 @@ class ListTable(Table):
             # Without a look-up of each entry's list, which takes most of the time of a long one.
             index = np.arange(self._first, offsets[-1])
             counts = [np.broadcast_to(count, index.size) for count in (positives, negatives)]
-            values[self._first :] = _checked(self._function(index, *counts), self._name)
+            values[self._first :] = self._of(index, *counts)
         else:
             owner = np.repeat(np.arange(positives.size), np.diff(offsets))
             index = np.arange(offsets[-1]) - offsets[owner]
             real = index >= self._first
-            values[real] = _checked(
-                self._function(index[real], positives[owner[real]], negatives[owner[real]]),
-                self._name,
-            )
+            entries = owner[real]
+            values[real] = self._of(index[real], positives[entries], negatives[entries])
         return values, offsets[:-1]
+
+    def _of(self, index: Array, positives: Array, negatives: Array) -> Array:
+        values = np.asarray(self._function(index, positives, negatives))
+        if values.shape not in ((), index.shape):
+            wanted = f"one value an index, of shape {index.shape}"
+            raise ArgumentError(self._name, f"values of shape {values.shape}", wanted)
+        return _checked(values, self._name)
 
 
 class _FromArray:
@@ -183,6 +190,19 @@ class _FromArray:
         return f"[{head}{more}]"
 
 
+class _Constant:
+    """One number, whatever the index."""
+
+    def __init__(self, value: float) -> None:
+        self._value = value
+
+    def __call__(self, index: Array) -> Array:
+        return np.full(index.size, self._value)
+
+    def __repr__(self) -> str:
+        return f"{self._value:g}"
+
+
 _SHOWN = 3
 """Entries of an array that its `repr` names."""
 
@@ -194,18 +214,30 @@ def _shown(function: object) -> str:
     return repr(function) if has_repr and not hasattr(function, "__name__") else name
 
 
-def as_table(given: object, *, first: int, name: str) -> Table:
-    """A user's argument as a table: one itself, a function (index, P, N), or an array."""
+def as_table(given: object, *, first: int, index: str, name: str) -> Table:
+    """A user's argument as a table: one itself, a function (index, P, N), an array or a number.
+
+    Args:
+        first: the index of the first entry.
+        index: its letter, for errors.
+        name: the argument that errors name.
+    """
+    wanted = f"a function of ({index}, P, N), numbers of shape (m,), or a number"
     if isinstance(given, Table):
         return given
     if callable(given):
+        check_function(name, given, index, "P", "N")
         return ListTable(given, first=first, name=name)
+    if is_number(given):
+        value = number(name, given, np.isfinite, wanted)
+        _checked(np.array([value]), name)
+        return FixedTable(_Constant(value), name=name)
     try:
         array = np.asarray(given, np.float64)
     except (TypeError, ValueError) as error:
-        raise ArgumentError(name, repr(given), "a function, or numbers of shape (m,)") from error
+        raise ArgumentError(name, repr(given), wanted) from error
     if array.ndim != 1 or array.size == 0:
-        raise ArgumentError(name, f"an array of shape {array.shape}", "a function, or shape (m,)")
+        raise ArgumentError(name, f"an array of shape {array.shape}", wanted)
     return FixedTable(_FromArray(_checked(array, name), first), name=name)
 
 
@@ -232,8 +264,9 @@ def _lasts(sizes: ClassSizes, counted: Counted) -> Array:
 
 def _checked(values: Array, name: str) -> Array:
     values = np.asarray(values, np.float64)
-    if not np.isfinite(values).all():
-        raise ArgumentError(name, "a non-finite value", "finite values")
+    if not (np.abs(values) <= LARGEST_VALUE).all():
+        wrong = values[~(np.abs(values) <= LARGEST_VALUE)][0]
+        raise ArgumentError(name, wrong, f"finite values, of size {LARGEST_VALUE:.3g} at most")
     if name == "rank_weights" and (values < 0.0).any():
         raise ArgumentError(name, values.min(), "values >= 0")
     return values

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import weakref
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -16,46 +16,12 @@ from directloss.errors import ArgumentError
 from directloss.inference._kernel import Array
 from directloss.inference.checks import binary_labels
 from directloss.lists import Dim, Layout, Lists, read_lists
+from directloss.tasks._range import solve_in_range
+from directloss.tasks._solution import Solution
 
 __all__ = ["Direction", "Solution", "Task", "task_by_number"]
 
 Direction = Literal["positive", "negative", "both"]
-
-
-@dataclass(slots=True)  # frozen ones take three times as long to make, in every step
-class Solution:
-    """What a task answers for the T terms of an update, over the L lists of a ragged batch.
-
-    Attributes:
-        combination: flat, as the scores: sum over t of coefficients[t] * y_t.
-        task_losses: float64 (L, T): Delta(y_t), exact.
-        values: float64 (L, T): F(y_t), infinite scores counted as 0.
-        defined: bool (L,): whether the metric is defined on the list.
-        moves: whether `combination` is not 0 somewhere, where the solver has looked at that and
-            all scores are finite; else None.
-    """
-
-    combination: Array
-    task_losses: Array
-    values: Array
-    defined: Array
-    moves: bool | None = None
-
-    @classmethod
-    def empty(cls, lists: Lists, terms: int) -> Solution:
-        """Unwritten arrays of the right shapes, for a kernel to fill."""
-        count = len(lists)
-        return cls(
-            np.empty(lists.scores.size, lists.scores.dtype),
-            np.empty((count, terms)),
-            np.empty((count, terms)),
-            np.empty(count, np.bool_),
-        )
-
-    @property
-    def outputs(self) -> tuple[Array, Array, Array, Array]:
-        """What a kernel fills, in the order of its arguments."""
-        return self.combination, self.task_losses, self.values, self.defined
 
 
 _numbers = itertools.count()
@@ -80,6 +46,7 @@ class Task(ABC):
         epsilon_scale: factor of the spread of the scores that makes ``epsilon="auto"``.
         higher_is_better: whether `metric` grows with quality.
         target_per_list: whether a list has one target (a class index) instead of one a score.
+        ranks: whether it rates the order of a list, in which one item alone has none.
         number: unique among the tasks of this process.
     """
 
@@ -87,6 +54,7 @@ class Task(ABC):
     epsilon_scale: ClassVar[float] = 1.0
     higher_is_better: ClassVar[bool] = True
     target_per_list: ClassVar[bool] = False
+    ranks: ClassVar[bool] = False
     number: int
 
     def __new__(cls, *_: object, **__: object) -> Self:
@@ -189,15 +157,19 @@ class Task(ABC):
             over the lists on which it is defined (NaN and 0 if there are none).
 
         Raises:
-            ArgumentError: for arguments of a wrong shape, type or value, NaN scores among them.
+            ArgumentError: for arguments of a wrong shape, type or value, NaN scores among them;
+                for lists of one item each, (n, 1), of a metric that ranks, unless there is a mask.
         """
         layout = Layout.of(scores, dim)
+        if self.ranks and mask is None:
+            layout.refuse_lists_of_one()
         lists, groups_a_row = read_lists(
             layout.to_rows(scores),
             layout.targets_to_rows(targets, per_list=self.target_per_list),
             None if mask is None else layout.mask_to_rows(mask, per_list=self.target_per_list),
             None if groups is None else layout.groups_to_row(groups),
             read_targets=self.read_targets,
+            per_list=self.target_per_list,
         )
         values, defined = self.evaluate(lists)
         result = np.where(defined, values, np.nan)
@@ -216,12 +188,21 @@ class Task(ABC):
         layout = Layout.of(scores, -1)
         target_rows = layout.targets_to_rows(targets, per_list=self.target_per_list)
         rows = layout.to_rows(scores)
-        lists, _ = read_lists(rows, target_rows, None, None, read_targets=self.read_targets)
+        lists, _ = read_lists(
+            rows,
+            target_rows,
+            None,
+            None,
+            read_targets=self.read_targets,
+            per_list=self.target_per_list,
+        )
         return lists, layout
 
     def _configuration(self, scores: Tensor, targets: Tensor, weight: float) -> Tensor:
         lists, _ = self._lists(scores.double(), targets)
         weights, coefficients = np.array([weight]), np.ones(1)
-        solution = self.solve(lists, weights, coefficients, share_ties=False)
+        solution = solve_in_range(
+            partial(self.solve, share_ties=False), lists, weights, coefficients
+        )
         # A list is the last axis, so the rows are the scores in their own order.
         return torch.from_numpy(solution.combination).reshape(scores.shape)

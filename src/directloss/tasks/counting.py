@@ -8,12 +8,14 @@ from typing import ClassVar
 
 import numpy as np
 
+from directloss._arguments import check_function, number, whole_number
 from directloss.errors import ArgumentError
 from directloss.inference import counts
 from directloss.inference._kernel import Array
 from directloss.inference.sorting import ONE_BIT
 from directloss.inference.threads import over_lists
 from directloss.lists import Lists, class_sizes
+from directloss.tasks._range import LARGEST_VALUE
 from directloss.tasks.base import Direction, Solution, Task
 
 __all__ = [
@@ -188,10 +190,11 @@ class Tversky(_Counted):
     _kind = counts.TVERSKY
 
     def __init__(self, alpha: float, beta: float) -> None:
-        for name, value in (("alpha", alpha), ("beta", beta)):
-            if not 0.0 <= value < np.inf:
-                raise ArgumentError(name, value, "a finite number >= 0")
-        self.alpha, self.beta = float(alpha), float(beta)
+        wanted = f"a number from 0 to {LARGEST_VALUE:.3g}"
+        self.alpha, self.beta = (
+            number(name, price, lambda found: 0.0 <= found <= LARGEST_VALUE, wanted)
+            for name, price in (("alpha", alpha), ("beta", beta))
+        )
         super().__init__(self.alpha, self.beta)
 
     def __repr__(self) -> str:
@@ -221,10 +224,11 @@ class FBeta(Tversky):
     """
 
     def __init__(self, beta: float = 1.0) -> None:
-        if not 0.0 < beta < np.inf:
-            raise ArgumentError("beta", beta, "a positive finite number")
-        self.recall_weight = float(beta)
-        square = self.recall_weight**2
+        self.recall_weight = number(
+            "beta", beta, lambda found: 0.0 < found < np.inf, "a positive finite number"
+        )
+        # Neither 0 nor infinity, which would be another metric: precision or recall alone.
+        square = min(max(self.recall_weight, 1e-150), 1e150) ** 2
         super().__init__(1.0 / (1.0 + square), square / (1.0 + square))
 
     def __repr__(self) -> str:
@@ -302,10 +306,9 @@ class CountingTask(Counting):
         *,
         most_cells: int = 50_000_000,
     ) -> None:
-        if not callable(task_loss):
-            raise ArgumentError("task_loss", repr(task_loss), "a function of (tp, fp, fn, tn)")
+        check_function("task_loss", task_loss, "tp", "fp", "fn", "tn")
         self.loss_of_counts = task_loss
-        self.most_cells = most_cells
+        self.most_cells = whole_number("most_cells", most_cells)
 
     def solve(
         self, lists: Lists, weights: Array, coefficients: Array, *, share_ties: bool = True
@@ -350,13 +353,20 @@ class CountingTask(Counting):
                 starts.append(-1)
                 continue
             tp, fp = np.meshgrid(np.arange(P + 1.0), np.arange(N + 1.0), indexing="ij")
-            table = np.broadcast_to(self.loss_of_counts(tp, fp, P - tp, N - fp), tp.shape)
+            table = np.asarray(self.loss_of_counts(tp, fp, P - tp, N - fp), np.float64)
+            if table.shape not in ((), tp.shape):
+                came = f"values of shape {table.shape} for counts {tp.shape}"
+                raise ArgumentError("task_loss", came, "a function that is elementwise on arrays")
+            table = np.broadcast_to(table, tp.shape)
             if np.isnan(table).all():
                 starts.append(-1)
                 continue
-            if not (np.isfinite(table) & (table >= 0.0)).all():
+            wrong = ~((table >= 0.0) & (table <= LARGEST_VALUE))
+            if wrong.any():
                 raise ArgumentError(
-                    "task_loss", f"a negative or infinite value at P={P}, N={N}", "finite >= 0"
+                    "task_loss",
+                    f"{table[wrong][0]} at P={P}, N={N}",
+                    f"values from 0 to {LARGEST_VALUE:.3g}",
                 )
             tables.append(np.asarray(table, np.float64).reshape(-1))
             starts.append(at)

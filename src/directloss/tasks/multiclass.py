@@ -8,11 +8,13 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from directloss._arguments import whole_number
 from directloss.errors import ArgumentError
 from directloss.inference import classes, top_k
 from directloss.inference._kernel import Array
 from directloss.inference.threads import over_lists
 from directloss.lists import Lists
+from directloss.tasks._range import LARGEST_VALUE
 from directloss.tasks.base import Direction, Solution, Task
 
 __all__ = ["CostMatrix", "MulticlassZeroOne", "TopKError"]
@@ -126,11 +128,15 @@ class CostMatrix(_Multiclass):
     _metric_kernel = classes.metric_classes
 
     def __init__(self, costs: ArrayLike) -> None:
-        table = np.ascontiguousarray(costs, np.float64)
+        try:
+            table = np.array(costs, np.float64, order="C")
+        except (TypeError, ValueError) as error:
+            raise ArgumentError("costs", repr(costs), "a square matrix (C, C)") from error
         if table.ndim != 2 or table.shape[0] != table.shape[1] or table.size == 0:
             raise ArgumentError("costs", f"shape {table.shape}", "a square matrix (C, C)")
-        if not (np.isfinite(table) & (table >= 0.0)).all():
-            raise ArgumentError("costs", "a negative or non-finite cost", "finite costs >= 0")
+        wrong = ~((table >= 0.0) & (table <= LARGEST_VALUE))
+        if wrong.any():
+            raise ArgumentError("costs", table[wrong][0], f"costs from 0 to {LARGEST_VALUE:.3g}")
         self.costs = table
 
     def _price(self, class_count: int) -> object:
@@ -183,9 +189,7 @@ class TopKError(_Multiclass):
     _metric_kernel = top_k.metric_top_k
 
     def __init__(self, k: int) -> None:
-        if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
-            raise ArgumentError("k", repr(k), "an int >= 1")
-        self.k = int(k)
+        self.k = whole_number("k", k)
 
     def __repr__(self) -> str:
         return f"TopKError({self.k})"

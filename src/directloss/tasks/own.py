@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from directloss._arguments import check_function
 from directloss.errors import ArgumentError
 from directloss.inference._kernel import Array
 from directloss.lists import Lists
@@ -41,8 +42,8 @@ class ListTask(Task):
             so that no order of storage enters the gradient. False for items that have neighbours.
 
     Raises:
-        ArgumentError: in use, for coefficients of a wrong shape or a Delta that is negative or
-            infinite.
+        ArgumentError: for a function of other arguments; in use, for coefficients of a wrong shape
+            or a Delta that is negative or infinite.
 
     Example:
         >>> def inference(scores, targets, weight):  # F = mean of scores over the items kept
@@ -66,9 +67,8 @@ class ListTask(Task):
         targets: Literal["binary", "any"] = "binary",
         interchangeable: bool = True,
     ) -> None:
-        for name, given in (("inference", inference), ("task_loss", task_loss)):
-            if not callable(given):
-                raise ArgumentError(name, repr(given), "a function")
+        check_function("inference", inference, "scores", "targets", "weight")
+        check_function("task_loss", task_loss, "y", "targets")
         if direction not in ("positive", "negative", "both"):
             raise ArgumentError("direction", repr(direction), "'positive', 'negative' or 'both'")
         if targets not in ("binary", "any"):

@@ -8,8 +8,10 @@ from functools import lru_cache
 from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from torch import Tensor
 
+from directloss._arguments import number, whole_number
 from directloss.errors import ArgumentError
 from directloss.inference._kernel import Array
 from directloss.inference.ground_truth import MOST_CELLS, grows
@@ -85,27 +87,29 @@ class RankingTask(Task):
     the hinge and the perceptron takes a programme over all P (N + 1) cells.
 
     Args:
-        rank_weights: r, non-negative: an array (0 past its end) or a function of arrays
-            (i, P, N), i = 1..P.
-        discount: D: an array, of which entry 0 is D(1) (0 past its end), or a function of arrays
-            (p, P, N).
+        rank_weights: r, non-negative: an array (0 past its end), a function of arrays (i, P, N),
+            i = 1..P, or a number, the same for every i.
+        discount: D: an array, of which entry 0 is D(1) (0 past its end), a function of arrays
+            (p, P, N), or a number.
         by: "position": D is taken at i + n_i = 1..P+N; "negatives": at n_i = 0..N (and entry 0 of
             an array is D(0)).
 
     Raises:
-        ArgumentError: for negative or non-finite r, non-finite D, an unknown ``by``; in use, for
-            the hinge or the perceptron of a D that grows, on a list of more cells than
+        ArgumentError: for negative or non-finite r, non-finite D, a function of other arguments,
+            an unknown ``by``; in use, for values of another shape than the index's, and for the
+            hinge or the perceptron of a D that grows, on a list of more cells than
             `directloss.inference.ground_truth.MOST_CELLS`.
 
     Source: extends Song et al. 2016, section 4, whose programme is the case r_i = i/P, D(p) = 1/p.
     """
 
     direction: ClassVar[Direction] = "positive"
+    ranks: ClassVar[bool] = True
 
     def __init__(
         self,
-        rank_weights: Array | Elementwise | Table,
-        discount: Array | Elementwise | Table,
+        rank_weights: ArrayLike | Elementwise | Table,
+        discount: ArrayLike | Elementwise | Table,
         *,
         by: str = "position",
     ) -> None:
@@ -115,8 +119,9 @@ class RankingTask(Task):
         self._by_position = 1 if by == "position" else 0
         # By position the entries are D(0), which no list reads, to D(P + N).
         self._counted: Counted = "items" if self._by_position else "negatives"
-        self._rank_weights = as_table(rank_weights, first=1, name="rank_weights")
-        self._discount = as_table(discount, first=self._by_position, name="discount")
+        index = "p" if self._by_position else "n"
+        self._rank_weights = as_table(rank_weights, first=1, index="i", name="rank_weights")
+        self._discount = as_table(discount, first=self._by_position, index=index, name="discount")
 
     def __repr__(self) -> str:
         return (
@@ -185,10 +190,10 @@ class RankingTask(Task):
         self, sizes: ClassSizes, discounts: Array, starts: Array
     ) -> None:
         positives, negatives = sizes.positives, sizes.negatives
-        for number in np.flatnonzero((negatives + 1) * positives > MOST_CELLS):
-            P, N = int(positives[number]), int(negatives[number])
+        for index in np.flatnonzero((negatives + 1) * positives > MOST_CELLS):
+            P, N = int(positives[index]), int(negatives[index])
             end = N + (P if self._by_position else 0)
-            if N > 0 and grows(discounts[starts[number] :], self._by_position, end):
+            if N > 0 and grows(discounts[starts[index] :], self._by_position, end):
                 raise ArgumentError(
                     "scores",
                     f"a list of {P} positives and {N} negatives",
@@ -252,8 +257,7 @@ class AveragePrecision(RankingTask):
     ) -> None:
         if normalize not in ("reachable", "relevant"):
             raise ArgumentError("normalize", repr(normalize), "'reachable' or 'relevant'")
-        if k is not None and (isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1):
-            raise ArgumentError("k", repr(k), "an int >= 1, or None")
+        k = None if k is None else whole_number("k", k, wanted="an int >= 1, or None")
         self.k = k
         self.normalize = normalize
         most = k if k is not None and normalize == "reachable" else None
@@ -339,9 +343,9 @@ class PartialAUC(RankingTask):
     epsilon_scale: ClassVar[float] = 0.3
 
     def __init__(self, max_fpr: float) -> None:
-        if not 0.0 < max_fpr <= 1.0:
-            raise ArgumentError("max_fpr", max_fpr, "a number in (0, 1]")
-        self.max_fpr = float(max_fpr)
+        self.max_fpr = number(
+            "max_fpr", max_fpr, lambda rate: 0.0 < rate <= 1.0, "a number in (0, 1]"
+        )
         super().__init__(
             FixedTable(_ones, _OneOver(None), name="rank_weights"),
             ListTable(_PartialShare(self.max_fpr), first=0, name="discount"),
@@ -393,7 +397,8 @@ class _PartialShare:
     max_fpr: float
 
     def __call__(self, above: Array, positives: Array, negatives: Array) -> Array:
-        return np.maximum(0.0, 1.0 - above / (self.max_fpr * negatives))
+        with np.errstate(over="ignore"):  # past the edge of a tiny rate, where D is 0
+            return np.maximum(0.0, 1.0 - above / (self.max_fpr * negatives))
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from directloss._arguments import check_function, number, whole_number
 from directloss.errors import ArgumentError
 from directloss.inference import positions
 from directloss.inference._kernel import Array
@@ -21,6 +22,12 @@ __all__ = ["BEDROC", "NDCG", "PrecisionAtK", "RPrecision", "RecallAtK"]
 
 _ONE = np.ones(1)
 
+_SLOWEST = 1e-20
+"""Rate of a decay that is linear to the last digit: BEDROC has a limit as alpha tends to 0."""
+
+_EXPONENTS = 1024
+"""Of 2, that float64 ends at."""
+
 
 class _ByPosition(Task):
     r"""What metrics by position share.
@@ -33,6 +40,8 @@ class _ByPosition(Task):
     so that F + weight * Delta is a sort by phi_i - weight * g_i / max g, in both directions:
     epsilon is the largest shift of a score, in units of the scores, whatever the list's length.
     """
+
+    ranks: ClassVar[bool] = True
 
     _cutoff: int = positions.NO_CUTOFF
     _decay: float = 0.0
@@ -143,10 +152,13 @@ class NDCG(_ByPosition):
     ) -> None:
         if not callable(gain) and gain not in ("exp2", "linear"):
             raise ArgumentError("gain", repr(gain), "'exp2', 'linear' or a function")
-        self.k, self.gain = k, gain
+        if callable(gain):
+            check_function("gain", gain, "relevances")
+        self.k = None if k is None else whole_number("k", k, wanted="an int >= 1, or None")
+        self.gain = gain
         self._table = FixedTable(_logarithmic, name="discount")
-        if k is not None:
-            self._cutoff = _positive_count("k", k)
+        if self.k is not None:
+            self._cutoff = self.k
 
     def __repr__(self) -> str:
         return f"NDCG(k={self.k}, gain={self.gain!r})"
@@ -163,15 +175,26 @@ class NDCG(_ByPosition):
             # Whatever the function makes of the whole, not of each relevance alone.
             relevance = targets.astype(np.float64)
             _refuse_negative(relevance)
-            return Gains.of(_checked(np.asarray(self.gain(relevance), np.float64)), _linear)
+            gains = np.asarray(self.gain(relevance), np.float64)
+            if gains.shape != relevance.shape:
+                came = f"gains of shape {gains.shape} for relevances {relevance.shape}"
+                raise ArgumentError("gain", came, "one gain a relevance")
+            return Gains.of(_checked(gains), _linear)
         return Gains.of(targets, self._gain_of)
 
     def _gain_of(self, relevance: Array) -> Array:
         _refuse_negative(relevance)
         if self.gain == "linear":
             return relevance
-        with np.errstate(over="ignore"):  # refused below
-            return _checked(np.exp2(relevance) - 1.0)
+        if (relevance >= _EXPONENTS).any():
+            raise ArgumentError(
+                "targets",
+                relevance.max(),
+                f"relevances below {_EXPONENTS}, as the gain is 2^relevance - 1 (gain='linear' "
+                "takes counts)",
+            )
+        small = np.minimum(relevance, 1.0)  # whose power of 2 has lost digits beside the 1
+        return np.where(relevance < 1.0, np.expm1(small * np.log(2.0)), np.exp2(relevance) - 1.0)
 
 
 def _linear(relevance: Array) -> Array:
@@ -204,7 +227,7 @@ class PrecisionAtK(_ByPosition):
     _divisor = Divisor.CUTOFF
 
     def __init__(self, k: int) -> None:
-        self.k = self._cutoff = _positive_count("k", k)
+        self.k = self._cutoff = whole_number("k", k)
 
     def __repr__(self) -> str:
         return f"PrecisionAtK({self.k})"
@@ -224,7 +247,7 @@ class RecallAtK(_ByPosition):
     _divisor = Divisor.TOTAL
 
     def __init__(self, k: int) -> None:
-        self.k = self._cutoff = _positive_count("k", k)
+        self.k = self._cutoff = whole_number("k", k)
 
     def __repr__(self) -> str:
         return f"RecallAtK({self.k})"
@@ -253,10 +276,12 @@ class BEDROC(_ByPosition):
     .. math:: BEDROC = \frac{R - R_{min}}{R_{max} - R_{min}}, \qquad \Delta = 1 - BEDROC,
 
     R_min and R_max of the worst and the best ranking: the affine form of RIE in [0, 1]. Undefined
-    without positives or without negatives.
+    without positives or without negatives. In F, D(p) is measured from D(n), which changes F by the
+    same for all rankings.
 
     Args:
-        alpha: rate of the decay; 20 puts 80 % of the weight on the first 8 % of the list.
+        alpha: rate of the decay; 20 puts 80 % of the weight on the first 8 % of the list. As it
+            grows the first position alone counts; as it tends to 0 the metric tends to ROC AUC.
 
     Source: Truchon and Bayly 2007, equation 36.
     """
@@ -264,9 +289,10 @@ class BEDROC(_ByPosition):
     _divisor = Divisor.RANGE
 
     def __init__(self, alpha: float = 20.0) -> None:
-        if not 0.0 < alpha < np.inf:
-            raise ArgumentError("alpha", alpha, "a positive finite number")
-        self.alpha = self._decay = float(alpha)
+        self.alpha = number(
+            "alpha", alpha, lambda rate: 0.0 < rate < np.inf, "a positive finite number"
+        )
+        self._decay = max(self.alpha, _SLOWEST)
 
     def __repr__(self) -> str:
         return f"BEDROC(alpha={self.alpha:g})"
@@ -275,9 +301,3 @@ class BEDROC(_ByPosition):
 def _logarithmic(index: Array) -> Array:
     """DCG's discount, entry 0 for position 1."""
     return 1.0 / np.log2(index + 2.0)
-
-
-def _positive_count(name: str, value: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ArgumentError(name, repr(value), "an int >= 1")
-    return int(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
@@ -9,9 +10,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from directloss import _operators
-from directloss.errors import ArgumentError, NonFiniteScoreError, RankError
-from directloss.training._world import World
+from directloss._world import World, alone
+from directloss.errors import ArgumentError, DirectLossError, RankError, UndefinedMetricError
 
 _Kind = tuple[torch.dtype, tuple[int, ...]]
 
@@ -106,7 +106,7 @@ def solve(loss_fn: nn.Module, rows: Rows, scale: float | Tensor = 1.0) -> tuple[
     with (
         torch.enable_grad(),
         torch.autocast(scores.device.type, enabled=False),
-        _operators.gathered(),
+        alone(),
     ):
         loss = loss_fn(scores, rows.targets, **rows.lists)
         if loss.ndim:
@@ -152,10 +152,8 @@ def solve_together(
             rows = Rows(**{name: tensor.to(device) for name, tensor in gathered.items()})
             loss, gradient = solve(loss_fn, rows, scale)
             reply = float(loss), _numbers(loss_fn)
-        except NonFiniteScoreError as error:
-            parts = torch.split(gathered["scores"], counts)
-            ranks = [rank for rank, part in enumerate(parts) if bool(part.isnan().any())]
-            failure = RankError(ranks, world.size, f"{type(error).__name__}: {error}")
+        except DirectLossError as error:
+            failure = _of_its_rank(error, loss_fn, rows, counts)
         except Exception as error:
             failure = error
     value, numbers = world.agree(failure, reply)[0]
@@ -166,6 +164,33 @@ def solve_together(
     wide = torch.promote_types(own.scores.dtype, torch.float32)
     part = world.scatter(gradient, own.scores.detach().to(wide), counts)
     return torch.tensor(value, dtype=wide, device=own.scores.device), part
+
+
+def _of_its_rank(
+    error: DirectLossError, loss_fn: nn.Module, rows: Rows, counts: Sequence[int]
+) -> RankError:
+    """The error of the joint rows, as one of the ranks whose own rows raise the like alone.
+
+    Where none does, or the rows of one rank say nothing of those of all (a metric that is
+    undefined), it is one of all ranks that have rows.
+    """
+    looking = copy.deepcopy(loss_fn).eval()
+    columns = [torch.split(tensor, list(counts)) for tensor in rows.tensors().values()]
+    found: dict[int, str] = {}
+    for rank, part in enumerate(zip(*columns, strict=True)):
+        if isinstance(error, UndefinedMetricError):
+            break
+        own = Rows(**dict(zip(rows.tensors(), part, strict=True)))
+        try:
+            with torch.no_grad(), alone():
+                looking(own.scores, own.targets, **own.lists)
+        except DirectLossError as its:
+            if type(its) is type(error):
+                found[rank] = f"{type(its).__name__}: {its}"
+    if found:
+        return RankError(list(found), len(counts), next(iter(found.values())))
+    those = [rank for rank, count in enumerate(counts) if count]
+    return RankError(those, len(counts), f"{type(error).__name__}: {error}")
 
 
 def _kind(tensor: Tensor) -> _Kind:

@@ -13,6 +13,7 @@ import io
 import json
 import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from typing import Any
 import torch
 
 from directloss.errors import DirectLossError
+from directloss.files import read_file, sync_folder, write_whole
+
+write_durably = write_whole
 
 State = dict[str, Any]
 """Tensors, numbers, texts and None in dictionaries, lists and tuples, nested as you like."""
@@ -100,7 +104,7 @@ class Checkpoints:
         refused: list[str] = []
         for step, path in reversed(self._numbered()):
             try:
-                state = unpack(path.read_bytes(), run=self._run, step=step)
+                state = unpack(read_file(path), run=self._run, step=step)
             except (CheckpointError, OSError) as error:
                 refused.append(f"{path.name} is refused: {error}")
                 with _named_errors(self.folder):
@@ -193,29 +197,6 @@ def unpack(content: bytes, *, run: str, step: int) -> State:
     return state
 
 
-def write_durably(path: Path, content: bytes) -> None:
-    """Puts `content` at `path`, whole or not at all, and waits until it is on the disk."""
-    draft = path.with_name(f".{path.name}.draft")
-    try:
-        with draft.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-        sync_folder(path.parent)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def sync_folder(folder: Path) -> None:
-    """Waits until the names of the folder are on the disk; without it a crash may undo a rename."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _digest(line: bytes, payload: bytes) -> bytes:
     digest = hashlib.sha256(line + b"\n")
     digest.update(payload)
@@ -235,7 +216,7 @@ def _read_line(line: bytes) -> dict[str, Any]:
 def _write_through(path: Path, content: bytes) -> None:
     """Writes over the beginning of whatever is there, in place: space set aside is used."""
     _set_aside(path, len(content))
-    with path.open("r+b") as file:
+    with os.fdopen(os.open(path, os.O_RDWR | _NO_LINK), "r+b") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
@@ -247,8 +228,10 @@ def _set_aside(path: Path, size: int) -> None:
     Room to grow is only asked for with a new file: one that was handed on has it, and a run that
     needs more than that should not stop for want of yet more.
     """
+    if not _is_plain(path):
+        path.unlink(missing_ok=True)
     new = not path.exists()
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    handle = os.open(path, os.O_RDWR | _NO_LINK | (os.O_CREAT | os.O_EXCL if new else 0), 0o666)
     try:
         if hasattr(os, "posix_fallocate"):  # not on macOS
             os.posix_fallocate(handle, 0, size + _ROOM_TO_GROW if new else size)
@@ -258,6 +241,18 @@ def _set_aside(path: Path, size: int) -> None:
         raise
     finally:
         os.close(handle)
+
+
+def _is_plain(path: Path) -> bool:
+    """Whether it is a file of one name: what is written to a link would go elsewhere."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_nlink == 1
+
+
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
 @contextmanager

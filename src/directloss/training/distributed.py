@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from directloss._world import World
 from directloss.training._rows import Rows, solve_together
-from directloss.training._world import World
 
 __all__ = ["GlobalBatchLoss", "raise_on_all"]
 
@@ -54,7 +54,7 @@ class GlobalBatchLoss(nn.Module):
         groups: Tensor | None = None,
     ) -> Tensor:
         """The loss of the joint batch; arguments as the loss takes them."""
-        world = World()
+        world = World(getattr(scores, "device", None))
         given = {"mask": mask, "groups": groups}
         if world.size == 1 or not self.training:
             known = {name: tensor for name, tensor in given.items() if tensor is not None}

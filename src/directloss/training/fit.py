@@ -12,8 +12,8 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from directloss._world import World
 from directloss.errors import ArgumentError
-from directloss.training._world import World
 from directloss.training.config import FitConfig
 from directloss.training.data import Part, Parts
 from directloss.training.early_stop import EarlyStop

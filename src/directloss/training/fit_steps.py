@@ -8,7 +8,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from directloss.training._world import World
+from directloss._world import World
 from directloss.training.config import FitConfig
 from directloss.training.data import Part
 from directloss.training.distributed import GlobalBatchLoss

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from numbers import Integral
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch.utils.data import Sampler
 
+from directloss._arguments import number, plain, whole_number
 from directloss.errors import ArgumentError
 
 _Indices = npt.NDArray[np.int64]
@@ -59,11 +62,12 @@ class BalancedBatchSampler(Sampler[list[int]]):
                 f"{len(self._positives)} positives and {len(self._negatives)} negatives",
                 "at least one of each",
             )
-        if batch_size < 2:
-            raise ArgumentError("batch_size", batch_size, "2 or more: a sample of each class")
-        self.batch_size = batch_size
-        self.positives_per_batch = _count_per_batch(positives, batch_size, float(labels.mean()))
-        self.seed = seed
+        self.batch_size = whole_number(
+            "batch_size", batch_size, least=2, wanted="2 or more: a sample of each class"
+        )
+        share = float(labels.mean())
+        self.positives_per_batch = _count_per_batch(plain(positives), self.batch_size, share)
+        self.seed = whole_number("seed", seed, least=0)
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -93,24 +97,25 @@ def _binary_labels(targets: torch.Tensor | npt.ArrayLike) -> npt.NDArray[np.bool
     return array.astype(np.bool_)
 
 
-def check_positives(positives: int | float | None, batch_size: int) -> None:
+def check_positives(positives: Any, batch_size: int) -> None:
     """Refuse positives a batch that leave no room for a negative, or ask for none.
 
     Raises:
         ArgumentError: naming `positives`.
     """
-    if isinstance(positives, int):
-        if not 1 <= positives < batch_size:
+    if isinstance(positives, Integral) and not isinstance(positives, bool):
+        if not 1 <= int(positives) < batch_size:
             raise ArgumentError("positives", positives, f"1 to batch_size - 1 = {batch_size - 1}")
-    elif positives is not None and not 0 < positives < 1:
-        raise ArgumentError("positives", positives, "a share between 0 and 1, or a whole number")
+    elif positives is not None:
+        wanted = "a share between 0 and 1, or a whole number"
+        number("positives", positives, lambda share: 0.0 < share < 1.0, wanted)
 
 
-def _count_per_batch(positives: int | float | None, batch_size: int, share: float) -> int:
+def _count_per_batch(positives: Any, batch_size: int, share: float) -> int:
     check_positives(positives, batch_size)
-    if isinstance(positives, int):
-        return positives
-    wanted = round((share if positives is None else positives) * batch_size)
+    if isinstance(positives, Integral):
+        return int(positives)
+    wanted = round((share if positives is None else float(positives)) * batch_size)
     return min(max(wanted, 1), batch_size - 1)
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from directloss._arguments import whole_number
+from directloss._stepped import failing_together
 from directloss.errors import ArgumentError
 from directloss.training._rows import Rows
 
@@ -41,10 +43,8 @@ class ScoreMemory(nn.Module):
 
     def __init__(self, loss_fn: nn.Module, batches: int) -> None:
         super().__init__()
-        if isinstance(batches, bool) or not isinstance(batches, int) or batches < 1:
-            raise ArgumentError("batches", repr(batches), "a whole number of at least 1")
         self.loss_fn = loss_fn
-        self.batches = batches
+        self.batches = whole_number("batches", batches)
         self.register_buffer("sizes", torch.zeros(0, dtype=torch.int64))
         for name in _PARTS:
             self.register_buffer(name, None)
@@ -63,15 +63,15 @@ class ScoreMemory(nn.Module):
         if not self.training:
             loss: Tensor = self.loss_fn(scores, targets, **known)
             return loss
-        self._check_axis(scores)
-        batch = Rows(scores.detach(), targets, groups, mask)
-        kept = self._remembered(batch)
-        joined = batch if kept is None else Rows.join([kept, batch])
-        factor = len(joined) / max(len(batch), 1)
-        parts = [scores] if kept is None else [kept.scores, scores]
-        loss = _lengthened(self.loss_fn(torch.cat(parts), joined.targets, **joined.lists), factor)
+        with failing_together(self.loss_fn, scores):
+            self._check_axis(scores)
+            batch = Rows(scores.detach(), targets, groups, mask)
+            kept = self._remembered(batch)
+            joined = batch if kept is None else Rows.join([kept, batch])
+            parts = [scores] if kept is None else [kept.scores, scores]
+            loss = self.loss_fn(torch.cat(parts), joined.targets, **joined.lists)
         self._remember(joined, len(batch))
-        return loss
+        return _lengthened(loss, len(joined) / max(len(batch), 1))
 
     def forget(self) -> None:
         """Empties the memory, such as before another phase of training."""

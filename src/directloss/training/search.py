@@ -8,9 +8,11 @@ which `optuna-dashboard` can show.
 
 from __future__ import annotations
 
+import sqlite3
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -101,7 +103,11 @@ class TrialStore:
         methods: Mapping[str, Method] = METHODS,
     ) -> None:
         self._methods = methods
-        self._storage = optuna.storages.RDBStorage(f"sqlite:///{path.resolve()}")
+        # The file is opened by its name: in an address `?`, `%` and braces mean something.
+        connect = partial(sqlite3.connect, path.resolve(), check_same_thread=False)
+        self._storage = optuna.storages.RDBStorage(
+            "sqlite:///trials", engine_kwargs={"creator": connect}
+        )
         self._direction: Literal["maximize", "minimize"] = (
             "maximize" if higher_is_better else "minimize"
         )

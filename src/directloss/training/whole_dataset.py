@@ -21,11 +21,11 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
+from directloss._world import World
 from directloss.errors import ArgumentError
 from directloss.training._gradients import gradients_added
 from directloss.training._replay import Comparison, Replay, random_numbers_kept
 from directloss.training._rows import Collected, Rows, solve_together
-from directloss.training._world import World
 
 __all__ = ["Chunk", "WholeDatasetStep", "read_chunk", "whole_dataset_step"]
 
@@ -134,8 +134,8 @@ def whole_dataset_step(
         loss, gradient = solve_together(world, loss_fn, own, scale)
         # FSDP takes the mean of the processes' gradients, of which the whole has the sum.
         factor = world.size if sharded else 1
-        comparison = Comparison(own, tolerance)
         with world.together() as look, torch.enable_grad():
+            comparison = Comparison(own, tolerance)
             replay.rewind()
             for scores, rows in forward(look):
                 place = comparison.place_of(rows)

@@ -7,7 +7,6 @@ network holds a few of them at a time.
 from __future__ import annotations
 
 import copy
-import os
 import warnings
 from dataclasses import asdict
 from pathlib import Path
@@ -31,6 +30,7 @@ from directloss.experiments.action.trial import (
 )
 from directloss.experiments.assignments import Assignment
 from directloss.experiments.stages import digest
+from directloss.files import whole_file
 from directloss.models.backbones import Backbone
 from directloss.models.features import CropSettings, cut_crops
 from directloss.training.data import Part, Parts
@@ -49,16 +49,13 @@ def keep_crops(persons: Persons, settings: CropSettings, cache: Path) -> Path:
     if file.exists():
         return file
     cache.mkdir(parents=True, exist_ok=True)
-    draft = file.with_suffix(f".{os.getpid()}")
     shape = (len(persons.labels), 3, backbone.size, backbone.size)
-    pixels = np.lib.format.open_memmap(draft, mode="w+", dtype=np.uint8, shape=shape)
-    done = 0
-    for photograph in persons.photographs:
-        cut = cut_crops(settings, photograph.file, photograph.boxes)[0]
-        pixels[done : done + len(cut)] = cut.transpose(0, 3, 1, 2)
-        done += len(cut)
-    pixels.flush()
-    os.replace(draft, file)
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    with whole_file(file, durable=False) as content:
+        np.lib.format.write_array_header_1_0(content, header)
+        for photograph in persons.photographs:
+            cut = cut_crops(settings, photograph.file, photograph.boxes)[0]
+            content.write(cut.transpose(0, 3, 1, 2).tobytes())
     return file
 
 

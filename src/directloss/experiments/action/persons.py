@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from directloss.datasets.errors import DataError
-from directloss.datasets.voc import PERSON, Annotation, Box, VOCFolder, VOCObject
+from directloss.datasets.voc import PERSON, Annotation, Box, VOCFolder, VOCObject, image_digest
 from directloss.errors import ArgumentError
 
 AMBIGUOUS = 0
@@ -129,9 +129,7 @@ def read_persons(folder: VOCFolder, split: str, classes: Sequence[str] = ()) -> 
             continue
         file = folder.image_file(image_id)
         boxes = tuple(numbered[number].box for number in found)
-        photographs.append(
-            Photograph(image_id, file, hashlib.sha256(file.read_bytes()).hexdigest(), boxes)
-        )
+        photographs.append(Photograph(image_id, file, image_digest(file), boxes))
         rows += [[wanted[number].get(name, AMBIGUOUS) for name in names] for number in found]
     if not rows:
         reason = f"; the first reason: {remarks[0]}" if remarks else ""

@@ -16,12 +16,13 @@ from directloss.experiments.action.methods import ACTION_METHODS
 from directloss.experiments.action.persons import Persons
 from directloss.experiments.action.trial import load_problem, run_trial
 from directloss.experiments.assignments import Assignment
-from directloss.experiments.folder import TRIALS, shared_folder, write_atomically
+from directloss.experiments.folder import TRIALS, shared_folder
 from directloss.experiments.memory import peak_megabytes
 from directloss.experiments.records import run_record, trial_record, versions
 from directloss.experiments.sharing import Found, OnTrial, work_together
 from directloss.experiments.stages import OnItem, StageCost
 from directloss.experiments.table import make_table as make_result_table
+from directloss.files import write_whole
 from directloss.report import schema
 from directloss.training.search import Cell, TrialStore, plan
 
@@ -121,9 +122,9 @@ def run_experiment(
         )
         costs["all layers"] = _cost(found)
     results = _collect(experiment, heads, reported, command)
-    write_atomically(folder / RESULTS, results.to_json())
+    write_whole(folder / RESULTS, results.to_json())
     records = {name: asdict(cost) for name, cost in costs.items()}
-    write_atomically(folder / COSTS, json.dumps(records, indent=2) + "\n")
+    write_whole(folder / COSTS, json.dumps(records, indent=2) + "\n")
     rankings = {
         (method, column): reported.best(Cell(method, column, 0)).notes["ranking"]
         for method in experiment.methods

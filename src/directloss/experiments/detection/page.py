@@ -13,7 +13,7 @@ from directloss.experiments.detection.average_precision import FALSE, FOUND
 from directloss.experiments.detection.experiment import Finished
 from directloss.experiments.detection.pictures import Picture, top_pictures
 from directloss.experiments.detection.results import DetectionResults, Trace
-from directloss.report.files import write_atomically
+from directloss.files import write_whole
 from directloss.report.page import moment, render_page
 from directloss.report.style import line_styles
 
@@ -44,7 +44,7 @@ def write_page(results: DetectionResults, finished: Finished, path: Path) -> Non
         command=shlex.join(results.command),
         configuration=json.dumps(results.configuration, indent=2, ensure_ascii=False),
     )
-    write_atomically(path, page.encode())
+    write_whole(path, page.encode())
 
 
 def panels(results: DetectionResults) -> dict[str, list[str | None]]:

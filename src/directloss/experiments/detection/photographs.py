@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from directloss.datasets.errors import DataError
-from directloss.datasets.voc import Annotation, VOCFolder, read_image
+from directloss.datasets.voc import Annotation, VOCFolder, image_digest, read_image
 from directloss.errors import ArgumentError
 from directloss.experiments.detection.labels import Objects
 
@@ -115,7 +114,7 @@ def photographs(folder: VOCFolder, split: Split, classes: Sequence[str]) -> list
             np.array([number[each.name] for each in kept], dtype=np.int64),
             np.array([each.difficult for each in kept], dtype=np.bool_),
         )
-        content = hashlib.sha256(file.read_bytes()).hexdigest()
+        content = image_digest(file)
         found.append(
             Photograph(
                 annotation.image_id, file, content, annotation.width, annotation.height, objects

@@ -9,6 +9,8 @@ from rich.text import Text
 
 from directloss.experiments.detection.results import DetectionResults, Interval
 from directloss.report.schema import Average, Cell, Row
+from directloss.report.tables import escaped
+from directloss.terminal import printable
 
 
 def caption(results: DetectionResults) -> str:
@@ -23,11 +25,16 @@ def caption(results: DetectionResults) -> str:
 
 def console_table(results: DetectionResults) -> Table:
     """Rows: methods; columns: classes, their mean, and the recall of the proposals below."""
-    table = Table(title=results.title, caption=caption(results), box=None, pad_edge=False)
+    table = Table(
+        title=Text(printable(results.title)),
+        caption=Text(printable(caption(results))),
+        box=None,
+        pad_edge=False,
+    )
     table.title_justify = table.caption_justify = "left"
     table.add_column("method", no_wrap=True)
     for head in (*results.classes, "mean"):
-        table.add_column(Text(head), justify="right", overflow="fold")
+        table.add_column(Text(printable(head)), justify="right", overflow="fold")
     for row in results.table.rows:
         table.add_row(row.method, *map(_console_cell, _entries(row)))
     table.add_section()
@@ -39,7 +46,7 @@ def markdown_table(results: DetectionResults) -> str:
     """The table in GitHub's Markdown."""
     rows = [[row.method, *map(_markdown_cell, _entries(row))] for row in results.table.rows]
     rows.append(["recall of proposals", *map(_percent, _recalls(results))])
-    return markdown(["method", *results.classes, "mean"], rows)
+    return markdown(["method", *map(escaped, results.classes), "mean"], rows)
 
 
 def summary_rows(results: DetectionResults) -> tuple[list[str], list[list[str]]]:

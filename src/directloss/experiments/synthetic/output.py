@@ -8,8 +8,8 @@ from pathlib import Path
 from directloss.experiments.synthetic.page import render
 from directloss.experiments.synthetic.results import StudyResults
 from directloss.experiments.synthetic.stills import column_figure, noise_columns, noise_figure
+from directloss.files import write_whole
 from directloss.report.figures import encoded
-from directloss.report.files import write_atomically
 
 REPORT = "report.html"
 FIGURES = "figures"
@@ -26,7 +26,7 @@ def write_all(study: StudyResults, folder: Path) -> Path:
             content = encoded(noise_figure(study, scheme), ".svg")
             pictures[scheme] = f"data:image/svg+xml;base64,{base64.b64encode(content).decode()}"
     page = folder / REPORT
-    write_atomically(page, render(study, pictures).encode())
+    write_whole(page, render(study, pictures).encode())
     return page
 
 
@@ -41,7 +41,7 @@ def write_figures(study: StudyResults, folder: Path) -> None:
         figures[NOISE] = noise_figure(study, "light")
     for name, figure in figures.items():
         for suffix in _SUFFIXES:
-            write_atomically(folder / f"{name}{suffix}", encoded(figure, suffix))
+            write_whole(folder / f"{name}{suffix}", encoded(figure, suffix))
 
 
 def file_name(column: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from directloss.experiments.assignments import Assignment
-from directloss.experiments.folder import TRIALS, shared_folder, write_atomically
+from directloss.experiments.folder import TRIALS, shared_folder
 from directloss.experiments.records import run_record, trial_record, versions
 from directloss.experiments.sharing import Found, OnTrial, work_together
 from directloss.experiments.synthetic.claims import judge
@@ -26,6 +26,7 @@ from directloss.experiments.synthetic.results import (
     TuningTrial,
 )
 from directloss.experiments.synthetic.trial import run_trial
+from directloss.files import write_whole
 from directloss.report import schema
 from directloss.training.methods import Method, Settings
 from directloss.training.search import Cell, Finished, TrialStore, plan
@@ -131,7 +132,7 @@ def run_study(
         on_trial=on_trial,
     )
     results = _collect(config, study, found, command)
-    write_atomically(folder / RESULTS, results.to_json())
+    write_whole(folder / RESULTS, results.to_json())
     return results
 
 

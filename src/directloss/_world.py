@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -19,6 +20,8 @@ POLL_SECONDS = 0.2
 GRACE_SECONDS = 2.0
 """How long a process has to say that it lives, once another one was lost."""
 
+_alone: ContextVar[bool] = ContextVar("alone", default=False)
+
 # Every process goes through the same phases in the same order, so these numbers agree; after a
 # failure, which may have kept one from entering some, they are made to.
 _phase = 0
@@ -28,19 +31,34 @@ class _FailedElsewhereError(Exception):
     """Another process has failed; leaves the phase at once."""
 
 
-class World:
-    """Exchange between the processes of torch.distributed's default group."""
+@contextmanager
+def alone() -> Iterator[None]:
+    """While on, this process is a world of its own: what it has is that of all."""
+    token = _alone.set(True)
+    try:
+        yield
+    finally:
+        _alone.reset(token)
 
-    def __init__(self) -> None:
-        several = dist.is_available() and dist.is_initialized()
+
+class World:
+    """Exchange between the processes of torch.distributed's default group.
+
+    Args:
+        device: where this process computes; that of torch.cuda if it is no GPU.
+    """
+
+    def __init__(self, device: torch.device | None = None) -> None:
+        several = dist.is_available() and dist.is_initialized() and not _alone.get()
         self.rank = dist.get_rank() if several else 0
         self.size = dist.get_world_size() if several else 1
+        self._device = device if device is not None and device.type == "cuda" else None
 
     @property
     def device(self) -> torch.device:
         """Where tensors have to be that are exchanged."""
         if self.size > 1 and "nccl" in dist.get_backend():
-            return torch.device("cuda", torch.cuda.current_device())
+            return self._device or torch.device("cuda", torch.cuda.current_device())
         return torch.device("cpu")
 
     def agree(self, failure: Exception | None, item: object = None) -> list[Any]:
@@ -56,7 +74,8 @@ class World:
             reason = failure.ranks, failure.reason
         elif failure is not None:
             reason = [self.rank], f"{type(failure).__name__}: {failure}"
-        with self.reaching():
+        # torch sends objects from the current device, which need not be that of this process.
+        with self.reaching(), torch.cuda.device(self._device) if self._device else nullcontext():
             dist.all_gather_object(told, (reason, _phase, None if failure else item))
         reasons = {rank: reason for rank, (reason, *_) in enumerate(told) if reason is not None}
         if reasons:

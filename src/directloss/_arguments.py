@@ -1,0 +1,110 @@
+"""What arguments have to be: a number, a whole number, a step, a function of so many arguments."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+from numbers import Integral, Real
+
+import numpy as np
+from torch import Tensor
+
+from directloss.errors import ArgumentError
+
+__all__ = ["check_function", "index_number", "is_number", "number", "plain", "step", "whole_number"]
+
+_STEP = "a positive finite number of at least 5.6e-309, so that 1 / it is finite"
+
+
+def number(name: str, value: object, fits: Callable[[float], bool], wanted: str) -> float:
+    """A real number, of Python, numpy (of shape (), too) or torch, as a float; no truth value.
+
+    Args:
+        name: the argument that the error names.
+        fits: whether the number will do; False for NaN.
+        wanted: what the error asks for.
+
+    Raises:
+        ArgumentError: it is no number, or does not fit.
+    """
+    if is_number(value):
+        try:
+            found = float(plain(value))  # type: ignore[arg-type]
+        except OverflowError:  # a whole number past the largest float
+            found = math.inf
+        if fits(found):
+            return found
+    raise ArgumentError(name, repr(value), wanted)
+
+
+def whole_number(name: str, value: object, *, least: int = 1, wanted: str = "") -> int:
+    """A whole number of a type for such, at least `least` and within int64.
+
+    Raises:
+        ArgumentError: it is none, or out of range; `wanted` tells what else may be given.
+    """
+    found = plain(value)
+    if isinstance(found, Integral) and not isinstance(found, bool) and least <= int(found) < 2**63:
+        return int(found)
+    raise ArgumentError(name, repr(value), wanted or f"an int >= {least} (and < 2^63)")
+
+
+def index_number(ignore_index: object) -> int:
+    """An `ignore_index`: any whole number.
+
+    Raises:
+        ArgumentError: it is none.
+    """
+    wanted = "an int, or None"
+    return whole_number("ignore_index", ignore_index, least=-(2**63), wanted=wanted)
+
+
+def step(name: str, value: object, wanted: str = _STEP) -> float:
+    """An epsilon or a margin: positive, finite, and not so small that 1 / it is infinite.
+
+    Raises:
+        ArgumentError: it is no such number.
+    """
+    return number(name, value, lambda found: 0.0 < found < math.inf > 1.0 / found, wanted)
+
+
+def check_function(name: str, given: object, *parameters: str) -> None:
+    """Refuses what cannot be called with so many arguments, by position.
+
+    Args:
+        name: the argument that the error names.
+        parameters: their names, for the error.
+
+    Raises:
+        ArgumentError: it is no function, or one of other arguments.
+    """
+    wanted = f"a function of ({', '.join(parameters)})"
+    if not callable(given):
+        raise ArgumentError(name, repr(given), wanted)
+    if isinstance(given, np.ufunc):
+        if given.nin != len(parameters):
+            raise ArgumentError(name, f"{given!r} of {given.nin} arguments", wanted)
+        return
+    try:
+        signature = inspect.signature(given)
+    except (TypeError, ValueError):  # some functions written in C do not say
+        return
+    try:
+        signature.bind(*parameters)
+    except TypeError as error:
+        called = getattr(given, "__name__", type(given).__name__)
+        raise ArgumentError(name, f"{called}{signature}", wanted) from error
+
+
+def is_number(value: object) -> bool:
+    """Whether it is a real number, which a truth value is not."""
+    found = plain(value)
+    return isinstance(found, Real) and not isinstance(found, bool)
+
+
+def plain(value: object) -> object:
+    """What an array or a tensor of shape () holds; all else as it is."""
+    if isinstance(value, np.ndarray | Tensor) and value.ndim == 0:
+        return value.item()
+    return value

@@ -1,0 +1,102 @@
+"""Scores and weights of any size, brought to where no sum overflows and no difference vanishes.
+
+argmax F + weight * Delta stays where it is when the scores and the weights are multiplied by the
+same number, as F is linear in the scores. A power of two does that without rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from directloss.errors import ArgumentError
+from directloss.inference._kernel import Array
+from directloss.inference.checks import any_extreme
+from directloss.lists import Lists
+from directloss.tasks._solution import Solution
+
+__all__ = ["LARGEST_VALUE", "exponent_of", "scaled", "solve_in_range"]
+
+LARGEST = 800
+"""log2 of what scores and weights may be: sums over 2^31 items of it, 2^31 times, are finite, and
+so they are where each item is multiplied by two values of a task's own (`LARGEST_VALUE`)."""
+
+LARGEST_VALUE = 2.0**50
+"""The largest size, about 1e15, of a value that a task takes from its user: a cost, a discount."""
+
+LEAST = -800
+"""log2 of the least size of a number that is left as it is: its products with 1 / (P N) and with a
+difference of discounts are no denormal numbers."""
+
+
+def exponent_of(weights: Array, *scores: Array) -> int:
+    """k such that the largest of all numbers, times 2^k, is of size 2^800; 0 if none is extreme.
+
+    Args:
+        weights: float64; -inf stands for the ground truth, and has no size.
+        scores: float32 or float64; infinite ones have no size.
+
+    Raises:
+        ArgumentError: a weight is NaN or +inf.
+    """
+    if np.isnan(weights).any() or (weights == np.inf).any():
+        raise ArgumentError("epsilon", "a weight that is NaN or +inf", "finite weights, or -inf")
+    if not (_extreme(weights) or any(_extreme(part) for part in scores)):
+        return 0
+    largest = max(_largest(part) for part in (weights, *scores))
+    return LARGEST - int(np.frexp(largest)[1])
+
+
+def scaled(values: Array, exponent: int) -> Array:
+    """values * 2^exponent, float64; what is not 0 stays so, with its sign."""
+    wide = values.astype(np.float64)
+    result = np.ldexp(wide, exponent)
+    lost = (result == 0.0) & (wide != 0.0)
+    if lost.any():
+        result[lost] = np.copysign(np.nextafter(0.0, 1.0), wide[lost])
+    return result
+
+
+def solve_in_range(
+    solve: Callable[[Lists, Array, Array], Solution],
+    lists: Lists,
+    weights: Array,
+    coefficients: Array,
+) -> Solution:
+    """`Task.solve` for scores and weights of any size.
+
+    Returns:
+        As `Task.solve`, but that `values` are F * 2^`Solution.exponent`.
+    """
+    exponent = exponent_of(weights, lists.scores)
+    if exponent == 0:
+        return solve(lists, weights, coefficients)
+    scores = scaled(lists.scores, exponent)
+    larger = replace(lists, scores=scores)
+    prediction = weights == 0.0
+    # A prediction needs no sums, only the order. Where scores of very different sizes share a batch
+    # the small ones may have lost that; the prediction is then read from the scores as they are.
+    apart = prediction.any() and bool((np.ldexp(scores, -exponent) != lists.scores).any())
+    used = np.where(prediction, 0.0, coefficients) if apart else coefficients
+    solution = solve(larger, scaled(weights, exponent), used)
+    if apart:
+        exact = solve(lists, weights[prediction], coefficients[prediction])
+        solution.combination = solution.combination + exact.combination
+        solution.task_losses[:, prediction] = exact.task_losses
+        solution.moves = None
+    solution.combination = solution.combination.astype(lists.scores.dtype, copy=False)
+    solution.exponent = exponent
+    return solution
+
+
+def _extreme(values: Array) -> bool:
+    if values.itemsize < 8:
+        return False  # float32 ends at 2^-149 and 2^128
+    return any_extreme(values.reshape(-1), 2.0**LEAST, 2.0**LARGEST)
+
+
+def _largest(values: Array) -> float:
+    sizes = np.abs(values[np.isfinite(values)])
+    return float(sizes.max(initial=0.0))

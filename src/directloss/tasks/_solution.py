@@ -1,0 +1,66 @@
+"""What a task answers for the terms of an update."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from directloss.inference._kernel import Array
+from directloss.lists import Lists
+
+__all__ = ["Solution"]
+
+
+@dataclass(slots=True)  # frozen ones take three times as long to make, in every step
+class Solution:
+    """What a task answers for the T terms of an update, over the L lists of a ragged batch.
+
+    Attributes:
+        combination: flat, as the scores: sum over t of coefficients[t] * y_t.
+        task_losses: float64 (L, T): Delta(y_t), exact.
+        values: float64 (L, T): F(y_t) * 2^exponent, infinite scores counted as 0.
+        defined: bool (L,): whether the metric is defined on the list.
+        moves: whether `combination` is not 0 somewhere, where the solver has looked at that and
+            all scores are finite; else None.
+        exponent: of the factor by which scores and weights were multiplied (`solve_in_range`).
+    """
+
+    combination: Array
+    task_losses: Array
+    values: Array
+    defined: Array
+    moves: bool | None = None
+    exponent: int = 0
+
+    @classmethod
+    def empty(cls, lists: Lists, terms: int) -> Solution:
+        """Unwritten arrays of the right shapes, for a kernel to fill."""
+        count = len(lists)
+        return cls(
+            np.empty(lists.scores.size, lists.scores.dtype),
+            np.empty((count, terms)),
+            np.empty((count, terms)),
+            np.empty(count, np.bool_),
+        )
+
+    @property
+    def outputs(self) -> tuple[Array, Array, Array, Array]:
+        """What a kernel fills, in the order of its arguments."""
+        return self.combination, self.task_losses, self.values, self.defined
+
+    def objective(self, weights: Array, coefficients: Array) -> Array:
+        """sum over t of coefficients[t] * (F(y_t) + weights[t] * Delta(y_t)), float64 (L,).
+
+        F alone for the ground truth, weight -inf. Infinite where no float64 is large enough.
+        """
+        finite = np.where(np.isinf(weights), 0.0, weights)
+        if self.exponent == 0:
+            plain: Array = (self.values + finite * self.task_losses) @ coefficients
+            return plain
+        # Coefficients of size 1, so that the sum itself does not overflow.
+        size = int(np.frexp(np.abs(coefficients).max())[1])
+        parts = self.values + np.ldexp(finite, self.exponent) * self.task_losses
+        with np.errstate(over="ignore"):
+            total: Array = np.ldexp(parts @ np.ldexp(coefficients, -size), size - self.exponent)
+            return total
