@@ -86,6 +86,8 @@ def answer(results: dict[str, Any], share: float = Case(BILLION).share) -> list[
         f"`{REFERENCE}` of the same scores."
     ]
     for n in (many, few):
+        if (AP, n) not in at:
+            continue
         words = f"{n:,} scores take {cost(AP, n)}"
         if (CROSS_ENTROPY, n) in at:
             times = at[AP, n]["seconds"] / at[CROSS_ENTROPY, n]["seconds"]

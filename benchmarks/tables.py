@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.profile import PARTS, WHOLES
 from benchmarks.works import REFERENCE
 
-__all__ = ["count", "figures", "machine", "markdown", "seconds", "sections", "table"]
+__all__ = ["count", "figures", "machine", "markdown", "seconds", "sections", "size", "table"]
 
 Row = dict[str, Any]
 KINDS = ("reference", "task", "peer", "metric")

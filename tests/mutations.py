@@ -1,10 +1,10 @@
-"""Break the package on purpose, in one place at a time, and see which tests notice.
+"""Break the package on purpose, in one place at a time, and see which tests fail.
 
     python -m tests.mutations --document docs/mutations.md
 
-A copy of the sources is changed, never the sources. Each mutation is a slip that a reader could
-overlook and names the tests that must fail; on the sources as they are the same tests must pass. A
-change in a kernel takes a compilation of its own: all of it some ten minutes of one core.
+A copy of the sources is changed, never the sources. Each mutation is a defect that a reader could
+overlook and names the tests that must fail; on the unchanged sources the same tests must pass. A
+change in a kernel is compiled separately: about ten minutes of one core in all.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PACKAGE = Path("src/directloss")
 
 @dataclass(frozen=True)
 class Mutation:
-    """A slip.
+    """A defect.
 
     Attributes:
         what: in words.
@@ -65,43 +65,43 @@ MUTATIONS = (
         ("tests/inference/test_rankings.py", "tests/test_functional.py", "-k", "recision"),
     ),
     Mutation(
-        "the way back reads each row's maximum inside the corridor of the row after it, as if its "
-        "bits were kept there",
+        "backtracking reads each row's maximum inside the corridor of the next row, as if its "
+        "bits were stored there",
         "inference/corridor.py",
         "n = low[i] + place",
         "n = max(low[i] + place, low[min(i + 1, size - 1)])",
         ("tests/inference/test_corridor.py", "-k", "programme or words"),
     ),
     Mutation(
-        "a metric at k is taken to be past its edge one place too early",
+        "a metric at k is taken to be past its edge one position too early",
         "inference/corridor.py",
         "discounts[quiet - 1] == discounts[quiet]",
         "discounts[quiet] == discounts[min(quiet + 1, end)]",
         ("tests/inference/test_corridor.py", "-k", "between or enclose or words"),
     ),
     Mutation(
-        "neighbours are pooled to the last of them, not to their mean",
+        "neighbours are pooled to their last value, not to their mean",
         "inference/pooled.py",
         "total += sums[blocks]",
         "total *= sizes[blocks] / size + 1",
         ("tests/inference/test_pooled.py", "-k", "equals"),
     ),
     Mutation(
-        "the places of a batch's entries are memory that the next batch writes to",
+        "the positions of a batch's entries lie in memory that the next batch overwrites",
         "inference/memory.py",
         "in_use = _kept.borrower is not None and _kept.borrower() is not None",
         "in_use = False",
         ("tests/inference/test_memory.py", "tests/test_lists.py", "-k", "hold or outlive or use"),
     ),
     Mutation(
-        "blocks are dropped by their mean gain, not by the bound on what a part of them can give",
+        "blocks are dropped by their mean gain, not by the bound on the gain of some of the cells",
         "inference/coarse_to_fine.py",
-        "bound = size * w_most * (mean - w_least) / (w_most - w_least)",
+        "bound = size * w_most * ((mean - w_least) / (w_most - w_least))",
         "bound = size * max(mean, 0.0)",
         ("tests/inference/test_corridor.py", "-k", "optimum"),
     ),
     Mutation(
-        "the ground truth may stand one place below the end of a plateau",
+        "the ground truth may be one position below the end of a plateau",
         "inference/ground_truth.py",
         "plateau[row + fewest] - row",
         "plateau[row + fewest] + 1 - row",
@@ -115,14 +115,14 @@ MUTATIONS = (
         ("tests/inference/test_counts.py", "-k", "best_of_all_subsets or every_pair"),
     ),
     Mutation(
-        "transitions of the chain read from the next label to the last",
+        "transitions of the chain are read from the next label to the previous one",
         "inference/viterbi.py",
         "_best_step(before, matrix, k, weight)",
         "_best_step(before, matrix.T, k, weight)",
         ("tests/tasks/test_structured.py", "-k", "enumeration or differences"),
     ),
     Mutation(
-        "the negative direction adds epsilon * Delta, too",
+        "the negative direction also adds epsilon * Delta",
         "functional.py",
         "Term(-1 / epsilon, -epsilon)",
         "Term(-1 / epsilon, epsilon)",
@@ -199,15 +199,15 @@ def run(tests: Sequence[str], root: Path) -> Outcome:
 
 
 HEAD = """\
-<!-- Written by `python -m tests.mutations`; what is changed here by hand is lost. -->
+<!-- Written by `python -m tests.mutations`; changes made here by hand are lost. -->
 
 # Mutations
 
     python -m tests.mutations --document docs/mutations.md
 
-Tests prove little as long as nobody has seen them fail. Each row is a slip, made on purpose in one
-place of a copy of the sources, and what the tests that it names said: how many failed of how many
-ran, and the first of them. On the sources as they are all of them pass.
+A test proves little until it has been seen to fail. Each row is a defect, made on purpose in one
+place of a copy of the sources. It says how many of the tests that ran on the copy failed, and names
+the first of them. On the unchanged sources all of them pass.
 
 | what is broken | in | failed of ran | such as |
 | --- | --- | ---: | --- |

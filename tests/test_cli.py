@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-RUN = [sys.executable, "-m", "directloss.cli"]
+RUN = [sys.executable, "-m", "directloss"]
 
 
 def directloss(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -158,7 +158,7 @@ def test_bad_input_ends_with_one_line_and_exit_code_2(
 
 def test_help_needs_no_heavy_import() -> None:
     code = (
-        "import sys, directloss.cli; "
+        "import sys, directloss.cli._app; "
         "print({'pandas', 'sklearn', 'optuna', 'accelerate', 'plotly'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

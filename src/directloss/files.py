@@ -94,7 +94,7 @@ def read_file(path: Path, *, most: int | None = None) -> bytes:
             raise OSError(
                 errno.EFBIG, f"it has {size:,} bytes, at most {most:,} are read", str(path)
             )
-        return file.read() if most is None else file.read(most)
+        return file.read() if most is None else file.read(size)  # sets aside what it is told
 
 
 def is_text(name: str) -> bool:

@@ -14,7 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from benchmarks.reliability.runs import last_step, start
-from directloss.cli import app
+from directloss.cli._app import app
 from directloss.jobs.config import Configuration
 
 SMALL = ("--hidden", "4", "--method", "logistic", "--evaluations", "4")

@@ -7,11 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from pydantic import ValidationError
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from directloss.datasets import DataError, FeatureRules
-from directloss.datasets.preprocess import as_numbers, as_texts, make_transformer
+from directloss.datasets.cells import MISSING, numbers, spelled
+from directloss.datasets.fitting import fit_recipe, fit_transform
 from directloss.datasets.recipe import Recipe
-from directloss.datasets.rows import MISSING, read_rows
+from directloss.datasets.rows import read_rows
 
 
 def table(rows: int = 300) -> pd.DataFrame:
@@ -31,23 +36,46 @@ def table(rows: int = 300) -> pd.DataFrame:
 RULES = FeatureRules(categorical=("code",), missing=("n/k",))
 
 
+def fit(rows: pd.DataFrame, rules: FeatureRules = FeatureRules()) -> Recipe:  # noqa: B008
+    return fit_recipe(rows, rules)[0]
+
+
 def test_features_are_those_of_scikit_learn() -> None:
     frame, train = table(), np.arange(0, 300, 2)
-    recipe, features = Recipe.fit_transform(frame, train, RULES)
+    fitted = fit_transform(frame, train, RULES)
     numeric, categorical = ["a", "gap", "flag"], ["code", "colour", "many"]
     clean = pd.DataFrame(
-        {name: as_numbers(frame[name]) for name in numeric}
-        | {name: as_texts(frame[name]) for name in categorical}
+        {name: numbers(frame[name], RULES)[0] for name in numeric}
+        | {name: spelled(frame[name], RULES).to_pylist() for name in categorical},
+        dtype=object,
     )
-    reference = make_transformer(numeric, categorical).fit(clean.iloc[train])
+    reference = ColumnTransformer(
+        [
+            (
+                "numbers",
+                make_pipeline(
+                    SimpleImputer(strategy="median", add_indicator=True), StandardScaler()
+                ),
+                numeric,
+            ),
+            (
+                "categories",
+                OneHotEncoder(
+                    handle_unknown="infrequent_if_exist", min_frequency=5, sparse_output=False
+                ),
+                categorical,
+            ),
+        ]
+    ).fit(clean.iloc[train])
     wanted = reference.transform(clean).astype(np.float32)
-    np.testing.assert_array_equal(features, wanted)
-    assert features.shape == (300, recipe.width)
-    assert recipe.columns == [*numeric, *categorical]
+    np.testing.assert_array_equal(fitted.features, wanted)
+    assert fitted.features.shape == (300, fitted.recipe.width)
+    assert fitted.recipe.columns == [*numeric, *categorical]
 
 
 def test_what_was_stored_gives_the_same_features() -> None:
-    recipe, features = Recipe.fit_transform(table(), np.arange(200), RULES)
+    fitted = fit_transform(table(), np.arange(200), RULES)
+    recipe, features = fitted.recipe, fitted.features
     again = Recipe.model_validate_json(recipe.model_dump_json())
     assert again == recipe
     np.testing.assert_array_equal(again.apply(table()), features)
@@ -59,19 +87,20 @@ def test_a_text_file_read_in_pieces_gives_the_features_of_the_whole(tmp_path: Pa
     frame.loc[::7, "code"] = np.nan  # floats in memory, "3.0" in the file
     frame.to_csv(tmp_path / "t.csv", index=False)
     whole = pd.read_csv(tmp_path / "t.csv")
-    recipe, wanted = Recipe.fit_transform(whole, np.arange(300), RULES)
+    fitted = fit_transform(whole, np.arange(300), RULES)
+    recipe, wanted = fitted.recipe, fitted.features
     pieces = [recipe.apply(piece.values) for piece in read_rows(str(tmp_path / "t.csv")).pieces]
     np.testing.assert_allclose(np.concatenate(pieces), wanted, rtol=1e-6)
 
 
 @pytest.mark.parametrize("text", ["03", "3.0", " 3", "3"])
 def test_a_number_is_a_category_however_it_is_written(text: str) -> None:
-    recipe = Recipe.fit(pd.DataFrame({"code": [1, 2, 3]}), FeatureRules(categorical=("code",)))
+    recipe = fit(pd.DataFrame({"code": [1, 2, 3] * 5}), FeatureRules(categorical=("code",)))
     assert recipe.apply(pd.DataFrame({"code": [text]})).tolist() == [[0, 0, 1]]
 
 
 def test_a_text_stays_the_text_it_is() -> None:
-    recipe = Recipe.fit(pd.DataFrame({"code": ["03", "3", "x"]}), FeatureRules(("code",)))
+    recipe = fit(pd.DataFrame({"code": ["03", "3", "x"] * 5}), FeatureRules(categorical=("code",)))
     assert recipe.apply(pd.DataFrame({"code": ["03", "3", "3.0"]})).tolist() == [
         [1, 0, 0],
         [0, 1, 0],
@@ -80,15 +109,15 @@ def test_a_text_stays_the_text_it_is() -> None:
 
 
 def test_missing_texts_are_missing_wherever_they_stand() -> None:
-    rows = pd.DataFrame({"a": [1.0, 3.0, np.nan], "k": ["x", None, "y"]})
-    recipe = Recipe.fit(rows, FeatureRules(missing=("n/k",)))
+    rows = pd.DataFrame({"a": [1.0, 3.0, np.nan] * 5, "k": ["x", None, "y"] * 5})
+    recipe = fit(rows, FeatureRules(missing=("n/k",)))
     given = pd.DataFrame({"a": ["n/k"], "k": ["n/k"]})
     plain = pd.DataFrame({"a": [np.nan], "k": [None]})
     np.testing.assert_array_equal(recipe.apply(given), recipe.apply(plain))
 
 
 def test_truth_values() -> None:
-    recipe = Recipe.fit(pd.DataFrame({"flag": [True, False, True, True]}), FeatureRules())
+    recipe = fit(pd.DataFrame({"flag": [True, False, True, True]}))
     texts = pd.DataFrame({"flag": ["True", "false", "TRUE"]}, dtype=object)
     typed = pd.DataFrame({"flag": [True, False, True]})
     np.testing.assert_array_equal(recipe.apply(texts), recipe.apply(typed))
@@ -104,24 +133,33 @@ def test_truth_values() -> None:
     ],
 )
 def test_rows_that_do_not_fit(rows: pd.DataFrame, message: str) -> None:
-    recipe = Recipe.fit(pd.DataFrame({"a": [1.0, 2.0]}), FeatureRules())
+    recipe = fit(pd.DataFrame({"a": [1.0, 2.0]}))
     with pytest.raises(DataError, match=message):
         recipe.apply(rows)
+
+
+NUMBER = {"name": "a", "median": 0, "values": {"mean": 0, "scale": 1}}
+CATEGORY = {"name": "b", "kind": "text", "known": ["x"]}
 
 
 @pytest.mark.parametrize(
     "content",
     [
-        "{}",
-        '{"kind": "images"}',
-        '{"numbers": [{"name": "a", "median": 0, "values": {"mean": 0, "scale": 0}}]}',
-        '{"numbers": [{"name": "a", "median": NaN, "values": {"mean": 0, "scale": 1}}]}',
-        '{"categories": [{"name": "a", "known": ["x"]}, {"name": "a", "known": ["x"]}]}',
+        {},
+        {"version": 1},
+        {"kind": "images"},
+        {"numbers": [{**NUMBER, "values": {"mean": 0, "scale": 0}}]},
+        {"numbers": [{**NUMBER, "median": "NaN"}]},
+        {"numbers": [NUMBER, NUMBER]},
+        {"categories": [CATEGORY, CATEGORY]},
+        {"numbers": [NUMBER], "reading": {"thousands": "."}},
     ],
 )
-def test_a_recipe_that_makes_no_sense_is_refused(content: str) -> None:
+def test_a_recipe_that_makes_no_sense_is_refused(content: dict[str, object]) -> None:
+    whole = {"version": 2, "reading": {}}
+    assert Recipe.model_validate({**whole, "numbers": [NUMBER], "categories": [CATEGORY]})
     with pytest.raises(ValidationError):
-        Recipe.model_validate_json(content)
+        Recipe.model_validate({**whole, **content})
 
 
 def test_the_texts_for_missing_values_are_those_of_pandas() -> None:

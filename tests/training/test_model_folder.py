@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_what_was_written_is_read(folder: Path) -> None:
     stored = read_model(folder)
-    weights = stored.load_weights()
+    weights = stored.load_weights(WEIGHTS)
     assert weights.keys() == WEIGHTS.keys()
     assert all(torch.equal(weights[name], WEIGHTS[name]) for name in WEIGHTS)
     assert (stored.preprocessing, stored.configuration) == ("{}\n", "[data]\n")

@@ -18,6 +18,7 @@ from directloss.errors import ArgumentError
 __all__ = ["Outcome", "checked"]
 
 DIRECTIONS = ("positive", "negative", "both")
+_STEPS = ("epsilon", "margin")
 _SAFE = 960
 """Binary exponents of float64 between which nothing in a sum or product of a call is denormal."""
 
@@ -58,7 +59,7 @@ def checked(call: Call) -> Outcome:
         try:
             result = evaluate(call)
         except ArgumentError as error:
-            if error.argument in ("epsilon", "margin"):
+            if error.argument in _STEPS:
                 outcome.refused = str(error)
             else:
                 outcome.problems.append(f"refused: {error}")
@@ -69,6 +70,7 @@ def checked(call: Call) -> Outcome:
         for check in (_ranges, _slopes, _metrics):
             outcome.problems.extend(check(call, result))
         outcome.problems.extend(_scaling(call, result, outcome))
+        outcome.problems.extend(_alone(call, result))
     return outcome
 
 
@@ -227,6 +229,20 @@ def _by_formula(call: Call, metric: Tensor) -> Iterator[str]:
         yield f"metric {found}, by its formula {wanted}"
 
 
+# --- one list of several -------------------------------------------------------------------------
+
+
+def _alone(call: Call, result: Result) -> Iterator[str]:
+    """A list gets the gradient that it has without the lists beside it."""
+    if call.layout != "rows" or call.step == "auto" or call.options["reduction"] == "mean":
+        return
+    row = call.number % call.scores.shape[0]
+    one = replace(call, scores=call.scores[row : row + 1], targets=call.targets[row : row + 1])
+    alone = evaluate(one).gradient[0]
+    if not _agree(result.gradient[row], alone, 0):
+        yield f"gradient {_short(result.gradient[row])}, of the list alone {_short(alone)}"
+
+
 # --- scaling --------------------------------------------------------------------------------------
 
 
@@ -240,7 +256,8 @@ def _scaling(call: Call, result: Result, outcome: Outcome) -> Iterator[str]:
     try:
         scaled = evaluate(replace(call, scores=scores, step=step))
     except ArgumentError as error:
-        yield f"scaled by 2^{shift} refused: {error}"
+        if error.argument not in _STEPS:  # a step may be too small when scaled
+            yield f"scaled by 2^{shift} refused: {error}"
         return
     where = f"scaled by 2^{shift}"
     direct = call.update in DIRECTIONS
@@ -262,13 +279,15 @@ def _scaling(call: Call, result: Result, outcome: Outcome) -> Iterator[str]:
     if not np.isnan(result.step):
         numbers = np.append(numbers, result.step)
     exponents = np.frexp(numbers)[1]
-    if exponents.size and (min(exponents.min(), exponents.min() + shift) < -_SAFE):
+    least = int(exponents.min(initial=0)) + min(shift, 0)
+    if least < -_SAFE or not call.subject.exact:
         return
     outcome.scaled = True
     up = shift if direct else 0
     if not _agree(result.gradient, scaled.gradient, up):
         yield f"gradient {_short(result.gradient)}, {where} {_short(scaled.gradient)}"
-    if not direct and not _agree(result.value, scaled.value, -shift):
+    lists = call.scores.numel() if call.options["reduction"] == "mean" else 1
+    if not direct and not _agree(result.value, scaled.value, -shift, lists):
         yield f"objective {result.value.tolist()}, {where} {scaled.value.tolist()}"
     if result.bounds is not None and scaled.bounds is not None and result.step < _DIVISOR:
         for mine, other in zip(result.bounds, scaled.bounds, strict=True):
@@ -303,16 +322,20 @@ def _shift(call: Call) -> int | None:
     return None
 
 
-def _agree(mine: Tensor, other: Tensor, shift: int) -> bool:
-    """Whether mine = other * 2^shift, up to numbers that the type cannot hold, or holds in part."""
+def _agree(mine: Tensor, other: Tensor, shift: int, lists: int = 1) -> bool:
+    """Whether mine = other * 2^shift, up to numbers that the type cannot hold, or holds in part.
+
+    Args:
+        lists: of how many numbers each may be the mean.
+    """
     info = torch.finfo(mine.dtype)
     a, b = mine.double().numpy(), other.double().numpy()
     wanted = np.ldexp(b, shift)
     back = np.ldexp(a, -shift)
     equal = (a == wanted) | (np.isnan(a) & np.isnan(b))
     # Beyond the type, above or below, on either side.
-    above = (np.abs(wanted) >= info.max) & (np.abs(a) >= info.max / 2)
-    above |= (np.abs(back) >= info.max / 2) & (np.abs(b) >= info.max / 2)
+    above = (np.abs(wanted) * lists >= info.max) & (np.abs(a) >= info.max / 2 / lists)
+    above |= (np.abs(back) * lists >= info.max / 2) & (np.abs(b) >= info.max / 2 / lists)
     below = (np.abs(wanted) <= 2 * info.smallest_normal) & (np.abs(a) <= 2 * info.smallest_normal)
     below |= (np.abs(back) <= 2 * info.smallest_normal) & (np.abs(b) <= 2 * info.smallest_normal)
     return bool((equal | above | below).all())

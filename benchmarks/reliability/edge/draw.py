@@ -170,7 +170,10 @@ def _length(rng: np.random.Generator) -> int:
 def _items(rng: np.random.Generator, subject: Subject, dtype: torch.dtype, layout: str) -> _Drawn:
     """Scores and targets of a task with one target a score."""
     n = _length(rng)
-    lists = 1 if layout in ("list", "groups") else int(rng.integers(1, 5))
+    lists = 1
+    if layout not in ("list", "groups"):
+        lists = int(rng.integers(1, 5))
+        n = n + 1 if n == 1 else n  # lists of one item each are refused
     scores = torch.stack([draw_scores(rng, n, dtype) for _ in range(lists)])
     targets = torch.from_numpy(np.stack([subject.draw(rng, n) for _ in range(lists)]))
     if rng.random() < 0.2:  # good or bad predictions

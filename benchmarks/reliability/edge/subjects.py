@@ -19,6 +19,9 @@ Kind = Literal["pairs", "positions", "counts", "classes", "chain"]
 """What F is, and so what a prediction depends on and how large a coefficient can be."""
 
 Draw = Callable[[np.random.Generator, int], Array]
+LARGEST = 1e15
+"""What a cost or a weight of a user's own may be, about."""
+
 Wide = np.longdouble
 """Its exponents reach far beyond those of float64."""
 
@@ -43,6 +46,7 @@ class Subject:
             from the targets in the order of the scores, and the number of items above 0 for counts.
         losses: least and largest Delta.
         metrics: least and largest metric.
+        exact: whether a step times what the task puts on it is no denormal number, as a rule.
     """
 
     name: str
@@ -52,6 +56,7 @@ class Subject:
     formula: Callable[[Array, int], Wide] | None = None
     losses: tuple[float, float] = (0.0, 1.0)
     metrics: tuple[float, float] = (0.0, 1.0)
+    exact: bool = True
 
     @property
     def slope(self) -> float:
@@ -211,7 +216,7 @@ def _price(tp: Array, fp: Array, fn: Array, tn: Array) -> Array:
 
 
 def _high_price(tp: Array, fp: Array, fn: Array, tn: Array) -> Array:
-    return 1e308 * (fn / np.maximum(tp + fn, 1))
+    return LARGEST * (fn / np.maximum(tp + fn, 1))
 
 
 def _distances(costs: float) -> Callable[[], dl.Task]:
@@ -233,12 +238,14 @@ def _zero_one_loss(y: Array, targets: Array) -> float:
 def _tversky_subject(alpha: float, beta: float) -> Subject:
     formula = _counted(partial(_tversky, alpha=Wide(alpha), beta=Wide(beta)))
     make = partial(dl.Tversky, alpha, beta)
-    return Subject(f"Tversky({alpha:g}, {beta:g})", make, "counts", _binary, formula)
+    exact = min(alpha, beta) in (0.0, 0.5, LARGEST) and (alpha, beta) != (5e-324, 0.0)
+    return Subject(f"Tversky({alpha:g}, {beta:g})", make, "counts", _binary, formula, exact=exact)
 
 
 def _f_beta_subject(beta: float) -> Subject:
     formula = _counted(partial(_f_beta, beta=beta))
-    return Subject(f"FBeta({beta:g})", partial(dl.FBeta, beta), "counts", _binary, formula)
+    make = partial(dl.FBeta, beta)
+    return Subject(f"FBeta({beta:g})", make, "counts", _binary, formula, exact=beta < 1e100)
 
 
 def _bedroc_subject(alpha: float) -> Subject:
@@ -298,7 +305,9 @@ SUBJECTS: tuple[Subject, ...] = (
     *(_f_beta_subject(beta) for beta in (2.0, 1e-200, 1e-9, 1e9, 1e150)),
     *(
         _tversky_subject(alpha, beta)
-        for alpha, beta in ((0.5, 3.0), (0.0, 0.0), (1e308, 1e308), (1e-308, 1e308), (5e-324, 0.0))
+        for alpha, beta in (
+            (0.5, 3.0), (0.0, 0.0), (LARGEST, LARGEST), (1e-308, LARGEST), (5e-324, 0.0),
+        )
     ),
     Subject("GMean", dl.GMean, "counts", _binary, _counted(_geometric)),
     Subject(
@@ -307,8 +316,8 @@ SUBJECTS: tuple[Subject, ...] = (
     ),
     Subject("CountingTask", partial(dl.CountingTask, _price), "counts", _binary),
     Subject(
-        "CountingTask(1e308)", partial(dl.CountingTask, _high_price), "counts", _binary,
-        losses=(0.0, 1e308), metrics=(0.0, 1e308),
+        "CountingTask(1e15)", partial(dl.CountingTask, _high_price), "counts", _binary,
+        losses=(0.0, LARGEST), metrics=(0.0, LARGEST),
     ),
     Subject("MulticlassZeroOne", dl.MulticlassZeroOne, "classes", _class),
     Subject("TopKError(1)", partial(dl.TopKError, 1), "classes", _class),
@@ -316,9 +325,9 @@ SUBJECTS: tuple[Subject, ...] = (
     *(
         Subject(
             f"CostMatrix({costs:g})", _distances(costs), "classes", _class,
-            losses=(0.0, costs), metrics=(0.0, costs),
+            losses=(0.0, costs), metrics=(0.0, costs), exact=costs >= 1.0,
         )
-        for costs in (1.0, 5e-324, 1e300, 1.7e308)
+        for costs in (1.0, 5e-324, LARGEST)
     ),
     Subject(
         "ListTask", partial(dl.ListTask, _zero_one_argmax, _zero_one_loss), "counts", _binary
@@ -327,6 +336,6 @@ SUBJECTS: tuple[Subject, ...] = (
         Subject(
             f"LinearChain({costs:g})", partial(float, costs), "chain", _class, losses=(0.0, costs)
         )
-        for costs in (1.0, 1.7e308)
+        for costs in (1.0, LARGEST)
     ),
 )  # fmt: skip

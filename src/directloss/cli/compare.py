@@ -9,6 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from directloss.cli._common import cores, items, one_line_errors, widths
+from directloss.cli._table import (
+    Categorical,
+    Date,
+    Decimal,
+    Drop,
+    DropMissingTarget,
+    Encoding,
+    IndexBase,
+    Missing,
+    Sep,
+    Thousands,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,12 +49,16 @@ def compare(
         str | None,
         typer.Option(help="Target value that is positive; by default 1 of 0/1, or the rarer one."),
     ] = None,
-    categorical: Annotated[
-        list[str] | None, typer.Option(help="Column that holds categories; repeatable.")
-    ] = None,
-    missing: Annotated[
-        list[str] | None, typer.Option(help="Text that stands for a missing value; repeatable.")
-    ] = None,
+    categorical: Categorical = None,
+    date: Date = None,
+    drop: Drop = None,
+    missing: Missing = None,
+    drop_missing_target: DropMissingTarget = False,
+    sep: Sep = None,
+    decimal: Decimal = None,
+    thousands: Thousands = None,
+    encoding: Encoding = None,
+    index_base: IndexBase = None,
     methods: Annotated[
         str,
         typer.Option(
@@ -103,7 +119,15 @@ def compare(
             group=group,
             positive=positive,
             categorical=tuple(categorical or ()),
+            date=tuple(date or ()),
+            drop=tuple(drop or ()),
             missing=tuple(missing or ()),
+            drop_missing_target=drop_missing_target,
+            sep=sep,
+            decimal=decimal or ".",
+            thousands=thousands,
+            encoding=encoding or "utf-8",
+            index_base=index_base or "auto",
             methods=items(methods),
             metric=metric,
             hidden=widths(hidden),
@@ -147,7 +171,8 @@ def _comparison(
     except ValidationError as error:
         first = error.errors()[0]
         option = "--" + str(first["loc"][0]).replace("_", "-")
-        raise ArgumentError(option, repr(first["input"]), first["msg"]) from error
+        wanted = first["msg"].removeprefix("Value error, ")
+        raise ArgumentError(option, repr(first["input"]), wanted) from error
 
 
 def _compare(comparison: Comparison, folder: Path, workers: int, console: Console) -> None:

@@ -9,6 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from directloss.cli._common import one_line_errors, widths
+from directloss.cli._table import (
+    Categorical,
+    Date,
+    Decimal,
+    Drop,
+    DropMissingTarget,
+    Encoding,
+    IndexBase,
+    Missing,
+    Sep,
+    Thousands,
+)
 
 if TYPE_CHECKING:
     from directloss.jobs.config import Configuration
@@ -22,8 +34,9 @@ def train(
     data: Annotated[
         str | None,
         typer.Option(
-            help="'digits'; a .csv, .tsv, .npz or .svmlight file, read whole; a .parquet or .arrow "
-            "file or a folder of them, read in blocks; or a folder of images, a subfolder a class."
+            help="'digits'; a .csv, .tsv, .npz or .svmlight (LETOR, SVM-rank) file, read whole; a "
+            ".parquet or .arrow file or a folder of them, read in blocks; or a folder of images, a "
+            "subfolder a class."
         ),
     ] = None,
     target: Annotated[str | None, typer.Option(help="Column (or npz array) to predict.")] = None,
@@ -38,12 +51,16 @@ def train(
     group: Annotated[
         str | None, typer.Option(help="Column of queries; each query is a list.")
     ] = None,
-    categorical: Annotated[
-        list[str] | None, typer.Option(help="Column that holds categories; repeatable.")
-    ] = None,
-    missing: Annotated[
-        list[str] | None, typer.Option(help="Text that stands for a missing value; repeatable.")
-    ] = None,
+    categorical: Categorical = None,
+    date: Date = None,
+    drop: Drop = None,
+    missing: Missing = None,
+    drop_missing_target: DropMissingTarget = False,
+    sep: Sep = None,
+    decimal: Decimal = None,
+    thousands: Thousands = None,
+    encoding: Encoding = None,
+    index_base: IndexBase = None,
     hidden: Annotated[
         str | None,
         typer.Option(help="Widths of the hidden layers (64,32); 'none' for a linear model."),
@@ -118,7 +135,15 @@ def train(
                     "split_column": split_column,
                     "group": group,
                     "categorical": categorical or None,
+                    "date": date or None,
+                    "drop": drop or None,
                     "missing": missing or None,
+                    "drop_missing_target": drop_missing_target or None,
+                    "sep": sep,
+                    "decimal": decimal,
+                    "thousands": thousands,
+                    "encoding": encoding,
+                    "index_base": index_base,
                 },
                 "model": {
                     "hidden": None if hidden is None else widths(hidden),

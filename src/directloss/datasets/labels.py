@@ -7,8 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pydantic import BaseModel, ConfigDict
 
-from directloss.datasets.errors import DataError
+from directloss.datasets.cells import Coded, Kind, canonical, encode, kind_of
+from directloss.datasets.errors import DataError, quoted
+from directloss.datasets.reading import Reading
 
 _MOST_CLASSES = 100
 
@@ -19,43 +22,130 @@ class Labels:
 
     Attributes:
         codes: index into `classes`, shape `(n,)`.
-        classes: all values of the target, sorted.
+        classes: all values of the target, sorted, each in its canonical spelling.
         positives: the values that a network is trained for, in that order.
+        kind: what the values are.
     """
 
     codes: npt.NDArray[np.int64]
     classes: list[str]
     positives: list[str]
+    kind: Kind = Kind.TEXT
 
     def binary(self, positive: str) -> npt.NDArray[np.bool_]:
         """Which rows are positive, shape `(n,)`."""
         is_positive: npt.NDArray[np.bool_] = self.codes == self.classes.index(positive)
         return is_positive
 
+    def known(self, positive: str, fewest: int) -> KnownLabels:
+        """What a model keeps of the values, to read them in another table.
 
-def read_labels(target: pd.Series, positive: str | None) -> Labels:
-    """Decides what is positive.
+        Args:
+            positive: the one that is positive.
+            fewest: a value of fewer rows is not kept.
+        """
+        counts = np.bincount(self.codes, minlength=len(self.classes))
+        kept = [name for name, count in zip(self.classes, counts, strict=True) if count >= fewest]
+        return KnownLabels(
+            kind=self.kind,
+            classes=tuple(kept),
+            others=bool(set(self.classes) - {*kept, positive}),
+        )
+
+
+class KnownLabels(BaseModel):
+    """The labels that a training knew.
+
+    Attributes:
+        kind: what they are.
+        classes: in canonical spelling.
+        others: whether there were more, in too few rows to be kept.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Kind
+    classes: tuple[str, ...]
+    others: bool
+
+    def read(self, column: pd.Series, positive: str, reading: Reading) -> npt.NDArray[np.bool_]:
+        """Which rows of another table are positive, by value: `1`, `1.0` and `+1` are one label.
+
+        Raises:
+            DataError: a label is missing, or the training did not know it.
+        """
+        name = str(column.name)
+        coded = encode([column], reading)
+        if coded.missing:
+            raise missing_target(name, coded.missing, len(coded.codes))
+        values = [canonical(cell, self.kind) for cell in coded.cells]
+        known = {*self.classes, positive}
+        unknown = [
+            cell for cell, value in zip(coded.cells, values, strict=True) if value not in known
+        ]
+        if unknown and not self.others:
+            raise DataError(
+                f"--target: {name!r} holds {quoted(unknown)}, which the training did not know; it "
+                f"knew {quoted(sorted(known))}"
+            )
+        is_positive = np.array([value == positive for value in values], bool)
+        mask: npt.NDArray[np.bool_] = is_positive[coded.codes]
+        return mask
+
+
+def labels_of(coded: Coded, name: str, positive: str | None) -> Labels:
+    """Decides what is positive among the values of a target.
 
     Two values: the one named by `positive`; otherwise 1 of 0/1 and true of booleans, else the
     minority (of two equally frequent ones, the greater). More than two: each against the rest, or
     only the one named.
 
+    Args:
+        coded: the target of all rows.
+        name: of its column.
+        positive: as the user writes it.
+
     Raises:
         DataError: missing values, one value only, too many values, `positive` not among them.
     """
-    name = str(target.name)
-    missing = int(target.isna().sum())
-    if missing:
-        raise DataError(f"--target: {name!r} is missing in {missing} of {len(target)} rows")
-    if not pd.api.types.is_numeric_dtype(target):
-        target = target.astype("object").map(str)  # texts, and what cannot be sorted as it is
-    codes, values = pd.factorize(target.to_numpy(), sort=True)
-    counts = np.bincount(codes)
-    classes = [_text(value) for value in values]
+    if coded.missing:
+        raise missing_target(name, coded.missing, len(coded.codes))
+    kind = kind_of(coded.cells)
+    return _labels(coded.by_value(kind), kind, name, positive)
+
+
+def read_labels(target: pd.Series, positive: str | None) -> Labels:
+    """The same for names, such as those of folders, which are texts whatever they hold.
+
+    Raises:
+        DataError: as `labels_of`.
+    """
+    codes, names = pd.factorize(target.to_numpy(object))
+    coded = Coded(codes.astype(np.int64, copy=False), [str(name) for name in names])
+    return _labels(coded, Kind.TEXT, str(target.name), positive)
+
+
+def missing_target(name: str, rows: int, total: int) -> DataError:
+    """Rows without a target are no rows to learn from, or to measure on."""
+    return DataError(
+        f"--target: {name!r} is missing in {rows} of {total} rows; to leave them out, train with "
+        "--drop-missing-target"
+    )
+
+
+def _labels(coded: Coded, kind: Kind, name: str, positive: str | None) -> Labels:
+    order = sorted(range(len(coded.cells)), key=lambda k: _rank(coded.cells[k], kind))
+    classes = [coded.cells[k] for k in order]
+    places = np.empty(len(order), np.int64)
+    places[order] = np.arange(len(order))
+    codes = places[coded.codes]
+    counts = np.bincount(codes, minlength=len(classes))
     if len(classes) < 2:
-        raise DataError(f"--target: {name!r} is {classes[0]!r} in every row: nothing to tell apart")
+        raise DataError(
+            f"--target: {name!r} is {quoted(classes)} in every row: nothing to tell apart"
+        )
     if positive is not None:
-        positives = [_named(positive, classes, name)]
+        positives = [_named(canonical(positive, kind), positive, classes, name)]
     elif len(classes) == 2:
         zero_one = set(classes) in ({"0", "1"}, {"False", "True"})
         positives = [classes[1 if zero_one or counts[1] <= counts[0] else 0]]
@@ -66,18 +156,19 @@ def read_labels(target: pd.Series, positive: str | None) -> Labels:
         )
     else:
         positives = classes
-    return Labels(codes.astype(np.int64, copy=False), classes, positives)
+    return Labels(codes, classes, positives, kind)
 
 
-def _text(value: object) -> str:
-    """A class as the user would write it: 1.0 from a float column is '1'."""
-    if isinstance(value, float | np.floating) and float(value).is_integer():
-        return str(int(value))
-    return str(value)
+def _rank(cell: str, kind: Kind) -> tuple[float, str]:
+    return (float(cell), "") if kind is Kind.NUMBER else (0.0, cell)
 
 
-def _named(positive: str, classes: list[str], name: str) -> str:
-    if positive in classes:
-        return positive
-    shown = ", ".join(classes[:12]) + (", ..." if len(classes) > 12 else "")
-    raise DataError(f"--positive: {name!r} has no value {positive!r}; it has {shown}")
+def _named(value: str, positive: str, classes: list[str], name: str) -> str:
+    if value in classes:
+        return value
+    raise DataError(f"--positive: {name!r} has no value {positive!r}; it has {quoted(classes)}")
+
+
+def shown_positive(name: str, positive: str) -> str:
+    """Which value is positive, for the user."""
+    return f"{name} = {positive} is positive"

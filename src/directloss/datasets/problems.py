@@ -9,11 +9,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from directloss.datasets.errors import DataError
-from directloss.datasets.labels import Labels, read_labels
+from directloss.datasets.cells import encode
+from directloss.datasets.columns import FEWEST_ROWS
+from directloss.datasets.errors import DataError, Faults
+from directloss.datasets.fitting import fit_transform
+from directloss.datasets.labels import Labels, labels_of, shown_positive
+from directloss.datasets.reading import FeatureRules
 from directloss.datasets.recipe import Recipe
-from directloss.datasets.source import FeatureRules, Source
-from directloss.datasets.splits import from_column, stratified
+from directloss.datasets.source import Source
+from directloss.datasets.splits import Split, from_column, stratified
 from directloss.training.data import Part, Parts
 
 
@@ -27,6 +31,8 @@ class Problems:
         labels: the target of all rows.
         names: column name -> value of the target that is positive there.
         recipe: how features are made from columns.
+        target_name: of the target.
+        notes: what a user should know of the data.
     """
 
     features: Mapping[str, torch.Tensor]
@@ -34,6 +40,8 @@ class Problems:
     labels: Labels
     names: Mapping[str, str]
     recipe: Recipe
+    target_name: str
+    notes: tuple[str, ...] = ()
 
     @property
     def columns(self) -> list[str]:
@@ -48,18 +56,22 @@ class Problems:
         )
 
     def describe(self) -> str:
-        """Numbers of rows, features and positives in one line."""
+        """Numbers of rows, features and positives in one line, and the notes."""
         sizes = {part: len(rows) for part, rows in self.rows.items()}
         total = len(self.labels.codes)
         shares = [self.labels.binary(value).mean() for value in self.names.values()]
         share = f"{100 * min(shares):.1f}"
         if len(shares) > 1:
             share += f"-{100 * max(shares):.1f}"
-        return (
+        which = ""
+        if len(shares) == 1:
+            which = f" ({shown_positive(self.target_name, next(iter(self.names.values())))})"
+        line = (
             f"{total} rows ({sizes['train']} training, {sizes['validation']} validation, "
             f"{sizes['test']} test), {self.features['train'].shape[1]} features, "
-            f"{share} % positive"
+            f"{share} % positive{which}"
         )
+        return "\n".join((line, *self.notes))
 
 
 def prepare(
@@ -70,22 +82,41 @@ def prepare(
     Raises:
         DataError: the source does not fit; or a part has no positives or no negatives.
     """
-    labels = read_labels(source.target, positive)
+    rules = rules or FeatureRules()
+    faults = Faults()
+    name = source.target_name
+    coded = encode([source.target], rules)
+    labels = faults.attempt(lambda: labels_of(coded, name, positive))
+    rows = None if labels is None else faults.attempt(lambda: _split(source, labels, seed))
+    fitted = faults.attempt(
+        # Where no part can be drawn, all rows say what else is wrong.
+        lambda: fit_transform(source.features, None if rows is None else rows["train"], rules)
+    )
+    faults.check()
+    assert labels is not None and rows is not None and fitted is not None
+    several = len(labels.positives) > 1
+    names = {p if several else f"{name}={p}": p for p in labels.positives}
+    recipe = fitted.recipe
+    if not several:
+        known = labels.known(labels.positives[0], FEWEST_ROWS)
+        recipe = recipe.model_copy(update={"labels": known})
+    features = {part: torch.from_numpy(fitted.features[indices]) for part, indices in rows.items()}
+    return Problems(features, rows, labels, names, recipe, name, source.notes + fitted.notes)
+
+
+def _split(source: Source, labels: Labels, seed: int) -> Split:
     several = len(labels.positives) > 1
     strata = labels.codes if several else labels.binary(labels.positives[0]).astype(np.int64)
     if source.split is None:
         rows = stratified(strata, seed)
     else:
         rows = from_column(source.split, strata, seed)
-    names = {p if several else f"{source.target_name}={p}": p for p in labels.positives}
     for value in labels.positives:
         for part, indices in rows.items():
             found = int(labels.binary(value)[indices].sum())
             if not 0 < found < len(indices):
                 raise DataError(
                     f"--target: the {part} part has {found} positives among {len(indices)} rows "
-                    f"(positive: {source.target_name} = {value}); both kinds are needed"
+                    f"({shown_positive(source.target_name, value)}); both kinds are needed"
                 )
-    recipe, array = Recipe.fit_transform(source.features, rows["train"], rules or FeatureRules())
-    features = {part: torch.from_numpy(array[indices]) for part, indices in rows.items()}
-    return Problems(features, rows, labels, names, recipe)
+    return rows

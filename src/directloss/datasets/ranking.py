@@ -10,11 +10,18 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from directloss.datasets.errors import DataError
+from directloss.datasets.cells import encode, numbers
+from directloss.datasets.errors import DataError, Faults
+from directloss.datasets.fitting import fit_transform
+from directloss.datasets.labels import missing_target
+from directloss.datasets.reading import FeatureRules, Reading
 from directloss.datasets.recipe import Recipe
-from directloss.datasets.source import FeatureRules, Source
-from directloss.datasets.splits import by_group
+from directloss.datasets.source import Source, groups_of
+from directloss.datasets.splits import PARTS, by_group
 from directloss.training.data import Part, Parts
+
+MOST_RELEVANT = 1023
+"""The largest relevance whose gain in NDCG, 2^relevance - 1, is a float64."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +33,14 @@ class RankingProblem:
         by_part: the arrays of "train", "validation" and "test".
         recipe: how features are made from columns.
         rows: row numbers of each part in the source.
+        notes: what a user should know of the data.
     """
 
     name: str
     by_part: Mapping[str, Part]
     recipe: Recipe
     rows: Mapping[str, npt.NDArray[np.int64]]
+    notes: tuple[str, ...] = ()
 
     @property
     def columns(self) -> list[str]:
@@ -44,7 +53,7 @@ class RankingProblem:
         return Parts(**self.by_part)
 
     def describe(self) -> str:
-        """Numbers of rows, queries and features in one line."""
+        """Numbers of rows, queries and features in one line, and the notes."""
         sizes = ", ".join(
             f"{len(part)} rows of {len(torch.unique(_groups(part)))} queries {name}"
             for name, part in self.by_part.items()
@@ -52,17 +61,19 @@ class RankingProblem:
         relevant = torch.cat([part.targets > 0 for part in self.by_part.values()])
         features = self.by_part["train"].features.shape[1]
         share = 100 * float(relevant.double().mean())
-        return f"{sizes}, {features} features, {share:.1f} % relevant"
+        line = f"{sizes}, {features} features, {share:.1f} % relevant ({self.name} above 0)"
+        return "\n".join((line, *self.notes))
 
 
 def prepare_ranking(
-    source: Source, *, graded: bool, rules: FeatureRules | None, seed: int
+    source: Source, *, graded: bool | None, rules: FeatureRules | None, seed: int
 ) -> RankingProblem:
     """Splits by query and transforms. The seed decides the split where the data does not.
 
     Args:
         source: with groups.
-        graded: whether targets stay relevances; otherwise a target above 0 is positive.
+        graded: whether targets stay relevances, with gains; otherwise a target above 0 is positive.
+            None: they stay, whatever is made of them.
         rules: what the user says about columns.
         seed: of the split.
 
@@ -71,42 +82,67 @@ def prepare_ranking(
             relevant.
     """
     assert source.groups is not None, "loaded with a group column"
-    relevance = _relevance(source)
-    if source.groups.isna().any():
-        raise DataError(f"--group: {str(source.groups.name)!r} has missing values")
-    groups = pd.factorize(source.groups)[0].astype(np.int64)
-    rows = by_group(groups, source.split, seed)
-    recipe, array = Recipe.fit_transform(source.features, rows["train"], rules or FeatureRules())
-    targets = relevance if graded else relevance > 0
-    for name, indices in rows.items():
+    rules = rules or FeatureRules()
+    faults = Faults()
+    name, group_name = source.target_name, str(source.groups.name)
+    relevance = faults.attempt(lambda: relevances(source.target, name, rules, graded=bool(graded)))
+    coded = encode([source.groups], rules)
+    groups = faults.attempt(lambda: groups_of(coded, group_name))
+    rows = None
+    if groups is not None:
+        rows = faults.attempt(lambda: by_group(groups, source.split, seed))
+    fitted = faults.attempt(
+        lambda: fit_transform(source.features, None if rows is None else rows["train"], rules)
+    )
+    faults.check()
+    assert relevance is not None and groups is not None
+    assert rows is not None and fitted is not None
+    notes = source.notes + fitted.notes
+    if graded is False and (relevance > 1).any():
+        notes += (f"the metric knows 0 and 1 only: a {name!r} above 0 counts as 1",)
+    targets = relevance > 0 if graded is False else relevance
+    for part, indices in rows.items():
         if not targets[indices].any():
-            raise DataError(f"--target: the {name} part has no {source.target_name} above 0")
+            raise DataError(f"--target: the {part} part has no {name!r} above 0")
     return RankingProblem(
         source.target_name,
         {
-            name: Part(*(torch.from_numpy(each[indices]) for each in (array, targets, groups)))
-            for name, indices in sorted(rows.items(), key=lambda part: _ORDER.index(part[0]))
+            part: Part(
+                *(torch.from_numpy(each[indices]) for each in (fitted.features, targets, groups))
+            )
+            for part, indices in sorted(rows.items(), key=lambda item: PARTS.index(item[0]))
         },
-        recipe,
+        fitted.recipe,
         rows,
+        notes,
     )
 
 
-_ORDER = ("train", "validation", "test")
+def relevances(
+    target: pd.Series, name: str, reading: Reading, *, graded: bool
+) -> npt.NDArray[np.float32]:
+    """Targets as relevances, shape `(n,)`.
 
-
-def _relevance(source: Source) -> npt.NDArray[np.float32]:
-    numbers: npt.NDArray[np.float32] = pd.to_numeric(source.target, errors="coerce").to_numpy(
-        np.float32
-    )
-    wrong = ~(np.isfinite(numbers) & (numbers >= 0))
+    Raises:
+        DataError: one is missing, no number, negative, or (graded) too large for a gain.
+    """
+    found, wrong = numbers(target, reading)
+    missing = int(np.count_nonzero(np.isnan(found) & ~wrong))
+    if missing:
+        raise missing_target(name, missing, len(found))
+    wrong |= ~(np.isfinite(found) & (found >= 0))
     if wrong.any():
-        came = str(source.target[wrong].iloc[0])
+        came = str(target.iloc[int(np.argmax(wrong))])
         raise DataError(
-            f"--target: {source.target_name!r} holds {came!r}; with --group every target is a "
-            "relevance, a number of 0 or more"
+            f"--target: {name!r} holds {came!r}; with --group every target is a relevance, a "
+            "number of 0 or more"
         )
-    return numbers
+    if graded and (found > MOST_RELEVANT).any():
+        raise DataError(
+            f"--target: {name!r} holds {found.max():g}; NDCG has gains 2^relevance - 1, so that a "
+            f"relevance is at most {MOST_RELEVANT}: write grades such as 0 to 4, not counts"
+        )
+    return found.astype(np.float32)
 
 
 def _groups(part: Part) -> torch.Tensor:

@@ -1,27 +1,29 @@
-"""Rows of any table, a piece at a time, as they stand in the file."""
+"""Rows of any table, in pieces, as they stand in the file: the one way in for all readers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from directloss.datasets.delimited import read_head, refuse_equal_names, text_pieces
 from directloss.datasets.errors import DataError
-from directloss.datasets.source import EMBEDDED, FeatureRules, load, read_table
-from directloss.datasets.stream import TableStream, is_stream
+from directloss.datasets.reading import Reading
+from directloss.datasets.stream import ENDINGS, TableStream, frame_of, is_stream
+from directloss.datasets.svmlight import QUERY, TARGET, is_svmlight, read_svmlight
+
+EMBEDDED = "digits"
+
+DELIMITED = (".csv", ".tsv")
+SPARSE = (".svm", ".svmlight", ".libsvm")
+PLAIN = (".txt", ".dat")  # delimited with --sep, else sparse
+FORMATS = (*DELIMITED, *SPARSE, ".npz", *ENDINGS, *PLAIN)
 
 _PIECE = 65_536  # rows of a text file that are in memory at a time
-
-MISSING = frozenset(
-    {
-        *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND"),
-        *("1.#QNAN", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"),
-    }
-)
-"""Texts that a text file may have for a missing value: those of pandas."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Piece:
 
     Attributes:
         given: as they stand in the file: texts of a text file stay texts.
-        values: the same for a model: missing values are missing; numbered from the first row (0).
+        values: the same as a frame in Arrow's types, numbered from the first row (0).
     """
 
     given: pa.Table
@@ -42,34 +44,75 @@ class Rows:
     """All rows of a table.
 
     Attributes:
-        columns: their names.
+        columns: their names, all different; "" is the one of a column without a name.
         count: how many rows there are, where it is known before they are read.
         pieces: the rows; goes through them once.
+        target: name of the target, where the format fixes it.
+        queries: name of the column of queries, where the format has one.
     """
 
     columns: list[str]
     count: int | None
     pieces: Iterator[Piece]
+    target: str | None = None
+    queries: str | None = None
 
 
-def read_rows(data: str) -> Rows:
-    """The rows of a table; only Parquet, Arrow, CSV and TSV files may be larger than memory.
+def read_rows(data: str, reading: Reading | None = None, wanted: Sequence[str] = ()) -> Rows:
+    """The rows of a table; only Parquet, Arrow and delimited files may be larger than memory.
+
+    Args:
+        data: "digits", a file, or a folder of Parquet and Arrow files.
+        reading: how cells are written.
+        wanted: columns that a model reads; those which a sparse file lacks are 0.
 
     Raises:
         DataError: no such file, unknown format, unreadable content (the last also while reading).
     """
-    if data != EMBEDDED and is_stream(data):
-        stream = TableStream(Path(data))
-        return Rows(stream.columns, len(stream), _from_stream(stream))
-    name = Path(data).name.lower().removesuffix(".gz")
-    if data != EMBEDDED and name.endswith((".csv", ".tsv")) and Path(data).is_file():
-        return _from_text(Path(data), "\t" if name.endswith(".tsv") else ",")
+    reading = reading or Reading()
+    path = Path(data)
     if data == EMBEDDED:
-        source = load(data)
-        frame = source.features.assign(**{source.target_name: source.target})
-    else:
-        frame, _ = read_table(data, FeatureRules())
-    return Rows(list(frame.columns), len(frame), _from_frame(frame))
+        return _in_memory(_digits(), target="digit")
+    if is_stream(data):
+        stream = TableStream(path)
+        return Rows(stream.columns, len(stream), _from_stream(stream))
+    if not path.is_file():
+        raise DataError(f"--data: no file {data!r} (and the only embedded data is {EMBEDDED!r})")
+    name = path.name.lower().removesuffix(".gz")
+    plain = name.endswith(PLAIN)
+    if name.endswith(DELIMITED) or (plain and reading.sep is not None):
+        head = read_head(path, reading)
+        columns = head.names[:-1] if head.hollow else head.names
+        pieces = text_pieces(path, reading, head, _PIECE)
+        return Rows(columns, None, _numbered(pieces))
+    if plain and not is_svmlight(path):
+        raise DataError(
+            f"--data: {path.name} is no sparse text (TARGET qid:QUERY INDEX:VALUE ...); for "
+            "delimited text say what stands between two cells, such as --sep ';' or --sep tab"
+        )
+    if name.endswith((*SPARSE, *PLAIN)):
+        table = _whole(path, lambda: read_svmlight(path, reading, wanted))
+        queries = QUERY if QUERY in table.column_names else None
+        return _in_memory(table, target=TARGET, queries=queries)
+    if name.endswith(".npz"):
+        return _in_memory(_whole(path, lambda: _npz(path)))
+    raise DataError(
+        f"--data: {path.name} is of no known format; its name must end in one of "
+        f"{', '.join(FORMATS)} (text formats also with .gz)"
+    )
+
+
+def _in_memory(table: pa.Table, *, target: str | None = None, queries: str | None = None) -> Rows:
+    refuse_equal_names("the file", table.column_names)
+    pieces = (table.slice(first, _PIECE) for first in range(0, table.num_rows, _PIECE))
+    return Rows(table.column_names, table.num_rows, _numbered(pieces), target, queries)
+
+
+def _numbered(pieces: Iterator[pa.Table]) -> Iterator[Piece]:
+    first = 0
+    for table in pieces:
+        yield Piece(table, frame_of(table, first))
+        first += table.num_rows
 
 
 def _from_stream(stream: TableStream) -> Iterator[Piece]:
@@ -78,33 +121,51 @@ def _from_stream(stream: TableStream) -> Iterator[Piece]:
         yield Piece(given, stream.frame(given, block))
 
 
-def _from_frame(frame: pd.DataFrame) -> Iterator[Piece]:
-    for first in range(0, len(frame), _PIECE):
-        values = frame.iloc[first : first + _PIECE]
-        yield Piece(pa.Table.from_pandas(values, preserve_index=False), values)
-
-
-def _from_text(path: Path, separator: str) -> Rows:
+def _whole(path: Path, read: Callable[[], pa.Table]) -> pa.Table:
     try:
-        columns = list(pd.read_csv(path, sep=separator, nrows=0).columns)
-    except Exception as error:  # the parser raises errors of many kinds
-        raise _unreadable(path, error) from error
-    return Rows(columns, None, _text_pieces(path, separator))
+        return read()
+    except DataError:
+        raise
+    except Exception as error:  # parsers raise whatever they stumble over
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"--data: cannot read {path}: {reason}") from error
 
 
-def _text_pieces(path: Path, separator: str) -> Iterator[Piece]:
-    try:
-        with pd.read_csv(
-            path, sep=separator, dtype=str, na_filter=False, chunksize=_PIECE
-        ) as pieces:
-            for texts in pieces:
-                given = pa.Table.from_pandas(texts, preserve_index=False)
-                yield Piece(given, texts.astype("object").mask(texts.isin(MISSING), None))
-    except (ValueError, OSError, EOFError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise _unreadable(path, error) from error
+def _npz(path: Path) -> pa.Table:
+    columns: list[tuple[str, np.ndarray]] = []
+    with np.load(path, allow_pickle=False) as arrays:
+        for name in arrays.files:
+            array = arrays[name]
+            if array.ndim == 1:
+                columns.append((name, array))
+            elif array.ndim == 2:
+                columns += [(f"{name}_{k}", array[:, k]) for k in range(array.shape[1])]
+            else:
+                raise DataError(
+                    f"--data: array {name!r} has shape {array.shape}, not (n,) or (n, d)"
+                )
+    lengths = {name: len(column) for name, column in columns}
+    if len(set(lengths.values())) > 1:
+        raise DataError(f"--data: the arrays of {path.name} have different lengths: {lengths}")
+    names = [name for name, _ in columns]
+    refuse_equal_names(path.name, names)
+    return pa.Table.from_arrays([_cells(name, array) for name, array in columns], names=names)
 
 
-def _unreadable(path: Path, error: Exception) -> DataError:
-    return DataError(f"--data: cannot read {path}: {' '.join(str(error).split())}")
+def _cells(name: str, array: np.ndarray) -> pa.Array:
+    if array.dtype.kind == "S":
+        array = np.char.decode(array, "utf-8")
+    if array.dtype.kind not in "biufUM":
+        raise DataError(f"--data: array {name!r} is of type {array.dtype}; numbers or texts fit")
+    if array.dtype.kind == "M":
+        array = array.astype("datetime64[us]")  # Arrow has no hours, say
+    return pa.array(array.astype(array.dtype.newbyteorder("=")))
+
+
+def _digits() -> pa.Table:
+    from sklearn.datasets import load_digits
+
+    digits = load_digits(as_frame=True)
+    return pa.Table.from_pandas(
+        digits.data.assign(digit=digits.target), preserve_index=False
+    ).replace_schema_metadata()

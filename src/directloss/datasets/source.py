@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
-from directloss.datasets.errors import DataError
-
-EMBEDDED = "digits"
-
-_MAX_DENSE_VALUES = 500_000_000  # 2 GB of float32
-
-
-@dataclass(frozen=True)
-class FeatureRules:
-    """What the user says about columns.
-
-    Attributes:
-        categorical: columns to treat as categories although they hold numbers.
-        missing: texts that stand for a missing value, besides the usual ones (empty, NA, NaN, ...).
-    """
-
-    categorical: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
+from directloss.datasets.cells import Coded, compact, encode
+from directloss.datasets.errors import DataError, Faults, quoted
+from directloss.datasets.reading import FeatureRules
+from directloss.datasets.rows import EMBEDDED, read_rows
+from directloss.datasets.stream import frame_of
 
 
 @dataclass(frozen=True)
@@ -40,6 +29,7 @@ class Source:
         target_name: what to call it.
         split: the part that each row belongs to, if the data says so.
         groups: the query (list) that each row belongs to, if the data has queries.
+        notes: what a user should know of it.
     """
 
     features: pd.DataFrame
@@ -47,6 +37,24 @@ class Source:
     target_name: str
     split: pd.Series | None
     groups: pd.Series | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What the columns of a table are for.
+
+    Attributes:
+        target, split, groups: names; None where the table has no such column.
+        features: names of the others, those that are left out aside.
+        notes: what a user should know of it.
+    """
+
+    target: str
+    split: str | None
+    groups: str | None
+    features: list[str]
+    notes: tuple[str, ...] = ()
 
 
 def load(
@@ -57,155 +65,136 @@ def load(
     group_column: str | None = None,
     rules: FeatureRules | None = None,
 ) -> Source:
-    """Reads `data`: "digits", or a file whose ending tells its format.
+    """Reads `data`: "digits", or a file whose ending tells its format, see `read_rows`.
 
-    Formats: `.csv`, `.csv.gz`, `.tsv`, `.tsv.gz`, `.parquet`; `.npz` with one array of targets
-    (named by `target`) and arrays of features `(n,)` or `(n, d)`; `.svm`, `.svmlight`, `.libsvm`
-    (also `.gz`), whose target is in the file.
-
-    Raises:
-        DataError: no such file, unknown format, unreadable content, unknown column.
-    """
-    if data == EMBEDDED:
-        if group_column is not None:
-            raise DataError(f"--group: {EMBEDDED} has no column {group_column!r}")
-        return _digits()
-    table, found_target = read_table(data, rules or FeatureRules())
-    return _take_apart(table, target or found_target, split_column, group_column, Path(data).name)
-
-
-def read_table(data: str, rules: FeatureRules) -> tuple[pd.DataFrame, str | None]:
-    """All columns of a file, and the name of its target where the format fixes it.
+    Arrays of an npz file are columns: `(n,)` by its own name, `(n, d)` as `NAME_0`, `NAME_1`, ...
+    The target of sparse text is `target`, and its queries are `qid`.
 
     Raises:
-        DataError: no such file, unknown format, unreadable content.
+        DataError: no such file, unknown format, unreadable content, unknown columns.
     """
-    path = _existing(data)
-    name = path.name.lower().removesuffix(".gz")
-    reader = next((read for ending, read in _READERS.items() if name.endswith(ending)), None)
-    if reader is None:
-        raise DataError(
-            f"--data: {path.name} is of no known format; its name must end in one of "
-            f"{', '.join(_READERS)} (text formats also with .gz)"
-        )
-    try:
-        return reader(path, rules)
-    except DataError:
-        raise
-    except Exception as error:  # readers raise whatever their parsers do
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"--data: cannot read {data}: {reason}") from error
+    rules = rules or FeatureRules()
+    if data != EMBEDDED and Path(data).is_dir():
+        raise DataError(f"--data: {data!r} is a folder, and a file is wanted")
+    rows = read_rows(data, rules)
+    tables = [piece.given for piece in rows.pieces]
+    if not tables:
+        raise DataError(f"--data: {Path(data).name} has 0 rows")
+    frame = frame_of(pa.concat_tables(tables), 0)
+    roles = assign_roles(
+        Path(data).name,
+        rows.columns,
+        rules,
+        target=target or rows.target,
+        split_column=split_column,
+        group_column=group_column,
+        queries=rows.queries,
+    )
+    notes = roles.notes
+    if rules.drop_missing_target:
+        absent = encode([frame[roles.target]], rules).codes < 0
+        frame = frame[~absent].reset_index(drop=True)
+        notes += missing_note(roles.target, int(np.count_nonzero(absent)))
+    features = {
+        # Numbers take less room than their texts, and are read once; categories keep every digit.
+        name: frame[name] if name in rules.categorical else compact(frame[name], rules)
+        for name in roles.features
+    }
+    return Source(
+        pd.DataFrame(features, copy=False),
+        frame[roles.target],
+        roles.target,
+        None if roles.split is None else frame[roles.split],
+        None if roles.groups is None else frame[roles.groups],
+        notes,
+    )
+
+
+def assign_roles(
+    file: str,
+    columns: Sequence[str],
+    rules: FeatureRules,
+    *,
+    target: str | None,
+    split_column: str | None,
+    group_column: str | None = None,
+    queries: str | None = None,
+) -> Roles:
+    """What each column is for.
+
+    A column without a name holds numbers of rows, and column `queries` those of lists: they are no
+    features.
+
+    Raises:
+        DataError: with everything that does not fit.
+    """
+    faults = Faults()
+    if target is None:
+        faults.add(f"--target: say which column of {file} is the target: {quoted(columns)}")
+    options = {"--target": target, "--split-column": split_column, "--group": group_column}
+    named = {option: column for option, column in options.items() if column is not None}
+    lists = {"--drop": rules.drop, "--categorical": rules.categorical, "--date": rules.date}
+    every = [*named.items(), *((option, name) for option, names in lists.items() for name in names)]
+    for option, name in every:
+        if name not in columns:
+            faults.add(f"{option}: {file} has no column {name!r}; it has {_with_advice(columns)}")
+        elif option in lists and name in named.values():
+            (other,) = (each for each, column in named.items() if column == name)
+            faults.add(f"{option}: {name!r} is named by {other}")
+        elif option in ("--split-column", "--group") and name == target:
+            faults.add(f"{option}: {name!r} is the target")
+    if group_column is not None and group_column == split_column:
+        faults.add(f"--group: {group_column!r} is the split column")
+    for name in sorted({*rules.drop, *rules.date, *rules.categorical}):
+        said = [option for option, names in lists.items() if name in names]
+        if len(said) > 1:
+            faults.add(f"{said[1]}: {name!r} is named by {said[0]}, too")
+    aside = {"", *named.values(), *rules.drop, *([] if queries is None else [queries])}
+    features = [name for name in columns if name not in aside]
+    if not features:
+        faults.add(f"--data: {file} has no feature column to use")
+    faults.check()
+    assert target is not None
+    notes: tuple[str, ...] = ()
+    if queries is not None and queries not in named.values():
+        notes = (f"{queries!r} is no feature; each of its values is a list with --group {queries}",)
+    return Roles(target, split_column, group_column, features, notes)
+
+
+def missing_note(target: str, rows: int) -> tuple[str, ...]:
+    """What to say of rows that were left out."""
+    return (f"{rows} rows without a {target!r} are left out",) if rows else ()
 
 
 def fingerprint(data: str) -> str:
     """What identifies the data's content: "embedded", or the SHA-256 of the file."""
     if data == EMBEDDED:
         return "embedded"
-    with _existing(data).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _existing(data: str) -> Path:
     path = Path(data)
     if not path.is_file():
         raise DataError(f"--data: no file {data!r} (and the only embedded data is {EMBEDDED!r})")
-    return path
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _take_apart(
-    table: pd.DataFrame,
-    target: str | None,
-    split_column: str | None,
-    group_column: str | None,
-    file: str,
-) -> Source:
-    table.columns = table.columns.astype(str)
-    if table.columns.has_duplicates:
-        twice = table.columns[table.columns.duplicated()][0]
-        raise DataError(f"--data: {file} has two columns named {twice!r}")
-    if target is None:
-        raise DataError(f"--target: say which column of {file} is the target: {_names(table)}")
-    options = {"--target": target, "--split-column": split_column, "--group": group_column}
-    named = {option: column for option, column in options.items() if column is not None}
-    for option, column in named.items():
-        if column not in table:
-            raise DataError(f"{option}: {file} has no column {column!r}; it has {_names(table)}")
-        if option != "--target" and column == target:
-            raise DataError(f"{option}: {target!r} is the target")
-    if group_column is not None and group_column == split_column:
-        raise DataError(f"--group: {group_column!r} is the split column")
-    features = table.drop(columns=list(named.values()))
-    if features.empty:
-        raise DataError(f"--data: {file} has {len(features)} rows and no feature column to use")
-    split = table[split_column] if split_column is not None else None
-    groups = table[group_column] if group_column is not None else None
-    return Source(features, table[target], target, split, groups)
+def groups_of(coded: Coded, name: str) -> npt.NDArray[np.int64]:
+    """Number of the list of each row, from 0 without a gap.
 
-
-def _names(table: pd.DataFrame, most: int = 12) -> str:
-    shown = ", ".join(table.columns[:most])
-    more = len(table.columns) - most
-    return f"{shown} and {more} more" if more > 0 else shown
-
-
-def _read_text(path: Path, rules: FeatureRules) -> pd.DataFrame:
-    separator = "\t" if ".tsv" in path.name.lower() else ","
-    return pd.read_csv(path, sep=separator, na_values=list(rules.missing), low_memory=False)
-
-
-def _read_parquet(path: Path, rules: FeatureRules) -> pd.DataFrame:
-    return pd.read_parquet(path).replace(dict.fromkeys(rules.missing, np.nan))
-
-
-def _read_npz(path: Path) -> pd.DataFrame:
-    columns: dict[str, np.ndarray] = {}
-    with np.load(path, allow_pickle=False) as arrays:
-        for name in arrays.files:
-            array = arrays[name]
-            if array.ndim == 1:
-                columns[name] = array
-            elif array.ndim == 2:
-                columns.update({f"{name}_{k}": array[:, k] for k in range(array.shape[1])})
-            else:
-                raise DataError(
-                    f"--data: array {name!r} has shape {array.shape}, not (n,) or (n, d)"
-                )
-    lengths = {name: len(column) for name, column in columns.items()}
-    if len(set(lengths.values())) > 1:
-        raise DataError(f"--data: the arrays of {path.name} have different lengths: {lengths}")
-    return pd.DataFrame(columns)
-
-
-def _read_svmlight(path: Path) -> pd.DataFrame:
-    from sklearn.datasets import load_svmlight_file
-
-    values, target = load_svmlight_file(str(path))
-    if values.shape[0] * values.shape[1] > _MAX_DENSE_VALUES:
+    Raises:
+        DataError: a row has none.
+    """
+    if coded.missing:
         raise DataError(
-            f"--data: {path.name} would have {values.shape[0]} x {values.shape[1]} values when "
-            f"dense; at most {_MAX_DENSE_VALUES} fit"
+            f"--group: {name!r} is missing in {coded.missing} of {len(coded.codes)} rows"
         )
-    table = pd.DataFrame(values.toarray().astype(np.float32))
-    table.columns = [f"f{k}" for k in range(1, values.shape[1] + 1)]
-    return table.assign(target=target)
+    codes: np.ndarray = coded.by_value().codes
+    return codes
 
 
-Reader = Callable[[Path, FeatureRules], tuple[pd.DataFrame, str | None]]
-"""A table, and the name of its target where the format fixes it."""
-
-_READERS: Mapping[str, Reader] = {
-    ".csv": lambda path, rules: (_read_text(path, rules), None),
-    ".tsv": lambda path, rules: (_read_text(path, rules), None),
-    ".parquet": lambda path, rules: (_read_parquet(path, rules), None),
-    ".npz": lambda path, rules: (_read_npz(path), None),
-    ".svm": lambda path, rules: (_read_svmlight(path), "target"),
-    ".svmlight": lambda path, rules: (_read_svmlight(path), "target"),
-    ".libsvm": lambda path, rules: (_read_svmlight(path), "target"),
-}
-
-
-def _digits() -> Source:
-    from sklearn.datasets import load_digits
-
-    digits = load_digits(as_frame=True)
-    return Source(digits.data, digits.target, "digit", None)
+def _with_advice(columns: Sequence[str]) -> str:
+    shown = quoted(columns)
+    if len(columns) == 1:
+        for sign, name in ((";", "';'"), ("\t", "tab"), ("|", "'|'"), (",", "','")):
+            if sign in columns[0]:
+                return f"{shown}; if {name} stands between two names, say --sep {name}"
+    return shown

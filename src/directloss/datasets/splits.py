@@ -10,10 +10,14 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.model_selection import train_test_split
 
+from directloss.datasets.cells import Coded, encode
 from directloss.datasets.errors import DataError
+from directloss.datasets.reading import Reading
 
 VALIDATION_SHARE = 0.2
 TEST_SHARE = 0.2
+
+PARTS = ("train", "validation", "test")
 
 Rows = npt.NDArray[np.int64]
 Split = Mapping[str, Rows]
@@ -93,18 +97,31 @@ def _cut(groups: Rows, order: Rows, *, validation: float, test: float) -> dict[s
     }
 
 
+def part_numbers(coded: Coded, name: str) -> npt.NDArray[np.uint8]:
+    """Index into `PARTS` of each row, by the part that a column names.
+
+    Raises:
+        DataError: a row has none, or something else.
+    """
+    parts = [PART_NAMES.get(cell.lower()) for cell in coded.cells]
+    if coded.missing or None in parts:
+        wrong = "a missing value" if coded.missing else repr(coded.cells[parts.index(None)])
+        raise DataError(
+            f"--split-column: {name!r} holds {wrong}; every row must be train, validation or test"
+        )
+    of_cell = np.array([PARTS.index(part) for part in parts if part is not None], np.uint8)
+    numbers: npt.NDArray[np.uint8] = of_cell[coded.codes]
+    return numbers
+
+
 def _named_parts(column: pd.Series) -> dict[str, Rows]:
     """Rows by the part that a column names; validation may be empty."""
-    parts = column.astype("string").str.strip().str.lower().map(PART_NAMES)
-    if parts.isna().any():
-        raise DataError(
-            f"--split-column: {str(column.name)!r} holds {str(column[parts.isna()].iloc[0])!r}; "
-            "every row must be train, validation or test"
-        )
-    rows = {part: np.flatnonzero(parts == part) for part in ("train", "validation", "test")}
+    name = str(column.name)
+    numbers = part_numbers(encode([column], Reading()), name)
+    rows = {part: np.flatnonzero(numbers == index) for index, part in enumerate(PARTS)}
     for part in ("train", "test"):
         if not len(rows[part]):
-            raise DataError(f"--split-column: {str(column.name)!r} puts no row into {part}")
+            raise DataError(f"--split-column: {name!r} puts no row into {part}")
     return rows
 
 

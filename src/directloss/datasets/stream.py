@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 
+from directloss.datasets.cells import Coded, decoded, encode
+from directloss.datasets.delimited import refuse_equal_names
 from directloss.datasets.errors import DataError
+from directloss.datasets.reading import Reading
 
 PARQUET = (".parquet", ".pq")
 ARROW = (".arrow", ".feather", ".ipc")
@@ -22,6 +26,8 @@ ENDINGS = (*PARQUET, *ARROW)
 
 _DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError)
 """What Arrow raises on a damaged file; the last for names of columns."""
+
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"  # in place of the value of a folder `key=value`
 
 _INDEX = re.compile(r"__index_level_\d+__")  # what pandas adds for the index of a frame
 
@@ -35,12 +41,14 @@ class Block:
         index: number of the block in its file.
         first: number of its first row in the whole stream.
         rows: how many rows it has.
+        partition: columns that the names of its folders hold (`year=2024`), and their value.
     """
 
     file: Path
     index: int
     first: int
     rows: int
+    partition: tuple[tuple[str, str | None], ...] = ()
 
     @property
     def slice(self) -> slice:
@@ -51,7 +59,8 @@ class Block:
 class TableStream:
     """One table in one file, or in all Parquet and Arrow files of a folder, by order of name.
 
-    Only the blocks that are asked for are in memory. Arrow files are mapped, not read.
+    Only the blocks that are asked for are in memory. Arrow files are mapped, not read. A folder
+    `key=value` gives the rows of its files a column `key`.
 
     Attributes:
         path: as given.
@@ -69,6 +78,9 @@ class TableStream:
         first = 0
         for file in _files(path):
             columns, sizes = _contents(file)
+            partition = _partition(path, file)
+            columns = [*columns, *(key for key, _ in partition)]
+            refuse_equal_names(file.name, columns)
             self.columns = self.columns or columns
             if set(columns) != set(self.columns):
                 odd = sorted(set(columns) ^ set(self.columns))[0]
@@ -77,7 +89,7 @@ class TableStream:
                 )
             for index, rows in enumerate(sizes):
                 if rows:
-                    blocks.append(Block(file, index, first, rows))
+                    blocks.append(Block(file, index, first, rows, partition))
                     first += rows
         if not first:
             raise DataError(f"--data: {path} has no rows")
@@ -98,33 +110,54 @@ class TableStream:
     def frame(self, table: pa.Table, block: Block) -> pd.DataFrame:
         """What `read_arrow` gave, as `read` gives it."""
         try:
-            frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+            return frame_of(table, block.first)
         except (pa.ArrowException, ValueError, OverflowError) as error:
             raise _unreadable(block.file, error) from error
-        return frame.set_index(np.arange(block.first, block.first + block.rows))
 
     def read_arrow(self, block: Block, columns: Sequence[str] | None = None) -> pa.Table:
         """The same in the types of the file."""
         names = list(self.columns if columns is None else columns)
+        folders = dict(block.partition)
+        inside = [name for name in names if name not in folders]
         try:
             reader = _open(block.file)
             if isinstance(reader, pa.parquet.ParquetFile):
-                table = reader.read_row_group(block.index, columns=names, use_threads=False)
+                table = reader.read_row_group(block.index, columns=inside, use_threads=False)
             else:
-                table = pa.Table.from_batches([reader.get_batch(block.index)]).select(names)
+                table = pa.Table.from_batches([reader.get_batch(block.index)]).select(inside)
             # A damaged file may point outside of itself, and its texts be no UTF-8.
             table.validate(full=True)
         except _DAMAGE as error:
             raise _unreadable(block.file, error) from error
-        if table.num_rows != block.rows:
+        if inside and table.num_rows != block.rows:
             raise DataError(f"--data: {block.file} has changed while it was read")
-        return table
+        columns_of = [
+            pa.repeat(pa.scalar(folders[name], pa.string()), block.rows)
+            if name in folders
+            else table.column(name)
+            for name in names
+        ]
+        return pa.Table.from_arrays(columns_of, names=names)
 
-    def column(self, name: str) -> pd.Series:
+    def encode(self, name: str, reading: Reading) -> Coded:
         """One column of all rows: the only thing that is ever held for the whole stream."""
-        # Without the numbers of the rows, which may take more room than the values.
-        pieces = (self.read(block, [name])[name].reset_index(drop=True) for block in self.blocks)
-        return pd.concat(pieces, ignore_index=True)
+        return encode((self.read(block, [name])[name] for block in self.blocks), reading)
+
+
+def frame_of(table: pa.Table, first: int) -> pd.DataFrame:
+    """The rows as a frame in Arrow's types, numbered from `first`; categories are texts again."""
+    columns = {
+        name: pd.Series(pd.arrays.ArrowExtensionArray(_decoded(column)))
+        for name, column in zip(table.column_names, table.columns, strict=True)
+    }
+    index = pd.RangeIndex(first, first + table.num_rows)
+    return pd.DataFrame(columns, copy=False).set_axis(index)
+
+
+def _decoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pa.chunked_array(
+        [decoded(chunk) for chunk in column.chunks] or [decoded(pa.nulls(0, column.type))]
+    )
 
 
 def is_stream(data: str) -> bool:
@@ -141,11 +174,25 @@ def _files(path: Path) -> list[Path]:
     found = sorted(
         file
         for file in path.rglob("*")
-        if file.name.lower().endswith(ENDINGS) and not file.name.startswith((".", "_"))
+        if file.name.lower().endswith(ENDINGS) and not _is_hidden(path, file) and file.is_file()
     )
     if not found:
         raise DataError(f"--data: {path} holds no file whose name ends in {', '.join(ENDINGS)}")
     return found
+
+
+def _is_hidden(path: Path, file: Path) -> bool:
+    """Whether a program left it there for itself: `._a`, `.ipynb_checkpoints`, `_temporary`."""
+    return any(part.startswith((".", "_")) for part in file.relative_to(path).parts)
+
+
+def _partition(path: Path, file: Path) -> tuple[tuple[str, str | None], ...]:
+    if path == file:
+        return ()
+    pairs = (part.split("=", 1) for part in file.relative_to(path).parts[:-1] if "=" in part)
+    return tuple(
+        (unquote(key), None if value == _NO_VALUE else unquote(value)) for key, value in pairs
+    )
 
 
 def _contents(file: Path) -> tuple[list[str], list[int]]:
@@ -161,14 +208,15 @@ def _contents(file: Path) -> tuple[list[str], list[int]]:
             sizes = [reader.get_batch(k).num_rows for k in range(reader.num_record_batches)]
     except _DAMAGE as error:
         raise _unreadable(file, error) from error
-    if len(set(names)) < len(names):
-        raise DataError(f"--data: {file.name} has two columns of one name")
+    refuse_equal_names(file.name, names)
     return [name for name in names if not _INDEX.fullmatch(name)], sizes
 
 
 def _open(file: Path) -> Any:
     """A `ParquetFile` or an Arrow `RecordBatchFileReader`."""
     found = file.stat()
+    if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for one who writes
+        raise OSError("it is a folder, a pipe or a device, no file")
     return _opened(file, found.st_mtime_ns, found.st_size)
 
 

@@ -12,17 +12,27 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from directloss.datasets.errors import DataError
-from directloss.datasets.labels import read_labels
+from directloss.datasets.cells import Coded
+from directloss.datasets.columns import FEWEST_ROWS
+from directloss.datasets.errors import DataError, Faults
+from directloss.datasets.fitting import fit_recipe
+from directloss.datasets.labels import Labels, labels_of, shown_positive
+from directloss.datasets.reading import FeatureRules
 from directloss.datasets.recipe import Recipe
-from directloss.datasets.source import FeatureRules
-from directloss.datasets.splits import PART_NAMES, TEST_SHARE, VALIDATION_SHARE
+from directloss.datasets.source import assign_roles, missing_note
+from directloss.datasets.splits import (
+    PART_NAMES,
+    PARTS,
+    TEST_SHARE,
+    VALIDATION_SHARE,
+    part_numbers,
+)
 from directloss.datasets.stream import Block, TableStream
 from directloss.training.batches import Batch, Rows, take
 from directloss.training.data import Part
 from directloss.training.sampler import BalancedBatchSampler, check_positives
 
-PARTS = ("train", "validation", "test")
+_NO_PART = 255  # of rows that are left out
 
 _ROWS_TO_FIT = 200_000  # training rows that the recipe is made from, where there are more
 _BLOCKS_TO_FIT = 64
@@ -39,7 +49,8 @@ class StreamedProblem:
         target_name: of the target column.
         positive: its positive value.
         targets: which rows are positive, bool (n,).
-        part_of: index into `PARTS` of each row, uint8 (n,).
+        part_of: index into `PARTS` of each row, uint8 (n,); another number for none.
+        notes: what a user should know of the data.
     """
 
     stream: TableStream
@@ -48,15 +59,19 @@ class StreamedProblem:
     positive: str
     targets: npt.NDArray[np.bool_]
     part_of: npt.NDArray[np.uint8]
+    notes: tuple[str, ...] = ()
 
     def describe(self) -> str:
-        """Numbers of rows, blocks, features and positives in one line."""
-        sizes = np.bincount(self.part_of, minlength=len(PARTS))
-        return (
-            f"{len(self.targets)} rows in {len(self.stream.blocks)} blocks ({sizes[0]} training, "
+        """Numbers of rows, blocks, features and positives in one line, and the notes."""
+        used = self.part_of != _NO_PART
+        sizes = np.bincount(self.part_of[used], minlength=len(PARTS))
+        line = (
+            f"{sizes.sum()} rows in {len(self.stream.blocks)} blocks ({sizes[0]} training, "
             f"{sizes[1]} validation, {sizes[2]} test), {self.recipe.width} features, "
-            f"{100 * self.targets.mean():.1f} % positive"
+            f"{100 * self.targets[used].mean():.1f} % positive "
+            f"({shown_positive(self.target_name, self.positive)})"
         )
+        return "\n".join((line, *self.notes))
 
     def size(self, part: str, block: Block) -> int:
         """How many rows of a part a block has."""
@@ -196,51 +211,77 @@ def prepare_stream(
 ) -> StreamedProblem:
     """Splits the rows, reads the target, and makes the recipe from (a sample of) training rows.
 
-    Parts come from `split_column`; without it from folders named train, validation and test; and
+    Parts come from `split_column` (without validation rows a fifth of the training rows is drawn
+    for it); without it from folders named train, validation and test; and
     without these each row is drawn, 60 % training, 20 % validation, 20 % test.
 
     Raises:
         DataError: files, columns or values do not fit; a part has no positives or no negatives.
     """
     stream = TableStream(data)
-    if target is None:
-        raise DataError(
-            f"--target: say which column is the target: {', '.join(stream.columns[:12])}"
-        )
-    for option, name in (("--target", target), ("--split-column", split_column)):
-        if name is not None and name not in stream.columns:
-            raise DataError(
-                f"{option}: {data.name} has no column {name!r}; it has "
-                f"{', '.join(stream.columns[:12])}"
-            )
-    labels = read_labels(stream.column(target), positive)
+    roles = assign_roles(data.name, stream.columns, rules, target=target, split_column=split_column)
+    faults = Faults()
+    notes = roles.notes
+    coded = stream.encode(roles.target, rules)
+    present = coded.codes >= 0
+    if rules.drop_missing_target:
+        notes += missing_note(roles.target, coded.missing)
+        coded = Coded(coded.codes[present], coded.cells)
+    labels = faults.attempt(lambda: _one_positive(coded, roles.target, positive))
+    part_of = faults.attempt(lambda: _parts(stream, split_column, rules, seed))
+    if part_of is None:
+        part_of = np.zeros(len(stream), np.uint8)  # all rows say what else is wrong
+    targets = np.zeros(len(stream), bool)
+    if labels is not None:
+        used = present if rules.drop_missing_target else slice(None)
+        targets[used] = labels.binary(labels.positives[0])
+        if rules.drop_missing_target:
+            part_of = np.where(present, part_of, np.uint8(_NO_PART))
+        faults.attempt(lambda: _check_parts(targets, part_of, roles.target, labels.positives[0]))
+    sample = _sample(stream, roles.features, part_of, seed)
+    fitted = faults.attempt(lambda: fit_recipe(sample, rules))
+    faults.check()
+    assert labels is not None and fitted is not None
+    (positive,) = labels.positives
+    recipe, more = fitted
+    recipe = recipe.model_copy(update={"labels": labels.known(positive, FEWEST_ROWS)})
+    return StreamedProblem(stream, recipe, roles.target, positive, targets, part_of, notes + more)
+
+
+def _one_positive(coded: Coded, target: str, positive: str | None) -> Labels:
+    labels = labels_of(coded, target, positive)
     if len(labels.positives) > 1:
         raise DataError(
             f"--target: {target!r} has {len(labels.classes)} values; say which one is positive: "
-            f"--positive {labels.positives[0]}"
+            f"--positive {labels.positives[0]!r}"
         )
-    targets = labels.binary(labels.positives[0])
-    part_of = _parts(stream, split_column, seed)
+    return labels
+
+
+def _check_parts(
+    targets: npt.NDArray[np.bool_], part_of: npt.NDArray[np.uint8], target: str, positive: str
+) -> None:
     for index, part in enumerate(PARTS):
         found, size = int(targets[part_of == index].sum()), int((part_of == index).sum())
         if not 0 < found < size:
             raise DataError(
-                f"--target: the {part} part has {found} positives among {size} rows (positive: "
-                f"{target} = {labels.positives[0]}); both kinds are needed"
+                f"--target: the {part} part has {found} positives among {size} rows "
+                f"({shown_positive(target, positive)}); both kinds are needed"
             )
-    names = [name for name in stream.columns if name not in (target, split_column)]
-    if not names:
-        raise DataError(f"--data: {data.name} has no feature column to use")
-    sample = _sample(stream, names, part_of, seed)
-    for text in rules.missing:
-        sample = sample.replace(text, np.nan)
-    recipe = Recipe.fit(sample, rules)
-    return StreamedProblem(stream, recipe, target, labels.positives[0], targets, part_of)
 
 
-def _parts(stream: TableStream, split_column: str | None, seed: int) -> npt.NDArray[np.uint8]:
+def _parts(
+    stream: TableStream, split_column: str | None, rules: FeatureRules, seed: int
+) -> npt.NDArray[np.uint8]:
+    # Two numbers, since data that somebody drew with the seed alone must not meet their own draws.
+    generator = np.random.default_rng((seed, 2))
     if split_column is not None:
-        return _codes(stream.column(split_column), split_column)
+        part_of = part_numbers(stream.encode(split_column, rules), split_column)
+        if not (part_of == PARTS.index("validation")).any():
+            train = np.flatnonzero(part_of == PARTS.index("train"))
+            chosen = generator.random(len(train)) < VALIDATION_SHARE
+            part_of[train[chosen]] = PARTS.index("validation")
+        return part_of
     folders = [
         block.file.relative_to(stream.path).parts[0].lower() if stream.path.is_dir() else ""
         for block in stream.blocks
@@ -248,30 +289,15 @@ def _parts(stream: TableStream, split_column: str | None, seed: int) -> npt.NDAr
     if all(folder in PART_NAMES for folder in folders):
         found = [PARTS.index(PART_NAMES[folder]) for folder in folders]
         sizes = [block.rows for block in stream.blocks]
-        part_of: npt.NDArray[np.uint8] = np.repeat(np.array(found, np.uint8), sizes)
+        part_of = np.repeat(np.array(found, np.uint8), sizes)
         if len(set(found)) < len(PARTS):
             raise DataError(f"--data: {stream.path} needs folders train, validation and test")
         return part_of
-    # Two numbers, since data that somebody drew with the seed alone must not meet their own draws.
-    generator = np.random.default_rng((seed, 2))
     bounds = np.array([1 - VALIDATION_SHARE - TEST_SHARE, 1 - TEST_SHARE])
     drawn = (generator.random(block.rows) for block in stream.blocks)  # not all at a time: memory
     return np.concatenate(
         [np.searchsorted(bounds, draws, side="right").astype(np.uint8) for draws in drawn]
     )
-
-
-def _codes(column: pd.Series, name: str) -> npt.NDArray[np.uint8]:
-    codes, values = pd.factorize(column.astype("string").str.strip().str.lower())
-    parts = [PART_NAMES.get(value) for value in values]
-    if (codes < 0).any() or None in parts:
-        wrong = "a missing value" if (codes < 0).any() else repr(values[parts.index(None)])
-        raise DataError(
-            f"--split-column: {name!r} holds {wrong}; every row must be train, validation or test"
-        )
-    of_value = np.array([PARTS.index(part) for part in parts if part is not None], np.uint8)
-    part_of: npt.NDArray[np.uint8] = of_value[codes]
-    return part_of
 
 
 def _sample(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import io
 import platform
 from collections.abc import Callable
 from datetime import datetime
@@ -20,7 +21,7 @@ from directloss.experiments.trial import load_problems, run_trial
 from directloss.experiments.workers import run_all
 from directloss.files import write_whole
 from directloss.report import schema
-from directloss.report.spreadsheet import comma_separated
+from directloss.report.lines import write_rows
 from directloss.training.search import Cell, Finished, TrialStore
 
 RESULTS = "results.json"
@@ -75,15 +76,17 @@ def compare(
 
 
 def spreadsheet(results: schema.Results) -> str:
-    """The chosen runs as CSV, one a line, for programs that calculate."""
+    """The chosen runs as CSV, one a line; names of classes are no formulas."""
     fields = ("validation", "test", "test_peak", "spread_final", "seconds", "diverged")
     settings = ("learning_rate", "epsilon", "l2")
-    lines: list[list[object]] = [["method", "column", "seed", *settings, *fields]]
+    rows: list[list[object]] = [["method", "column", "seed", *settings, *fields]]
     for run in results.runs:
-        chosen = [getattr(run.settings, name) for name in settings]
-        measured = [getattr(run, name) for name in fields]
-        lines.append([run.method, run.column, run.seed, *chosen, *measured])
-    return comma_separated(lines)
+        values = [getattr(run.settings, name) for name in settings]
+        values += [getattr(run, name) for name in fields]
+        rows.append([run.method, run.column, run.seed, *values])
+    text = io.StringIO()
+    write_rows(text, rows)
+    return text.getvalue()
 
 
 def _run_missing(

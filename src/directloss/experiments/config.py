@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from directloss.datasets import FeatureRules
 from directloss.errors import ArgumentError
@@ -13,7 +13,7 @@ from directloss.training.config import FitConfig, Optimiser
 from directloss.training.methods import METHODS, Settings, default_methods
 
 
-class Comparison(BaseModel):
+class Comparison(FeatureRules):
     """The configuration of `directloss compare`.
 
     Where the results go and how many processes work on them is no part of it: they change no
@@ -27,8 +27,6 @@ class Comparison(BaseModel):
     target: str | None = None
     split_column: str | None = None
     positive: str | None = None
-    categorical: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
     group: str | None = None
     methods: tuple[str, ...] = default_methods("average-precision", grouped=False)
     metric: str = "average-precision"
@@ -41,11 +39,6 @@ class Comparison(BaseModel):
     optimiser: Optimiser = "sgd"
     momentum: float = 0.9
     patience: int | None = None
-
-    @property
-    def rules(self) -> FeatureRules:
-        """What the user says about columns."""
-        return FeatureRules(self.categorical, self.missing)
 
     def fit_config(self, settings: Settings, seed: int) -> FitConfig:
         """How to train with one point of a grid."""

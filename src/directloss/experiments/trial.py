@@ -14,8 +14,7 @@ from directloss.experiments.assignments import Assignment
 from directloss.experiments.config import Comparison
 from directloss.experiments.metrics import metric_named
 from directloss.models import MLP, scale_to_unit_spread
-from directloss.training.fit import fit
-from directloss.training.methods import METHODS
+from directloss.training import METHODS, fit
 from directloss.training.search import Finished
 
 
@@ -27,12 +26,12 @@ def load_problems(comparison: Comparison, seed: int) -> Problems | RankingProble
         target=comparison.target,
         split_column=comparison.split_column,
         group_column=comparison.group,
-        rules=comparison.rules,
+        rules=comparison,
     )
     if comparison.group is not None:
         graded = metric_named(comparison.metric).graded
-        return prepare_ranking(source, graded=graded, rules=comparison.rules, seed=seed)
-    return prepare(source, positive=comparison.positive, rules=comparison.rules, seed=seed)
+        return prepare_ranking(source, graded=graded, rules=comparison, seed=seed)
+    return prepare(source, positive=comparison.positive, rules=comparison, seed=seed)
 
 
 def run_trial(comparison: Comparison, assignment: Assignment) -> Finished:

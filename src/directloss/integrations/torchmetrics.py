@@ -7,10 +7,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
 
+from directloss._extras import METRICS, require
 from directloss.lists import Dim, Layout, read_lists
 from directloss.tasks.base import Task
+
+require(__name__, "metrics", METRICS)
+
+from torchmetrics import Metric
 
 __all__ = ["TaskMetric"]
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import reprlib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import tomli_w
@@ -13,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from directloss.datasets import FeatureRules
 from directloss.errors import ArgumentError, DirectLossError
 from directloss.experiments.metrics import canonical_name, metric_named
+from directloss.files import read_file
 from directloss.training.config import FitConfig, Optimiser
 from directloss.training.methods import METHODS, Settings
 
@@ -21,33 +24,35 @@ class ConfigurationError(DirectLossError):
     """A field of the configuration does not fit; the message starts with its path."""
 
 
+_MOST = 1_000_000
+_MOST_STEPS = 1_000_000_000
+_MOST_BYTES = 1 << 18  # of a file
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class DataSection(_Section):
-    """What to learn from."""
+class DataSection(FeatureRules):
+    """What to learn from, and how to read it."""
+
+    model_config = _Section.model_config
 
     path: str = Field(default="digits", description="'digits', a table, or a folder")
     target: str | None = Field(default=None, description="column to predict")
     positive: str | None = Field(default=None, description="value of it that is positive")
     split_column: str | None = Field(default=None, description="train, validation or test")
     group: str | None = Field(default=None, description="column of queries, each one a list")
-    categorical: tuple[str, ...] = Field(default=(), description="columns of categories")
-    missing: tuple[str, ...] = Field(default=(), description="texts for a missing value")
 
     sha256: str | None = Field(default=None, description="of the content; a run fills it in")
-
-    @property
-    def rules(self) -> FeatureRules:
-        """What the user says about columns."""
-        return FeatureRules(self.categorical, self.missing)
 
 
 class ModelSection(_Section):
     """What to train."""
 
-    hidden: tuple[int, ...] = Field(default=(64, 32), description="widths of the hidden layers")
+    hidden: tuple[int, ...] = Field(
+        default=(64, 32), max_length=100, description="widths of the hidden layers"
+    )
     backbone: str = Field(default="resnet18", description="for images, as for `load_backbone`")
     weights: str = Field(default="auto", description="of the backbone: auto, random, or a file")
     image_size: int = Field(default=224, ge=8, le=4096, description="side of the resized images")
@@ -55,8 +60,8 @@ class ModelSection(_Section):
     @field_validator("hidden")
     @classmethod
     def _widths(cls, hidden: tuple[int, ...]) -> tuple[int, ...]:
-        if any(width < 1 for width in hidden):
-            raise ValueError("every width is 1 or more")
+        if not all(1 <= width <= _MOST for width in hidden):
+            raise ValueError(f"every width is between 1 and {_MOST:,}")
         return hidden
 
 
@@ -65,18 +70,24 @@ class TrainingSection(_Section):
 
     method: str = Field(default="mix", description="as in `directloss compare`")
     metric: str = Field(default="average-precision", description="what is descended and reported")
-    learning_rate: float = Field(default=0.1, gt=0)
-    epsilon: float = Field(default=1.0, gt=0, description="in units of the first scores' spread")
-    l2: float = Field(default=1e-4, ge=0, description="weight decay; biases have none")
+    learning_rate: float = Field(default=0.1, gt=0, le=_MOST)
+    epsilon: float = Field(
+        default=1.0, gt=0, le=_MOST, description="in units of the first scores' spread"
+    )
+    l2: float = Field(default=1e-4, ge=0, le=_MOST, description="weight decay; biases have none")
     optimiser: Optimiser = "sgd"
     momentum: float = Field(default=0.9, ge=0, lt=1)
-    epochs: int = Field(default=100, ge=1)
+    epochs: int = Field(default=100, ge=1, le=_MOST_STEPS)
     batch: int | Literal["all"] = Field(
         default="all", description="samples a step; 'all': exact steps on the whole training part"
     )
-    batch_positives: int | float | None = Field(default=None, description="positives a batch")
-    evaluations: int = Field(default=25, ge=1, description="looks at the validation part")
-    patience: int | None = Field(default=None, ge=1, description="looks without a better one")
+    batch_positives: int | float | None = Field(
+        default=None, ge=0, le=_MOST_STEPS, description="positives a batch"
+    )
+    evaluations: int = Field(default=25, ge=1, le=_MOST, description="looks at the validation part")
+    patience: int | None = Field(
+        default=None, ge=1, le=_MOST, description="looks without a better one"
+    )
     seed: int = Field(default=0, ge=0, lt=2**31)
 
     @field_validator("method")
@@ -95,8 +106,8 @@ class TrainingSection(_Section):
     @field_validator("batch")
     @classmethod
     def _some_samples(cls, batch: int | str) -> int | str:
-        if isinstance(batch, int) and batch < 2:
-            raise ValueError("a batch has 2 samples or more")
+        if isinstance(batch, int) and not 2 <= batch <= _MOST_STEPS:
+            raise ValueError(f"a batch has 2 samples or more, at most {_MOST_STEPS:,}")
         return batch
 
     @model_validator(mode="after")
@@ -135,8 +146,10 @@ class TrainingSection(_Section):
 class CheckpointSection(_Section):
     """How to keep what was done. Changes no number."""
 
-    seconds: float = Field(default=60.0, ge=0, description="between checkpoints; 0: every step")
-    keep: int = Field(default=3, ge=1)
+    seconds: float = Field(
+        default=60.0, ge=0, le=_MOST_STEPS, description="between checkpoints; 0: every step"
+    )
+    keep: int = Field(default=3, ge=1, le=_MOST)
 
 
 class Configuration(_Section):
@@ -170,18 +183,29 @@ def read_configuration(
             what is wanted.
     """
     content = {} if file is None else _read_toml(file)
+    called: dict[str, str] = {}
     for section, fields in options.items():
         given = {name: value for name, value in fields.items() if value is not None}
+        called |= {f"{section}.{name}": _option(section, name) for name in given}
         if given:
             inherited = content.get(section, {})
             if not isinstance(inherited, dict):
-                raise ConfigurationError(f"{file}: {section}: got {inherited!r}, wanted a table")
+                raise ConfigurationError(
+                    f"{file}: {section}: got {_shown(inherited)}, wanted a table"
+                )
             content[section] = {**inherited, **given}
-    return validate(content, str(file or "command line"))
+    return validate(content, str(file or "command line"), called)
 
 
-def validate(content: Mapping[str, Any], origin: str) -> Configuration:
+def validate(
+    content: Mapping[str, Any], origin: str, called: Mapping[str, str] = MappingProxyType({})
+) -> Configuration:
     """The configuration in plain data.
+
+    Args:
+        content: section -> field -> value.
+        origin: where it comes from.
+        called: paths of the fields that are options of the command line, and how those are called.
 
     Raises:
         ConfigurationError: as for `read_configuration`.
@@ -189,31 +213,70 @@ def validate(content: Mapping[str, Any], origin: str) -> Configuration:
     try:
         return Configuration.model_validate(content)
     except ValidationError as error:
-        problems = [_problem(each) for each in error.errors()]
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise ConfigurationError(f"{origin}: {problems[0]}{more}") from error
+        problems = dict.fromkeys(_problem(each, origin, called) for each in error.errors())
+        raise ConfigurationError("; ".join(problems)) from error
 
 
-def _problem(error: Any) -> str:
+_CALLED = {"data.path": "--data", "checkpoints.seconds": "--checkpoint-seconds"}
+
+
+def _option(section: str, name: str) -> str:
+    return _CALLED.get(f"{section}.{name}", f"--{name.replace('_', '-')}")
+
+
+def _problem(error: Any, origin: str, called: Mapping[str, str]) -> str:
     # A union adds the names of its members behind the field; indices of a list stay.
     named = [part for k, part in enumerate(error["loc"]) if k < 2 or isinstance(part, int)]
-    path = ".".join(map(str, named))
+    option = called.get(".".join(map(str, named[:2])))
+    path = option or f"{origin}: {'.'.join(map(str, named))}"
+    refusal = error.get("ctx", {}).get("error")
+    if isinstance(refusal, ArgumentError):  # it has said what came, and to whom
+        return f"{path}: {str(refusal).removeprefix(f'{refusal.argument}: ')}"
     came = (
-        f"got {error['input']!r}, " if error["type"] not in ("missing", "extra_forbidden") else ""
+        f"got {_shown(error['input'])}, "
+        if error["type"] not in ("missing", "extra_forbidden")
+        else ""
     )
     return f"{path}: {came}{error['msg'].removeprefix('Value error, ')}"
 
 
+def parse(text: str, origin: str) -> dict[str, Any]:
+    """The plain data of a TOML text.
+
+    Raises:
+        ConfigurationError: it is none, or cannot be read for its nesting.
+    """
+    try:
+        return tomllib.loads(text)
+    except ValueError as error:  # beside the library's own: numbers of too many digits
+        raise ConfigurationError(f"{origin}: not TOML: {error}") from error
+    except RecursionError as error:
+        reason = "not TOML that can be read: nested too deeply"
+        raise ConfigurationError(f"{origin}: {reason}") from error
+
+
 def _read_toml(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        text = read_file(file, most=_MOST_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{file}: not UTF-8 text (byte {error.start})") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{file}: not TOML: {error}") from error
-    except RecursionError as error:
-        raise ConfigurationError(f"{file}: not TOML that can be read: nested too deeply") from error
     except OSError as error:
         raise ArgumentError(
             "--config", f"{str(file)!r} ({error.strerror})", "a TOML file"
         ) from error
+    return parse(text, str(file))
+
+
+class _Shown(reprlib.Repr):
+    """A value in a message: a line at most, however deep, long or large it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxstring, self.maxother = 3, 80, 80
+
+    def repr_int(self, value: int, level: int) -> str:
+        few = abs(value) < 10**30
+        return repr(value) if few else "a number of more than 30 digits"
+
+
+_shown = _Shown().repr

@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import torch
 
-from directloss.datasets import DataError, fingerprint, load, prepare, prepare_ranking
+from directloss.datasets import DataError, FeatureRules, fingerprint, load, prepare, prepare_ranking
 from directloss.datasets.images import (
     ImageBatches,
     ImageProblem,
@@ -20,11 +20,12 @@ from directloss.datasets.images import (
     prepare_images,
 )
 from directloss.datasets.recipe import Recipe
-from directloss.datasets.source import EMBEDDED
+from directloss.datasets.rows import EMBEDDED
 from directloss.datasets.stream import TableStream, is_stream
 from directloss.datasets.streamed import StreamedBatches, StreamedProblem, prepare_stream
 from directloss.errors import ArgumentError
 from directloss.experiments.metrics import metric_named
+from directloss.files import open_file
 from directloss.jobs.config import Configuration, DataSection, TrainingSection
 from directloss.training.batches import Batches, MemoryBatches, Rows
 from directloss.training.data import Part, Parts
@@ -187,15 +188,20 @@ class ImageData:
         return self.problem.chunks(part, process, processes)
 
 
-def open_data(configuration: Configuration) -> Data:
+def open_data(configuration: Configuration, *, as_they_are: bool = False) -> Data:
     """The data of a configuration, split and ready.
+
+    Args:
+        configuration: of the training.
+        as_they_are: leave relevances as they are, though the metric of the training knows 0 and 1
+            only.
 
     Raises:
         DataError, ArgumentError: data and configuration do not fit.
     """
     section, seed = configuration.data, configuration.training.seed
     if is_image_folder(section.path):
-        _refuse(section, ("target", "split_column", "group", "categorical", "missing"), "images")
+        _refuse(section, ("target", "split_column", "group", *FeatureRules.model_fields), "images")
         recipe = ImageRecipe(size=configuration.model.image_size)
         return ImageData(
             prepare_images(Path(section.path), positive=section.positive, recipe=recipe, seed=seed)
@@ -208,11 +214,11 @@ def open_data(configuration: Configuration) -> Data:
                 target=section.target,
                 split_column=section.split_column,
                 positive=section.positive,
-                rules=section.rules,
+                rules=section,
                 seed=seed,
             )
         )
-    return _in_memory(configuration)
+    return _in_memory(configuration, as_they_are)
 
 
 def content_digest(data: str) -> str:
@@ -231,10 +237,17 @@ def content_digest(data: str) -> str:
         size = file.stat().st_size
         name = file.relative_to(path) if path.is_dir() else file.name
         digest.update(f"{name}\0{size}\0".encode())
-        with file.open("rb") as opened:
+        with _opened(file) as opened:
             opened.seek(max(0, size - _TAIL))
             digest.update(opened.read())
     return digest.hexdigest()
+
+
+def _opened(file: Path) -> BinaryIO:
+    try:
+        return open_file(file)
+    except OSError as error:
+        raise DataError(f"--data: cannot read {file}: {error.strerror}") from error
 
 
 def _block_files(path: Path) -> list[Path]:
@@ -244,32 +257,33 @@ def _block_files(path: Path) -> list[Path]:
 def _refuse(section: DataSection, names: tuple[str, ...], what: str) -> None:
     for name in names:
         value = getattr(section, name)
-        if value:
-            raise ArgumentError(f"--{name.replace('_', '-')}", repr(value), f"nothing, for {what}")
+        if value != type(section).model_fields[name].default:
+            came = ", ".join(map(repr, value)) if isinstance(value, tuple) else repr(value)
+            raise ArgumentError(f"--{name.replace('_', '-')}", came, f"nothing, for {what}")
 
 
-def _in_memory(configuration: Configuration) -> MemoryData:
+def _in_memory(configuration: Configuration, as_they_are: bool) -> MemoryData:
     section, seed = configuration.data, configuration.training.seed
     source = load(
         section.path,
         target=section.target,
         split_column=section.split_column,
         group_column=section.group,
-        rules=section.rules,
+        rules=section,
     )
     if section.group is not None:
         if section.positive is not None:
             raise ArgumentError("--positive", section.positive, "nothing, with --group")
-        graded = metric_named(configuration.training.metric).graded
-        ranking = prepare_ranking(source, graded=graded, rules=section.rules, seed=seed)
+        graded = None if as_they_are else metric_named(configuration.training.metric).graded
+        ranking = prepare_ranking(source, graded=graded, rules=section, seed=seed)
         parts = ranking.parts(ranking.name)
         rows = ranking.rows["train"]
         return MemoryData(parts, rows, ranking.recipe, ranking.name, None, ranking.describe())
-    problems = prepare(source, positive=section.positive, rules=section.rules, seed=seed)
+    problems = prepare(source, positive=section.positive, rules=section, seed=seed)
     if len(problems.columns) > 1:
         raise DataError(
             f"--target: {source.target_name!r} has {len(problems.columns)} values; say which one "
-            f"is positive: --positive {problems.columns[0]}"
+            f"is positive: --positive {problems.columns[0]!r}"
         )
     (column,) = problems.columns
     return MemoryData(

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 
 from directloss.datasets import DataError
+from directloss.datasets.cells import Coded, Encoder, present
 from directloss.datasets.images import ImageRecipe, find_images
-from directloss.datasets.preprocess import as_texts
+from directloss.datasets.ranking import MOST_RELEVANT, relevances
+from directloss.datasets.recipe import Recipe
 from directloss.datasets.rows import read_rows
+from directloss.datasets.source import groups_of
 from directloss.experiments.metrics import metric_named
 from directloss.jobs.bootstrap import LEVEL, estimate, resamples_for
 from directloss.jobs.data import content_digest, open_data
@@ -69,13 +74,13 @@ def evaluate(
     if data is None:
         scored, words = _own_part(model, part), f"the {part} part of {_trained_on(model)}"
     else:
-        found, words = score(model.network, _labelled(model, data)), data
-        if found is None:
-            raise DataError(f"--data: {data} has no rows")
-        scored = found
+        scored, words = _other_data(model, data), data
     count = resamples_for(len(scored.scores)) if resamples is None else resamples
     own = model.configuration.training.metric
     names = list(dict.fromkeys((own, *RANKING, *(DECISIONS if scored.groups is None else ()))))
+    most = float(scored.targets.max())
+    if most > MOST_RELEVANT:  # no gain is that large
+        names = [name for name in names if not metric_named(name).graded]
     on_start(count * len(names))
     lines = [_line(model, name, scored, count, seed, on_resample) for name in names]
     positive = (scored.targets > 0).numpy()
@@ -95,6 +100,7 @@ def evaluate(
         resamples=count,
         level=LEVEL,
         seed=seed,
+        graded=most > 1,
         lines=lines,
         precision_recall=precision_recall(scores, positive) if drawable else None,
         roc=roc(scores, positive) if drawable else None,
@@ -139,43 +145,63 @@ def _own_part(model: Model, part: str) -> Scored:
         raise DataError(
             f"--data: {section.path} has changed since the training; name data to evaluate on"
         )
-    return Scored.join([score(model.network, open_data(model.configuration).chunks(part))])
+    # Relevances as they are: a row such as that of NDCG means one thing, whatever was trained on.
+    data = open_data(model.configuration, as_they_are=True)
+    return Scored.join([score(model.network, data.chunks(part))])
 
 
-def _labelled(model: Model, data: str) -> Iterator[Part]:
-    if isinstance(model.recipe, ImageRecipe):
-        yield from _labelled_images(model, model.recipe, Path(data))
-        return
+def _other_data(model: Model, data: str) -> Scored:
+    recipe = model.recipe
+    if isinstance(recipe, ImageRecipe):
+        return _scored(model, data, _labelled_images(model, recipe, Path(data)))
+    group = model.configuration.data.group
+    if group is None:
+        return _scored(model, data, _labelled(model, recipe, data))
+    encoder = Encoder(recipe.reading)
+    scored = _scored(model, data, _labelled(model, recipe, data, encoder))
+    assert scored.groups is not None
+    groups = groups_of(Coded(scored.groups.numpy(), encoder.cells), group)
+    return replace(scored, groups=torch.from_numpy(groups))
+
+
+def _scored(model: Model, data: str, parts: Iterator[Part]) -> Scored:
+    found = score(model.network, parts)
+    if found is None:
+        raise DataError(f"--data: {data} has no rows")
+    return found
+
+
+def _labelled(
+    model: Model, recipe: Recipe, data: str, groups: Encoder | None = None
+) -> Iterator[Part]:
+    """The rows with their targets and, by `groups`, a number of each one's query."""
     section, target = model.configuration.data, model.about.target
-    rows = read_rows(data)
-    wanted = [target] + ([section.group] if section.group else [])
-    for name in wanted:
-        if name not in rows.columns:
+    rows = read_rows(data, recipe.reading, recipe.columns)
+    for name in (target, section.group):
+        if name is not None and name not in rows.columns:
             raise DataError(f"--data: {data} has no column {name!r}, which the evaluation needs")
-    seen: dict[object, int] = {}
     for piece in rows.pieces:
-        features = torch.from_numpy(model.recipe.apply(piece.values))
-        groups = None
-        if section.group:
-            column = piece.values[section.group]
-            if column.isna().any():
-                raise DataError(f"--group: {section.group!r} has missing values")
-            groups = torch.tensor([seen.setdefault(str(name), len(seen)) for name in column])
-        yield Part(features, _targets(model, piece.values[target]), groups)
+        frame = piece.values
+        if section.drop_missing_target:
+            frame = frame[present(frame[target], recipe.reading).is_valid().to_numpy(False)]
+        if not len(frame):
+            continue
+        features = torch.from_numpy(recipe.apply(frame))
+        targets = torch.from_numpy(_targets(model, recipe, frame[target]))
+        if section.group is None or groups is None:
+            yield Part(features, targets)
+        else:
+            yield Part(features, targets, torch.from_numpy(groups.codes(frame[section.group])))
 
 
-def _targets(model: Model, column: pd.Series) -> torch.Tensor:
-    missing = int(column.isna().sum())
-    if missing:
-        raise DataError(f"--target: {str(column.name)!r} is missing in {missing} rows")
-    if model.about.positive is None:
-        numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float32, copy=True)
-        if not (np.isfinite(numbers) & (numbers >= 0)).all():
-            raise DataError(f"--target: {str(column.name)!r} must hold relevances, 0 or more")
-        graded = model.metric.graded
-        return torch.from_numpy(numbers if graded else (numbers > 0))
+def _targets(
+    model: Model, recipe: Recipe, column: pd.Series
+) -> npt.NDArray[np.float32] | npt.NDArray[np.bool_]:
     positive = model.about.positive
-    return torch.from_numpy((as_texts(column) == positive).to_numpy(bool, copy=True))
+    if positive is not None:
+        return recipe.positives(column, positive)
+    graded = model.metric.graded
+    return relevances(column, str(column.name), recipe.reading, graded=graded)
 
 
 def _labelled_images(model: Model, recipe: ImageRecipe, path: Path) -> Iterator[Part]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from pathlib import Path
 
 from directloss.datasets import DataError
+from directloss.errors import ArgumentError
 from directloss.experiments.folder import FolderError
-from directloss.files import write_whole
-from directloss.jobs.config import Configuration, ConfigurationError, validate
+from directloss.files import read_file, write_whole
+from directloss.jobs.config import Configuration, ConfigurationError, read_configuration
 from directloss.jobs.data import content_digest
 from directloss.training.checkpoints import Checkpoints
 from directloss.training.model_folder import CONFIGURATION, MODEL
@@ -53,7 +53,7 @@ def claim(out: Path, configuration: Configuration) -> None:
         if any(before.steps()) or (out / MODEL).exists():
             _compare(out, file, configuration)
             return
-        if not file.exists() or file.read_bytes() != configuration.to_toml().encode():
+        if not file.exists() or read_file(file) != configuration.to_toml().encode():
             before.forget()  # of a run that never took a step
             write_whole(file, configuration.to_toml().encode())
     except OSError as error:
@@ -62,10 +62,10 @@ def claim(out: Path, configuration: Configuration) -> None:
 
 def _compare(out: Path, file: Path, configuration: Configuration) -> None:
     try:
-        found = validate(tomllib.loads(file.read_text(encoding="utf-8")), str(file))
+        found = read_configuration(file, {})
     except ConfigurationError:
         raise
-    except (ValueError, OSError) as error:
+    except ArgumentError as error:
         raise FolderError(f"--out: {file} is not a configuration: {error}") from error
     old, new = found.identity(), configuration.identity()
     changed = [

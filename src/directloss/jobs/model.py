@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,19 +11,20 @@ from torch import Tensor, nn
 
 from directloss.datasets.images import ImageRecipe
 from directloss.datasets.recipe import Recipe
+from directloss.errors import ArgumentError
 from directloss.experiments.metrics import ReportedMetric, metric_named
-from directloss.jobs.config import Configuration, validate
-from directloss.jobs.network import make_network
+from directloss.jobs.config import Configuration, parse, validate
+from directloss.jobs.network import empty_network, make_network
 from directloss.training.model_folder import (
     CONFIGURATION,
     PREPROCESSING,
-    WEIGHTS,
     About,
     ModelError,
     read_model,
 )
 
-_CHUNK = 65_536
+_MOST_ROWS = 65_536
+_MOST_VALUES = 1 << 25  # of one layer's outputs that are in memory at a time
 
 _RECIPES: TypeAdapter[Recipe | ImageRecipe] = TypeAdapter(Recipe | ImageRecipe)
 
@@ -56,7 +56,9 @@ class Model:
     def scores(self, features: Tensor) -> Tensor:
         """float32 `(n,)`, in pieces that bound memory."""
         device = next(self.network.parameters()).device
-        pieces = [self.network(piece.to(device)).cpu() for piece in torch.split(features, _CHUNK)]
+        widest = max(parameter.shape[0] for parameter in self.network.parameters())
+        size = min(_MOST_ROWS, max(1, _MOST_VALUES // widest))
+        pieces = [self.network(piece.to(device)).cpu() for piece in torch.split(features, size)]
         return torch.cat(pieces) if pieces else torch.zeros(0)
 
 
@@ -73,17 +75,15 @@ def open_model(folder: Path) -> Model:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise ModelError(f"{folder / PREPROCESSING}: {place}: {first['msg']}") from error
+    origin = str(folder / CONFIGURATION)
+    configuration = validate(parse(stored.configuration, origin), origin)
+    section, seed = configuration.model, configuration.training.seed
     try:
-        content = tomllib.loads(stored.configuration)
-    except tomllib.TOMLDecodeError as error:
-        raise ModelError(f"{folder / CONFIGURATION}: not TOML: {error}") from error
-    configuration = validate(content, str(folder / CONFIGURATION))
-    seed = configuration.training.seed
-    network = make_network(configuration.model, recipe, seed=seed, pretrained=False)
-    try:
-        network.load_state_dict(stored.load_weights())
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:300]
-        raise ModelError(f"{folder / WEIGHTS} does not fit the configuration: {reason}") from error
+        # What the network takes is known before it takes it, and compared with what is there.
+        weights = stored.load_weights(empty_network(section, recipe).state_dict())
+        network = make_network(section, recipe, seed=seed, pretrained=False)
+    except ArgumentError as error:
+        raise ModelError(f"{origin}: {error}") from error
+    network.load_state_dict(weights)
     network.eval().requires_grad_(False)
     return Model(folder, stored.about, configuration, recipe, network)

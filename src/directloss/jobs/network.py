@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from accelerate import init_empty_weights
 from torch import Tensor, nn
 
 from directloss.datasets.images import ImageRecipe
@@ -55,10 +56,24 @@ def make_network(
         except RuntimeError as error:  # torch's word for want of memory
             came = ",".join(map(str, section.hidden))
             raise ArgumentError("--hidden", came, "layers that fit into memory") from error
-    from directloss.models.backbones import load_backbone
+    from directloss.models.backbones import SMALLEST_SIZE, load_backbone
 
+    if recipe.size < SMALLEST_SIZE:
+        raise ArgumentError("--image-size", recipe.size, f"{SMALLEST_SIZE} or more")
     weights = section.weights if pretrained else RANDOM
     backbone = load_backbone(section.backbone, weights, recipe.size)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return ImageScorer(backbone, backbone.width)
+
+
+def empty_network(section: ModelSection, recipe: Recipe | ImageRecipe) -> nn.Module:
+    """The same network without values, on the device `meta`: it takes no memory.
+
+    Raises:
+        ArgumentError: as for `make_network`.
+    """
+    # Networks for images may compute while they are made: there only weights can be without values.
+    table = isinstance(recipe, Recipe)
+    with torch.device("meta") if table else init_empty_weights():
+        return make_network(section, recipe, seed=0, pretrained=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,6 +20,7 @@ from directloss.datasets.rows import Piece, read_rows
 from directloss.errors import ArgumentError
 from directloss.files import whole_file
 from directloss.jobs.model import Model
+from directloss.report.lines import FORMULA, Lines
 
 ENDINGS = (".csv", ".parquet")
 
@@ -56,7 +58,7 @@ def predict(
     if isinstance(model.recipe, ImageRecipe):
         columns, count, pieces = _images(model.recipe, Path(data))
     else:
-        rows = read_rows(data)
+        rows = read_rows(data, model.recipe.reading, model.recipe.columns)
         columns, count = rows.columns, rows.count
         pieces = ((piece.given, _features(model, piece)) for piece in rows.pieces)
     for name in (column, f"{column}_positive"):
@@ -86,7 +88,7 @@ def _images(
     def pieces() -> Iterator[tuple[pa.Table, torch.Tensor]]:
         for first in range(0, len(files), _IMAGES):
             some = files[first : first + _IMAGES]
-            names = [str(file.relative_to(path)) for file in some]
+            names = [_harmless(file.relative_to(path)) for file in some]
             yield pa.table({"file": names}), recipe.load(some)
 
     return ["file"], len(files), pieces()
@@ -111,17 +113,33 @@ class _CSV:
     """Arrow's own writer would put quotes around every text."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+        self._file = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        self._lines = Lines(self._file)
         self._header = True
 
     def write_table(self, table: pa.Table) -> None:
         # Arrow's types, so that whole numbers beside missing ones stay whole.
         rows = table.to_pandas(types_mapper=pd.ArrowDtype)
-        rows.to_csv(self._file, index=False, header=self._header, lineterminator="\n")
+        rows.to_csv(self._lines, index=False, header=self._header, lineterminator=Lines.TERMINATOR)
         self._header = False
 
     def close(self) -> None:
-        """Nothing is held back."""
+        self._file.flush()
+        self._file.detach()  # the file under it is closed by whoever opened it
+
+
+def write_csv(table: pa.Table, path: Path) -> None:
+    """A table as `predict` writes one: cells in quotes where they need them."""
+    with path.open("wb") as file:
+        writer = _CSV(file)
+        writer.write_table(table)
+        writer.close()
+
+
+def _harmless(file: Path) -> str:
+    """The path, which no program of tables takes for a formula."""
+    path = file.as_posix()
+    return f"./{path}" if path.startswith(FORMULA) else path
 
 
 class _Output:

@@ -33,6 +33,9 @@ Channels = tuple[float, float, float]
 _IMAGENET_MEAN, _IMAGENET_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 _CAFFE_MEAN, _UNSCALED = (123.68, 116.779, 103.939), (1.0, 1.0, 1.0)
 
+SMALLEST_SIZE = 64
+"""Pixels of a crop's side that every network takes."""
+
 # R-CNN's size, for the two that take it as well as their own.
 _SIZES = {"alexnet": 227, "squeezenet1_1": 227}
 
@@ -88,9 +91,17 @@ class Backbone(nn.Module):
             values = torch.tensor(getattr(normalisation, part)).reshape(3, 1, 1)
             self.register_buffer(part, values)
         self.eval()
-        self.fingerprint = fingerprint(self.state_dict())
-        with torch.no_grad():
-            features = self(torch.zeros(1, 3, size, size))
+        blank = _blank(self, size)
+        # On `meta` there are shapes and no values: what is asked there is how large a network is.
+        self.fingerprint = "" if blank.is_meta else fingerprint(self.state_dict())
+        try:
+            with torch.no_grad():
+                features = self(blank)
+        except (RuntimeError, AssertionError) as error:  # of layers that want another size
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise ArgumentError(
+                "--backbone", repr(name), f"a network for images of {size} pixels ({reason})"
+            ) from error
         if features.ndim != 2:
             raise ArgumentError(
                 "--backbone", repr(name), "a network whose layer before the top is a vector"
@@ -138,8 +149,8 @@ def load_backbone(name: str, weights: str = AUTO, size: int | None = None) -> Ba
     Raises:
         ArgumentError: unknown name, weights that cannot be had or do not fit.
     """
-    if size is not None and size < 64:
-        raise ArgumentError("--size", size, "64 or more")
+    if size is not None and size < SMALLEST_SIZE:
+        raise ArgumentError("--size", size, f"{SMALLEST_SIZE} or more")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # every process that draws random weights draws the same
         if name == EFFICIENTNET_LITE0:
@@ -168,6 +179,13 @@ class _Call(nn.Module):
     def forward(self, value: Tensor) -> Tensor:
         result: Tensor = getattr(self.network, self.method)(value, **self.options)
         return result
+
+
+def _blank(network: nn.Module, size: int) -> Tensor:
+    """An image `(1, 3, size, size)` where the network's weights are; buffers are moved there."""
+    device = next((weight.device for weight in network.parameters()), torch.device("cpu"))
+    network.to(device)
+    return torch.zeros(1, 3, size, size, device=device)
 
 
 def _package(module: str, backbone: str) -> Any:
@@ -241,7 +259,7 @@ def _timm(name: str, weights: str, size: int | None) -> Backbone:
     spatial: nn.Module | None = _Call(network, "forward_features")
     top: nn.Module = _Call(network, "forward_head", pre_logits=True)
     with torch.no_grad():
-        has_maps = network.forward_features(torch.zeros(1, 3, size, size)).ndim == 4
+        has_maps = network.forward_features(_blank(network, size)).ndim == 4
     if not has_maps:
         spatial, top = None, network
     return Backbone(name, spatial, top, size=size, normalisation=normalisation)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from directloss.errors import ArgumentError
+from directloss.files import open_file
 
 AUTO, RANDOM = "auto", "random"
 
@@ -41,7 +43,8 @@ def read_state(file: str) -> dict[str, Tensor]:
         ArgumentError: it cannot be read, or holds something else.
     """
     try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
+        with open_file(Path(file)) as content:
+            state = torch.load(content, map_location="cpu", weights_only=True)
     except Exception as error:  # torch, pickle and zipfile each raise their own
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ArgumentError(

@@ -58,6 +58,7 @@ class Evaluation(_Record):
     resamples: int
     level: float
     seed: int
+    graded: bool = Field(default=False, description="whether targets are relevances above 1, too")
     lines: list[Line]
     precision_recall: Curve | None = Field(description="None where there are several lists")
     roc: Curve | None
@@ -118,6 +119,8 @@ def caption(evaluation: Evaluation) -> str:
             f"; {100 * evaluation.level:g} % intervals by {evaluation.resamples} bootstrap "
             f"resamples of the {drawn}"
         )
+    if evaluation.graded:
+        text += "; of relevances only NDCG knows the size, the others take those above 0 as 1"
     return text + "."
 
 

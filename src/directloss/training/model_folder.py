@@ -27,7 +27,7 @@ from torch import Tensor
 
 import directloss as dl
 from directloss.errors import DirectLossError
-from directloss.files import write_whole
+from directloss.files import read_file, write_whole
 
 WEIGHTS = "weights.safetensors"
 PREPROCESSING = "preprocessing.json"
@@ -71,23 +71,30 @@ class About(BaseModel):
 class StoredModel:
     """The content of a model folder, each file checked against its digest.
 
-    `weights` is the content of the file; `load_weights` makes tensors of it.
+    The weights are still on the disk: what they should be is in the other files.
     """
 
     folder: Path
     about: About
-    weights: bytes
     preprocessing: str
     configuration: str
     metrics: Mapping[str, Any]
 
-    def load_weights(self) -> dict[str, Tensor]:
+    def load_weights(self, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Tensors by name.
 
+        Args:
+            like: tensors of the wanted names, shapes and types, of which no value is read: those of
+                a network on the device `meta`, which takes no memory.
+
         Raises:
-            ModelError: the file is no safetensors file.
+            ModelError: the file is missing, damaged, no safetensors file, or holds other tensors.
         """
-        return read_tensors(self.weights, self.folder / WEIGHTS)
+        file = self.folder / WEIGHTS
+        room = sum(tensor.numel() * tensor.element_size() + _HEADER for tensor in like.values())
+        tensors = read_tensors(_checked(file, self.about, most=room + _HEADER), file)
+        _compare(tensors, like, file)
+        return tensors
 
 
 def write_model(
@@ -138,20 +145,22 @@ def read_model(folder: Path) -> StoredModel:
     if not (folder / MODEL).is_file():
         raise ModelError(f"{folder} holds no {MODEL}: no model, or its training has not ended")
     try:
-        about = About.model_validate_json((folder / MODEL).read_bytes())
+        about = About.model_validate_json(read_file(folder / MODEL, most=_MOST_ABOUT))
+    except OSError as error:
+        raise ModelError(f"cannot read {folder / MODEL}: {error.strerror}") from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "content"
         raise ModelError(f"{folder / MODEL}: {place}: {first['msg']}") from error
-    contents = {name: _checked(folder / name, about) for name in _FILES}
+    contents = {name: _checked(folder / name, about, most) for name, most in _MOST_BYTES.items()}
     try:
         metrics = json.loads(contents[METRICS])
         texts = {name: contents[name].decode() for name in (PREPROCESSING, CONFIGURATION)}
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{folder}: a file is not the text it should be: {error}") from error
-    return StoredModel(
-        folder, about, contents[WEIGHTS], texts[PREPROCESSING], texts[CONFIGURATION], metrics
-    )
+    if not isinstance(metrics, dict):
+        raise ModelError(f"{folder / METRICS} is no object of JSON")
+    return StoredModel(folder, about, texts[PREPROCESSING], texts[CONFIGURATION], metrics)
 
 
 def read_tensors(content: bytes, name: Path) -> dict[str, Tensor]:
@@ -172,12 +181,28 @@ def installed_versions() -> dict[str, str]:
     return versions | {name: importlib.metadata.version(name) for name in _VERSIONS}
 
 
-_FILES = (WEIGHTS, PREPROCESSING, CONFIGURATION, METRICS)
+_MOST_ABOUT = 1 << 20
+_MOST_BYTES = {PREPROCESSING: 1 << 28, CONFIGURATION: 1 << 18, METRICS: 1 << 28}
+_HEADER = 1024  # bytes that a tensor's name, type and shape may take in the file
 
 
-def _checked(file: Path, about: About) -> bytes:
+def _compare(tensors: Mapping[str, Tensor], like: Mapping[str, Tensor], file: Path) -> None:
+    for name in sorted(tensors.keys() ^ like.keys()):
+        there = "has no" if name in like else "has a"
+        raise ModelError(f"{file} does not fit the configuration: it {there} tensor {name!r}")
+    for name, tensor in tensors.items():
+        came, wanted = ((*each.shape, each.dtype) for each in (tensor, like[name]))
+        if came != wanted:
+            raise ModelError(
+                f"{file} does not fit the configuration: {name!r} is {came}, wanted is {wanted}"
+            )
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise ModelError(f"{file}: {name!r} holds values that are not finite")
+
+
+def _checked(file: Path, about: About, most: int) -> bytes:
     try:
-        content = file.read_bytes()
+        content = read_file(file, most=most)
     except OSError as error:
         raise ModelError(f"cannot read {file}: {error.strerror}") from error
     if hashlib.sha256(content).hexdigest() != about.sha256.get(file.name):

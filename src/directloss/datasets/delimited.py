@@ -1,0 +1,253 @@
+"""Delimited text (CSV, TSV) as tables of texts, in pieces; every name over its own column."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import pyarrow as pa
+import pyarrow.csv
+
+from directloss.datasets.errors import DataError
+from directloss.datasets.reading import Reading
+
+_BLOCK = 8 << 20  # bytes of text that are parsed at a time; no row may be longer
+_END = "\x1eend\x1e"  # in every cell of the row behind the last one
+
+_DAMAGE = (pa.ArrowException, OSError, EOFError, UnicodeError, zlib.error, csv.Error)
+
+
+@dataclass(frozen=True)
+class Head:
+    """What the beginning of a file says.
+
+    Attributes:
+        names: of the columns; a column of row numbers, such as pandas writes, has the name "".
+        skip: lines up to the first row.
+        hollow: whether a delimiter ends each row, so that an empty cell stands behind the last one.
+    """
+
+    names: list[str]
+    skip: int
+    hollow: bool
+
+
+def open_binary(path: Path) -> IO[bytes]:
+    """The bytes of a file, unpacked where its name ends in `.gz`."""
+    if path.name.lower().endswith(".gz"):
+        return gzip.GzipFile(path, "rb")  # type: ignore[return-value]
+    return path.open("rb")
+
+
+def separator(path: Path, reading: Reading) -> str:
+    """What stands between two cells."""
+    if reading.sep is not None:
+        return reading.sep
+    return "\t" if path.name.lower().removesuffix(".gz").endswith(".tsv") else ","
+
+
+def read_head(path: Path, reading: Reading) -> Head:
+    """Names of the columns.
+
+    Raises:
+        DataError: no text in the encoding, no names, equal names, or rows with one cell more.
+    """
+    limit = csv.field_size_limit(_BLOCK)
+    try:
+        with open_binary(path) as file:
+            _refuse_encoding(path, file.read(1024), reading)
+        with open_binary(path) as file:
+            encoding = "utf-8-sig" if _is_utf8(reading) else reading.encoding
+            text = io.TextIOWrapper(file, encoding=encoding, newline="")
+            lines = csv.reader(text, delimiter=separator(path, reading))
+            blank, names = 0, next(lines, None)
+            while names == []:
+                blank, names = blank + 1, next(lines, None)
+            first = next((cells for cells in lines if cells), None)
+    except _DAMAGE as error:
+        raise _unreadable(path, error) from error
+    finally:
+        csv.field_size_limit(limit)
+    if names is None:
+        raise DataError(f"--data: cannot read {path}: No columns, the file is empty")
+    hollow = len(names) > 1 and names[-1] == "" and (first is None or first[-1] == "")
+    if first is not None and len(first) == len(names) + 1:
+        if first[-1]:
+            raise DataError(
+                f"--data: the rows of {path} have {len(first)} cells, and its header "
+                f"{len(names)} names; if the first cell is the name of a row, give it a name, too"
+            )
+        names, hollow = [*names, ""], True
+    refuse_equal_names(path.name, names)
+    return Head(names, blank + 1, hollow)
+
+
+def refuse_equal_names(file: str, names: list[str]) -> None:
+    """Two columns of one name are told apart by nobody.
+
+    Raises:
+        DataError: with the names that are there twice.
+    """
+    twice = sorted({name for name in names if names.count(name) > 1}) if _any_equal(names) else []
+    if twice:
+        shown = ", ".join(map(repr, twice[:12]))
+        raise DataError(f"--data: {file} has two columns named {shown}; rename or delete one")
+
+
+def text_pieces(path: Path, reading: Reading, head: Head, most_rows: int) -> Iterator[pa.Table]:
+    """The rows, as texts.
+
+    Raises:
+        DataError: while it is read: a row with more or fewer cells than names, a quote that is
+            never closed, text that is not in the encoding, a damaged archive.
+    """
+    wrong: list[pyarrow.csv.InvalidRow] = []
+
+    def note(row: pyarrow.csv.InvalidRow) -> str:
+        if not wrong:
+            wrong.append(row)
+        return "skip"
+
+    inner = [str(place) for place in range(len(head.names))]
+    sep = separator(path, reading)
+    try:
+        with (
+            open_binary(path) as file,
+            _Lines(file, reading, sep.join([_END] * len(inner))) as lines,
+        ):
+            batches = pyarrow.csv.open_csv(
+                pa.PythonFile(lines, "r"),
+                read_options=pyarrow.csv.ReadOptions(
+                    use_threads=False,
+                    block_size=_BLOCK,
+                    column_names=inner,
+                    skip_rows_after_names=head.skip,
+                ),
+                parse_options=pyarrow.csv.ParseOptions(
+                    delimiter=sep, newlines_in_values=True, invalid_row_handler=note
+                ),
+                convert_options=pyarrow.csv.ConvertOptions(
+                    column_types=dict.fromkeys(inner, pa.string()), strings_can_be_null=False
+                ),
+            )
+            last: pa.RecordBatch | None = None
+            for batch in batches:
+                _refuse_width(path, wrong, head)
+                if last is not None:
+                    yield from _cut(path, last, head, most_rows)
+                last = batch if batch.num_rows else last
+            _refuse_width(path, wrong, head)
+            if last is None or any(column[-1].as_py() != _END for column in last.columns):
+                raise DataError(f"--data: {path} has a quote that is never closed")
+            yield from _cut(path, last.slice(0, last.num_rows - 1), head, most_rows)
+    except DataError:
+        raise
+    except _DAMAGE as error:
+        raise _unreadable(path, error) from error
+
+
+class _Lines(io.RawIOBase):
+    """The bytes of a file as UTF-8, and a last line behind them.
+
+    The last line does not come out as a row of its own where a quote is still open: no parser
+    reports that.
+    """
+
+    def __init__(self, file: IO[bytes], reading: Reading, last: str) -> None:
+        self._file = file
+        self._rest = f"\n{last}\n".encode()
+        self._decoder = None
+        if not _is_utf8(reading):
+            self._decoder = codecs.getincrementaldecoder(reading.encoding)()
+        self._ready = b""
+        self._ended = False
+
+    def readable(self) -> bool:
+        """See `io.RawIOBase`."""
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """See `io.RawIOBase`."""
+        if not self._ready and not self._ended:
+            self._ready = self._more()
+        size = min(len(buffer), len(self._ready))
+        buffer[:size] = self._ready[:size]
+        self._ready = self._ready[size:]
+        return size
+
+    def _more(self) -> bytes:
+        while True:
+            raw = self._file.read(1 << 20)
+            text = raw
+            if self._decoder is not None:
+                text = self._decoder.decode(raw, final=not raw).encode()
+            if not raw:
+                self._ended = True
+                return text + self._rest
+            if text:
+                return text
+
+
+def _cut(path: Path, batch: pa.RecordBatch, head: Head, most_rows: int) -> Iterator[pa.Table]:
+    table = pa.Table.from_batches([batch])
+    names = head.names
+    if head.hollow:
+        behind = table.column(len(names) - 1)
+        if pa.compute.any(pa.compute.not_equal(behind, "")).as_py():
+            raise DataError(
+                f"--data: {path} has rows with a cell behind the last name; if the first cell is "
+                "the name of a row, give it a name, too"
+            )
+        table, names = table.remove_column(len(names) - 1), names[:-1]
+    table = table.rename_columns(names)
+    for first in range(0, table.num_rows, most_rows):
+        yield table.slice(first, most_rows)
+
+
+def _refuse_width(path: Path, wrong: list[pyarrow.csv.InvalidRow], head: Head) -> None:
+    if not wrong:
+        return
+    row = wrong[0]
+    place = "a row" if row.number is None else f"row {row.number}"
+    if _END in row.text:
+        raise DataError(f"--data: {path} has a quote that is never closed")
+    raise DataError(
+        f"--data: cannot read {path}: {place} (the header is row 1) has {row.actual_columns} "
+        f"cells, wanted {row.expected_columns}"
+    )
+
+
+def _refuse_encoding(path: Path, beginning: bytes, reading: Reading) -> None:
+    if not _is_utf8(reading):
+        return
+    if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise DataError(f"--data: {path} is UTF-16 text; say --encoding utf-16")
+    if b"\0" in beginning:
+        raise DataError(
+            f"--data: {path} holds zero bytes, as UTF-16 text does: if it is, say --encoding "
+            "utf-16-le"
+        )
+
+
+def _is_utf8(reading: Reading) -> bool:
+    return codecs.lookup(reading.encoding).name in ("utf-8", "utf-8-sig")
+
+
+def _any_equal(names: list[str]) -> bool:
+    return len(set(names)) < len(names)
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    if "UTF8" in reason or isinstance(error, UnicodeError):
+        reason += "; say how it is written, such as --encoding latin-1 or --encoding cp1252"
+    if "straddling" in reason or "field limit" in reason:
+        reason = f"a row is longer than {_BLOCK >> 20} MB, perhaps for want of a closing quote"
+    return DataError(f"--data: cannot read {path}: {reason}")

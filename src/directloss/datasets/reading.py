@@ -1,0 +1,77 @@
+"""How the cells of a table are written, and what the user says about its columns."""
+
+from __future__ import annotations
+
+import codecs
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+_NAMES = {"tab": "\t", "\\t": "\t", "space": " "}
+
+
+class Reading(BaseModel):
+    """How cells are written. A model keeps it, so that it reads other tables alike.
+
+    Of Parquet, Arrow and npz files only `missing` and, for texts that are numbers, `decimal` and
+    `thousands` matter.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sep: str | None = Field(default=None, description="between cells; by the ending without it")
+    encoding: str = Field(default="utf-8", description="of text files")
+    decimal: str = Field(default=".", description="between whole and fraction")
+    thousands: str | None = Field(default=None, description="between groups of three digits")
+    missing: tuple[str, ...] = Field(default=(), description="texts for a missing value")
+    index_base: Literal["auto", "0", "1"] = Field(
+        default="auto", description="svmlight: number of the first feature"
+    )
+
+    @field_validator("sep", "decimal", "thousands")
+    @classmethod
+    def _one_sign(cls, text: str | None) -> str | None:
+        text = _NAMES.get(text, text) if text is not None else None
+        if text is not None and (len(text) != 1 or not text.isascii() or text in '"\r\n'):
+            raise ValueError("one sign is wanted, such as ';', ',' or tab")
+        return text
+
+    @field_validator("decimal", "thousands")
+    @classmethod
+    def _no_part_of_a_number(cls, text: str | None) -> str | None:
+        if text is not None and (text.isalnum() or text in "+-"):
+            raise ValueError("a sign that is no part of a number is wanted")
+        return text
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, name: str) -> str:
+        try:
+            codecs.lookup(name)
+            "".encode(name)
+        except (LookupError, UnicodeError, TypeError, ValueError) as error:
+            raise ValueError("a name such as utf-8, utf-16 or latin-1 is wanted") from error
+        return name
+
+    @field_validator("thousands")
+    @classmethod
+    def _no_decimal_sign(cls, text: str | None, info: ValidationInfo) -> str | None:
+        if text is not None and text == info.data.get("decimal"):
+            raise ValueError("another sign than that of decimals is wanted")
+        return text
+
+    @property
+    def reading(self) -> Reading:
+        """This and no more, of a record that holds more."""
+        return Reading(**{name: getattr(self, name) for name in Reading.model_fields})
+
+
+class FeatureRules(Reading):
+    """What the user says about a table."""
+
+    categorical: tuple[str, ...] = Field(default=(), description="columns of categories")
+    date: tuple[str, ...] = Field(default=(), description="columns of dates")
+    drop: tuple[str, ...] = Field(default=(), description="columns to leave out")
+    drop_missing_target: bool = Field(
+        default=False, description="leave out rows whose target is missing"
+    )
