@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 from sklearn.metrics import ndcg_score
 from typer.testing import CliRunner
@@ -136,7 +135,7 @@ def test_the_row_of_ndcg_means_one_thing(tmp_path: Path) -> None:
     values = {line["name"]: line["value"] for line in found["lines"]}
     said("predict", out, "--data", tmp_path / "t.csv", "--out", tmp_path / "p.csv")
     lists = [g for _, g in pd.read_csv(tmp_path / "p.csv").groupby("q") if g["grade"].any()]
-    wanted = np.mean([ndcg_score([2.0**g["grade"] - 1], [g["score"]]) for g in lists])
+    wanted = np.mean([ndcg_score([2.0 ** g["grade"] - 1], [g["score"]]) for g in lists])
     assert values["ndcg"] == pytest.approx(wanted)
 
 
