@@ -74,9 +74,9 @@ _PARTS = {
         "clusters, or all of these at once; in all layouts, with steps from 5e-324 to 1.7e308 or "
         '"auto". Values, gradients and metrics have to be finite and in their range, and the same '
         "as for the ranks of the scores, by the formula of the metric, and for scores and step "
-        "times a power of two where nothing is rounded. Memory holds garbage when it is given "
-        "out. Anything else is *wrong*, and `python -m benchmarks.reliability.edge NUMBER` repeats "
-        "it.",
+        "times a power of two where nothing is rounded; and a list has to get the gradient that it "
+        "has without the lists beside it. Memory holds garbage when it is given out. Anything else "
+        "is *wrong*, and `python -m benchmarks.reliability.edge NUMBER` repeats it.",
     ),
     "stream": (
         "Millions of rows",

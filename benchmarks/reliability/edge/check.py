@@ -58,19 +58,16 @@ def checked(call: Call) -> Outcome:
         warnings.simplefilter("ignore")
         try:
             result = evaluate(call)
+            for check in (_ranges, _slopes, _metrics, _alone):
+                outcome.problems.extend(check(call, result))
+            outcome.problems.extend(_scaling(call, result, outcome))
         except ArgumentError as error:
             if error.argument in _STEPS:
                 outcome.refused = str(error)
             else:
                 outcome.problems.append(f"refused: {error}")
-            return outcome
-        except Exception as error:
+        except Exception as error:  # each is a finding
             outcome.problems.append(f"raised {type(error).__name__}: {error}")
-            return outcome
-        for check in (_ranges, _slopes, _metrics):
-            outcome.problems.extend(check(call, result))
-        outcome.problems.extend(_scaling(call, result, outcome))
-        outcome.problems.extend(_alone(call, result))
     return outcome
 
 

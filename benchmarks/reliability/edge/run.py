@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import mmap
 import os
 import resource
@@ -117,6 +118,7 @@ class _Child:
         code = 1
         try:
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            faulthandler.disable()
             ctypes.CDLL(None).mallopt(_M_PERTURB, 0x5A)
             with self.report.open("w") as out:
                 silent = os.open(os.devnull, os.O_WRONLY)

@@ -238,7 +238,7 @@ def _zero_one_loss(y: Array, targets: Array) -> float:
 def _tversky_subject(alpha: float, beta: float) -> Subject:
     formula = _counted(partial(_tversky, alpha=Wide(alpha), beta=Wide(beta)))
     make = partial(dl.Tversky, alpha, beta)
-    exact = min(alpha, beta) in (0.0, 0.5, LARGEST) and (alpha, beta) != (5e-324, 0.0)
+    exact = all(price == 0.0 or price > 1e-100 for price in (alpha, beta))
     return Subject(f"Tversky({alpha:g}, {beta:g})", make, "counts", _binary, formula, exact=exact)
 
 
