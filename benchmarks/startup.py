@@ -29,7 +29,7 @@ FIRST = (
 _IMPORT = """
 import time, torch
 start = time.perf_counter()
-import directloss
+from directloss import DirectLoss
 print(time.perf_counter() - start)
 """
 

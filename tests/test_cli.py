@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-RUN = [sys.executable, "-m", "directloss.cli"]
+RUN = [sys.executable, "-m", "directloss"]
 
 
 def directloss(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -109,23 +109,26 @@ def _trials(database: Path) -> dict[int, int]:
     ("arguments", "message"),
     [
         (("--data", "none.csv"), "--data: no file 'none.csv'"),
-        (("--data", "t.csv"), "--target: say which column of t.csv is the target: a, b, mixed, y"),
+        (
+            ("--data", "t.csv"),
+            "--target: say which column of t.csv is the target: 'a', 'b', 'mixed'",
+        ),
         (("--data", "t.csv", "--target", "x"), "--target: t.csv has no column 'x'"),
-        (("--data", "t.csv", "--target", "zero"), "--target: 'zero' is '0' in every row"),
+        (("--data", "t.csv", "--target", "zero"), "(1) --target: 'zero' is '0' in every row"),
         (
             ("--data", "t.csv", "--target", "y"),
             "--data: column 'mixed' holds numbers, but also the text 'n/k'",
         ),
         (
             ("--data", "t.csv", "--target", "y", "--positive", "ill"),
-            "--positive: 'y' has no value 'ill'; it has sick, well",
+            "(1) --positive: 'y' has no value 'ill'; it has 'sick', 'well'",
         ),
         ((*GOOD[1:], "--methods", "magic"), "--methods: got 'magic', wanted some of logistic"),
         (
             (*GOOD[1:], "--metric", "magic"),
             "--metric: got 'magic', wanted one of average-precision",
         ),
-        ((*GOOD[1:], "--group", "q"), "--group: good.csv has no column 'q'; it has a, b, y"),
+        ((*GOOD[1:], "--group", "q"), "--group: good.csv has no column 'q'; it has 'a', 'b', 'y'"),
         ((*GOOD[1:], "--group", "a"), "--target: 'y' holds 'well'; with --group every target"),
         ((*GOOD[1:], "--optimiser", "lion"), "--optimiser: got 'lion', wanted"),
         ((*GOOD[1:], "--hidden", "wide"), "--hidden: got 'wide', wanted widths"),
@@ -158,7 +161,7 @@ def test_bad_input_ends_with_one_line_and_exit_code_2(
 
 def test_help_needs_no_heavy_import() -> None:
     code = (
-        "import sys, directloss.cli; "
+        "import sys, directloss.cli._app; "
         "print({'pandas', 'sklearn', 'optuna', 'accelerate', 'plotly'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

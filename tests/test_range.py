@@ -221,6 +221,30 @@ def test_a_configuration_that_is_none_is_read_without_leaving_the_tables() -> No
             assert 0.0 <= float(loss) <= 1.0
 
 
+@every_task
+@every_update
+def test_a_list_gets_the_gradient_that_it_has_alone(case: TaskCase, update: str) -> None:
+    """Whatever the size of the lists beside it."""
+    rng = np.random.default_rng(7)
+    scores, targets = case.batch(rng, 5, 6)
+    sizes = torch.tensor([1e-300, 1.0, 1e307, 1e-160, 1e200], dtype=torch.float64)
+    scores = scores.clamp(-2, 2) * sizes[:, None]
+    for step in (1e-300, 1.0, 1e300):
+        loss_fn = make_loss(update, case.make(), step, reduction="none")
+        values, gradients = value_and_gradient(loss_fn, scores, targets)
+        for k in range(5):
+            value, gradient = value_and_gradient(loss_fn, scores[k : k + 1], targets[k : k + 1])
+            assert torch.equal(values[k], value[0])
+            assert torch.equal(gradients[k], gradient[0])
+
+
+def test_bounds_of_a_tiny_epsilon_are_numbers() -> None:
+    scores = torch.tensor([[3.0, -1.0, 2.0, 0.5]], dtype=torch.float64)
+    loss_fn = dl.DirectLoss(dl.AveragePrecision(), epsilon=1e-307)
+    lower, upper = loss_fn.bounds(scores, torch.tensor([[0, 1, 1, 0]]))
+    assert not lower.isnan() and not upper.isnan()
+
+
 def test_the_classes_of_a_masked_sample_may_be_one() -> None:
     mask = torch.tensor([True, False, False, False, True])
     loss = functional.direct_loss(

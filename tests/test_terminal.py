@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from directloss.cli import app
+from directloss.cli._app import app
 from directloss.terminal import printable, say
 
 

@@ -25,8 +25,14 @@ it is reported before the first step; a disk that fills up later stops neither t
 its checkpoints.
 - A loss, score or weight that becomes NaN or infinite stops the run with the step, the epoch, \
 the batch and its rows; nothing of that step is saved.
-- Reading a checkpoint, a model or a data file runs no code from it, and gives the data or an \
-error that says what is wrong.
+- Reading a checkpoint, a model, an image, an annotation or a data file runs no code from it, and \
+gives the data or an error that says what is wrong. A pipe or a device in its place is refused, \
+not waited for; a small file takes neither much memory nor much time.
+- A file that is written whole is written beside, under a name that cannot be guessed, follows no \
+link, and has the mode that the umask leaves. A process that is killed may leave such a draft \
+(`.….draft`), which can be deleted.
+- Names of files, folders, columns and classes are data: no markup or orders to the terminal, no \
+addresses of databases, and no formulas in `results.csv`.
 - No score of its type but NaN, be it infinite, denormal or the largest there is, ends the process \
 or makes a loss, a gradient or a metric wrong or NaN. A step too small to divide by is refused.
 """

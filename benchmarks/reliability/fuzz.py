@@ -16,6 +16,7 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,8 @@ _TOKENS = [
     *(b"", b"\0", b"\xff", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\x80\0\0\0"),
     *(b"-1", b"1e999", b"nan", b"inf", b"9" * 40, b'"', b"'", b",", b"\n", b"\r", b"\t"),
     *(b"[", b"]", b"{", b"}", b"=", b"[[", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"%s", b"../"),
-    *(b"null", b"true", b"\\u0000", b"1:1 "),
+    *(b"null", b"true", b"\\u0000", b"1:1 ", b"0x" + b"f" * 5000, b"<!DOCTYPE a [", b"<!ENTITY "),
+    *(b"&a;", b"</", b"<a>" * 200, b"[" * 2000, b"a." * 2000, b"utf-16", b"gb2312", b"punycode"),
 ]
 
 
@@ -173,10 +175,11 @@ def make_targets(folder: Path) -> Mapping[str, Target]:
     from PIL import Image
     from sklearn.datasets import dump_svmlight_file
 
-    from directloss.datasets import FeatureRules, load, prepare
+    from directloss.datasets import DataError, FeatureRules, load, prepare
     from directloss.datasets.images import ImageRecipe
     from directloss.datasets.rows import read_rows
     from directloss.datasets.streamed import prepare_stream
+    from directloss.datasets.voc import VOCFolder, read_image
     from directloss.jobs.config import read_configuration
     from directloss.jobs.model import open_model
     from directloss.models.weights import read_state
@@ -199,8 +202,16 @@ def make_targets(folder: Path) -> Mapping[str, Target]:
     np.savez(seeds / "t.npz", x=table[["a", "c"]].to_numpy(), y=table["y"].to_numpy())
     dump_svmlight_file(table[["a", "c"]].to_numpy(), table["y"].to_numpy(), str(seeds / "t.svm"))
     pixels = generator.integers(0, 255, (24, 20, 3), np.uint8)
+    exif = Image.Exif()
+    exif[0x112] = 6
     for ending in ("png", "jpg", "bmp", "webp", "tif"):
-        Image.fromarray(pixels).save(seeds / f"i.{ending}")
+        Image.fromarray(pixels).save(seeds / f"i.{ending}", exif=exif)
+    deep = Image.fromarray(pixels[:, :, 0].astype(np.uint16) * 257)
+    deep.save(seeds / "deep.png")
+    deep.save(seeds / "deep.tif")
+    Image.fromarray(pixels[:, :, 0].astype(np.float32) / 255).save(seeds / "float.tif")
+    Image.fromarray(pixels).convert("RGBA").save(seeds / "alpha.png")
+    Image.fromarray(pixels).convert("CMYK").save(seeds / "cmyk.jpg")
     model = _trained(seeds / "t.csv", folder)
 
     def whole(file: Path) -> None:
@@ -230,6 +241,28 @@ def make_targets(folder: Path) -> Mapping[str, Target]:
 
         return read
 
+    voc = _voc_folder(folder / "voc", pixels)
+
+    def annotation(file: Path) -> None:
+        shutil.copy(file, voc / "Annotations" / "a.xml")
+        VOCFolder(voc).annotation("a")
+
+    def photograph(file: Path) -> None:
+        shutil.copy(file, voc / "JPEGImages" / "a.jpg")
+        shutil.copy(voc / "a.xml", voc / "Annotations" / "a.xml")
+        found = VOCFolder(voc)
+        found.annotation("a")
+        read_image(found.image_file("a"))
+
+    def image_list(file: Path) -> None:
+        for task, name in (("Main", "val"), ("Action", "running_val")):
+            shutil.copy(file, voc / "ImageSets" / task / f"{name}.txt")
+        found = VOCFolder(voc)
+        for image_id in found.image_ids("Main", "val"):
+            with suppress(DataError):
+                found.annotation(image_id)
+        found.person_labels("running", "val")
+
     def content(*names: str) -> list[bytes]:
         return [(seeds / name).read_bytes() for name in names]
 
@@ -237,6 +270,7 @@ def make_targets(folder: Path) -> Mapping[str, Target]:
     torch.save(weights, seeds / "w.pt")
     state = {"model": weights, "log": [1.0, None], "progress": {"step": 3}}
     images = [f"i.{ending}" for ending in ("png", "jpg", "bmp", "webp", "tif")]
+    images += ["deep.png", "deep.tif", "float.tif", "alpha.png", "cmyk.jpg"]
     return {
         "CSV, whole": Target(".csv", whole, content("t.csv")),
         "TSV, whole": Target(".tsv", whole, content("t.tsv")),
@@ -246,6 +280,18 @@ def make_targets(folder: Path) -> Mapping[str, Target]:
         "npz": Target(".npz", whole, content("t.npz")),
         "svmlight": Target(".svm", svmlight, content("t.svm")),
         "images": Target(".png", lambda file: ImageRecipe(size=16).load([file]), content(*images)),
+        "photographs": Target(".jpg", photograph, content(*images)),
+        "annotations": Target(
+            ".xml",
+            annotation,
+            [
+                (voc / "a.xml").read_bytes(),
+                (voc / "a.xml").read_bytes().decode().replace("UTF-8", "UTF-16").encode("utf-16"),
+            ],
+        ),
+        "lists of images": Target(
+            ".txt", image_list, [b"a 1 1\nb 2 -1\n", b"\xef\xbb\xbfa 1 0\r\n"]
+        ),
         "configuration.toml": Target(
             ".toml",
             lambda file: read_configuration(file, {}),
@@ -256,6 +302,12 @@ def make_targets(folder: Path) -> Mapping[str, Target]:
         ),
         "preprocessing.json": Target(
             ".json", model_file("preprocessing.json"), [(model / "preprocessing.json").read_bytes()]
+        ),
+        "configuration.toml of a model": Target(
+            ".toml", model_file("configuration.toml"), [(model / "configuration.toml").read_bytes()]
+        ),
+        "metrics.json": Target(
+            ".json", model_file("metrics.json"), [(model / "metrics.json").read_bytes()]
         ),
         "weights.safetensors": Target(
             ".safetensors",
@@ -281,6 +333,25 @@ def make_targets(folder: Path) -> Mapping[str, Target]:
             [pack("r", 3, state).split(b"\n", 3)[3]],
         ),
     }
+
+
+def _voc_folder(root: Path, pixels: np.ndarray) -> Path:
+    """One photograph with two objects; `a.xml` beside is its annotation as it was."""
+    from PIL import Image
+
+    for name in ("JPEGImages", "Annotations", "ImageSets/Main", "ImageSets/Action"):
+        (root / name).mkdir(parents=True)
+    Image.fromarray(pixels).save(root / "JPEGImages" / "a.jpg")
+    box = "<bndbox><xmin>1</xmin><ymin>2</ymin><xmax>15.5</xmax><ymax>20</ymax></bndbox>"
+    objects = "".join(
+        f"<object><name>{name}</name><difficult>0</difficult>{box}</object>"
+        for name in ("person", "dog")
+    )
+    size = "<size><width>24</width><height>20</height></size>"  # that of the turned ones
+    text = f'<?xml version="1.0" encoding="UTF-8"?><annotation>{size}{objects}</annotation>'
+    (root / "a.xml").write_text(text, encoding="utf-8")
+    shutil.copy(root / "a.xml", root / "Annotations" / "a.xml")
+    return root
 
 
 def _trained(table: Path, folder: Path) -> Path:

@@ -88,7 +88,7 @@ def start(arguments: list[str], said: Path, **environment: str) -> Child:
     import torch._dynamo  # noqa: F401
 
     import directloss.jobs.train  # noqa: F401
-    from directloss.cli import app
+    from directloss.cli._app import app
 
     sys.stdout.flush()
     sys.stderr.flush()

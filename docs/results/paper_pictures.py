@@ -15,7 +15,7 @@ from benchmarks.figures import SETTINGS, Interval, draw_intervals, save
 from directloss.experiments.synthetic.results import Claim
 
 if TYPE_CHECKING:
-    from paper import Study
+    from paper_study import Study
 
 ANSWER, CLAIMS = "answer.svg", "claims.svg"
 DIRECT = "pos-ap"

@@ -1,35 +1,39 @@
 """Train PyTorch networks directly on the metric that you report."""
 
-from directloss import errors, functional
-from directloss.chain_losses import ChainDirectLoss, ChainHingeLoss, ChainPerceptronLoss
-from directloss.losses import DirectLoss, HingeLoss, PerceptronLoss
-from directloss.tasks import (
-    BEDROC,
-    NDCG,
-    ROCAUC,
-    AveragePrecision,
-    BalancedError,
-    CostMatrix,
-    CountingTask,
-    Dice,
-    FBeta,
-    GMean,
-    Jaccard,
-    LinearChain,
-    ListTask,
-    MatthewsCorrelation,
-    MulticlassZeroOne,
-    PartialAUC,
-    PrecisionAtK,
-    RankingTask,
-    RecallAtK,
-    ReciprocalRank,
-    RPrecision,
-    Task,
-    TopKError,
-    Tversky,
-    ZeroOne,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from directloss import errors, functional
+    from directloss.chain_losses import ChainDirectLoss, ChainHingeLoss, ChainPerceptronLoss
+    from directloss.losses import DirectLoss, HingeLoss, PerceptronLoss
+    from directloss.tasks import (
+        BEDROC,
+        NDCG,
+        ROCAUC,
+        AveragePrecision,
+        BalancedError,
+        CostMatrix,
+        CountingTask,
+        Dice,
+        FBeta,
+        GMean,
+        Jaccard,
+        LinearChain,
+        ListTask,
+        MatthewsCorrelation,
+        MulticlassZeroOne,
+        PartialAUC,
+        PrecisionAtK,
+        RankingTask,
+        RecallAtK,
+        ReciprocalRank,
+        RPrecision,
+        Task,
+        TopKError,
+        Tversky,
+        ZeroOne,
+    )
 
 __version__ = "0.1.0"
 
@@ -68,3 +72,24 @@ __all__ = [
     "errors",
     "functional",
 ]
+
+_MODULES = ("errors", "functional", "losses", "tasks", "training")
+
+if not TYPE_CHECKING:  # a type checker would take every name to be there
+
+    def __getattr__(name: str) -> Any:
+        # The library is imported at the first use of a name: the commands answer for their help,
+        # version and completion without torch.
+        if name in _MODULES:
+            return import_module(f"{__name__}.{name}")
+        if name in __all__:
+            for module in ("losses", "chain_losses", "tasks"):
+                defined = vars(import_module(f"{__name__}.{module}"))
+                if name in defined:
+                    globals()[name] = defined[name]
+                    return defined[name]
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_MODULES})

@@ -33,6 +33,17 @@ class ReplayError(DirectLossError):
     """A second pass over the data did not give the rows and scores of the first one."""
 
 
+class MissingPackageError(DirectLossError, ImportError):
+    """A package that comes with an extra is not installed; the message has the command for it."""
+
+    def __init__(self, user: str, package: str, extra: str) -> None:
+        super().__init__(f"{user} needs {package}: pip install 'directloss[{extra}]'")
+        self._given = (user, package, extra)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), self._given)
+
+
 class RankError(DirectLossError):
     """Something failed on one of several processes; raised on all of them.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from directloss.cli import app
+from directloss.cli._app import app
 from directloss.cli.action import action
 from directloss.experiments.action.config import ActionExperiment
 from tests.voc_folders import draw_actions
@@ -73,7 +73,8 @@ def test_a_missing_package_is_named(
     monkeypatch.setitem(sys.modules, module, None)
     code, output = run(voc, tmp_path)
     assert code == 2
-    assert output == f"directloss: experiment action needs {package}; install directloss[voc]\n"
+    missing = f"experiment action needs {package}: pip install 'directloss[images]'"
+    assert output == f"directloss: {missing}\n"
 
 
 def test_the_defaults_are_those_of_the_configuration() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from directloss.cli import app
+from directloss.cli._app import app
 from directloss.cli._common import items
 from directloss.cli.detection import detection
 from directloss.experiments.detection.config import DetectionConfig
@@ -197,7 +197,7 @@ def test_a_missing_package_is_named(
     monkeypatch.setitem(sys.modules, module, None)
     done = run(voc, tmp_path, *SMALL)
     assert done.exit_code == 2
-    wanted = f"directloss: experiment detection needs {package}; install directloss[voc]\n"
+    wanted = f"directloss: experiment detection needs {package}: pip install 'directloss[voc]'\n"
     assert done.stderr == wanted
 
 

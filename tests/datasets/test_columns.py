@@ -101,3 +101,77 @@ def test_columns_without_a_rule(column: pd.Series, message: str) -> None:
 def test_a_rule_for_no_column() -> None:
     with pytest.raises(DataError, match="--categorical: there is no feature column 'b'"):
         sort_columns(pd.DataFrame({"a": [1]}), FeatureRules(categorical=("b",)))
+
+
+def texts(count: int, rows: int) -> pd.DataFrame:
+    return pd.DataFrame({"a": [f"text {k % count}" for k in range(rows)]})
+
+
+@pytest.mark.parametrize(("count", "rows"), [(100, 100), (75, 100), (30, 100)])
+def test_ids_and_free_texts_are_no_categories(count: int, rows: int) -> None:
+    features = texts(count, rows)
+    with pytest.raises(DataError, match=f"'a' holds {count} different texts in 100 .*--drop 'a'"):
+        sort_columns(features, NO_RULES)
+    rules = FeatureRules(categorical=("a",))
+    recipe = fit_transform(features, None, rules).recipe
+    assert recipe.categories[0].others
+    assert "text" not in recipe.model_dump_json().replace('"kind":"text"', "")
+
+
+def test_few_rows_and_few_texts_are_categories() -> None:
+    assert sort_columns(texts(10, 10), NO_RULES).categories
+    assert sort_columns(texts(20, 100), NO_RULES).categories
+
+
+def test_rare_categories_are_not_written_down() -> None:
+    features = pd.DataFrame({"a": ["x"] * 10 + ["y"] * 5 + ["Mr Smith"] * 4})
+    fitted = fit_transform(features, None, NO_RULES)
+    assert fitted.recipe.categories[0].known == ("x", "y")
+    assert "Smith" not in fitted.recipe.model_dump_json()
+    assert fitted.features[[0, 10, 15]].tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+
+
+def test_dates_are_days_hours_and_weekdays() -> None:
+    cells = ["2024-01-01 18:30", "1969-12-31", None, "2024-02-29T12:00:00Z"]
+    features = pd.DataFrame({"when": cells})
+    recipe = fit_transform(features, None, FeatureRules(date=("when",))).recipe
+    assert [each.moment for each in recipe.numbers] == ["days", "hour", "weekday"]
+    assert recipe.columns == ["when"]
+    day, hour, weekday = (each.values for each in recipe.numbers)
+    made = recipe.apply(features)
+    for place, scale, wanted in (
+        (0, day, [19723, -1, 19782]),
+        (1, hour, [18.5, 0, 12]),
+        (2, weekday, [0, 2, 3]),
+    ):
+        back = made[[0, 1, 3], place] * scale.scale + scale.mean
+        np.testing.assert_allclose(back, wanted, rtol=1e-5, atol=1e-5)
+    typed = pd.DataFrame({"when": pd.to_datetime(pd.Series(cells), format="ISO8601", utc=True)})
+    np.testing.assert_array_equal(recipe.apply(typed), made)
+    with pytest.raises(DataError, match=r"'when' holds 'soon' \(row 0\), where .* a date such as"):
+        recipe.apply(pd.DataFrame({"when": ["soon"]}))
+    with pytest.raises(DataError, match="--date: column 'when' holds 'soon'; wanted dates"):
+        sort_columns(pd.DataFrame({"when": ["soon"]}), FeatureRules(date=("when",)))
+
+
+@pytest.mark.parametrize("cells", [["2024-01-01"], ["2024-01-01", "2024-05-05", "?"]])
+def test_dates_as_texts_want_a_word(cells: list[str]) -> None:
+    with pytest.raises(DataError, match=r"column 'a' holds dates .*; say --date 'a'"):
+        sort_columns(pd.DataFrame({"a": cells}), NO_RULES)
+
+
+def test_types_without_a_meaning() -> None:
+    lists = pd.DataFrame({"a": pd.Series([[1], [2]])})
+    with pytest.raises(DataError, match=r"'a' is of type list.*--drop 'a'"):
+        sort_columns(lists, NO_RULES)
+
+
+def test_everything_is_said_at_once() -> None:
+    features = pd.DataFrame({"a": ["1", "x"], "b": ["3,5", "2"], "c": [1.0, np.inf], "d": [1, 2]})
+    with pytest.raises(DataError, match=r"\(1\) .*'a' .*\(2\) .*'b' .*\(3\) .*'c'") as caught:
+        sort_columns(features, NO_RULES)
+    assert "'d'" not in str(caught.value)
+    recipe = fit_transform(features[["d"]].assign(e=[3, 4]), None, NO_RULES).recipe
+    wrong = pd.DataFrame({"d": ["x"], "e": ["y"]})
+    with pytest.raises(DataError, match=r"'d' holds 'x' .*'e' holds 'y'"):
+        recipe.apply(wrong)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,32 @@ def test_what_does_not_fit_is_told(make: object, message: str, tmp_path: Path) -
     make(tmp_path)  # type: ignore[operator]
     with pytest.raises(DataError, match=message):
         prepared(tmp_path)
+
+
+def test_hidden_files_and_folders_are_no_data(folder: Path) -> None:
+    before = find_images(folder).files
+    paint(folder / ".cache" / "cat" / "x.png", 1)
+    paint(folder / "cat" / ".hidden" / "x.png", 1)
+    paint(folder / "cat" / "._01.png", 1)
+    assert find_images(folder).files == before
+
+
+def test_a_hidden_folder_alone_is_no_folder_of_images(tmp_path: Path) -> None:
+    paint(tmp_path / ".cache" / "x.png", 1)
+    assert not is_image_folder(str(tmp_path))
+
+
+def test_what_is_no_file_is_named(folder: Path) -> None:
+    os.mkfifo(folder / "cat" / "pipe.png")
+    with pytest.raises(DataError, match=r"pipe\.png is no file"):
+        prepared(folder)
+
+
+def test_a_name_that_is_no_text_is_refused(folder: Path) -> None:
+    paint(folder / "cat" / "x.png", 1)
+    (folder / "cat" / "x.png").rename(folder / "cat" / "\udcff.png")
+    with pytest.raises(DataError, match=r"\\udcff\.png' is no UTF-8 text"):
+        prepared(folder)
 
 
 def test_a_damaged_image_is_named(folder: Path) -> None:

@@ -8,12 +8,14 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pytest
 from hypothesis import HealthCheck, given, settings
 
-from directloss.datasets import Reading, load
+from directloss.datasets import FeatureRules, Reading, load, prepare, prepare_ranking, streamed
 from directloss.datasets.cells import days, encode, kind_of, numbers
 from directloss.datasets.rows import read_rows
 from directloss.datasets.stream import TableStream, frame_of
+from directloss.datasets.streamed import prepare_stream
 from tests.datasets.tables import TEXTS, TYPED, tables, write_npz, write_pandas
 
 PLAIN = Reading()
@@ -74,3 +76,84 @@ def test_every_reader_of_every_format_gives_one_table(table: pa.Table) -> None:
                 for name in table.column_names:
                     assert meaning(frames, name) == wanted[name], (file.name, reader, name)
                 assert [n for f in frames for n in f.index] == list(range(len(table)))
+
+
+def written(folder: Path) -> dict[str, Path]:
+    """A table of features, a target, queries and parts, in every format."""
+    generator = np.random.default_rng(3)
+    n = 240
+    number = generator.normal(100, 20, n).round(3)
+    table = pa.table(
+        {
+            "number": pa.array(number, mask=generator.random(n) < 0.1),
+            "count": pa.array(generator.integers(0, 9, n), mask=generator.random(n) < 0.1),
+            "flag": pa.array(generator.random(n) < 0.5, mask=generator.random(n) < 0.1),
+            "code": pa.array(generator.integers(1, 4, n)),
+            "colour": pa.array(generator.choice(["red", "green, dark", 'a "b"'], n)),
+            "when": pa.array(np.datetime64("2024-01-01T07:30:00") + 3600 * np.arange(n)),
+            "part": pa.array(
+                np.array(["train", "train", "train", "val", "test"])[np.arange(n) % 5]
+            ),
+            "y": pa.array(number + generator.normal(0, 20, n) > 120),
+            "grade": pa.array(np.clip((number - 80) // 10, 0, 4).astype(int)),
+            "query": pa.array(np.repeat(np.arange(n // 5), 5) % 45),
+        }
+    )
+    files = {}
+    for name, write in {**TEXTS, **TYPED}.items():
+        files[name] = folder / name
+        write(table, files[name])
+    return files
+
+
+RULES = FeatureRules(categorical=("code",), date=("when",), drop=("grade", "query"))
+
+
+def test_every_reader_makes_the_same_features_and_targets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streamed, "_BLOCKS_TO_FIT", 1000)  # all of them, as for a table in memory
+    files = written(tmp_path)
+    wanted = None
+    for name, file in files.items():
+        source = load(str(file), target="y", split_column="part", rules=RULES)
+        problems = prepare(source, positive=None, rules=RULES, seed=0)
+        found = {
+            part: (problems.features[part].numpy(), problems.labels.binary("True")[rows])
+            for part, rows in problems.rows.items()
+        }
+        wanted = wanted or (problems.recipe, found)
+        assert problems.recipe == wanted[0], name
+        everything = [piece.values for piece in read_rows(str(file), RULES).pieces]
+        for part, (features, targets) in wanted[1].items():
+            np.testing.assert_array_equal(found[part][0], features, name)
+            np.testing.assert_array_equal(found[part][1], targets, name)
+            rows = problems.rows[part]
+            pieces = np.concatenate([wanted[0].apply(frame) for frame in everything])
+            np.testing.assert_array_equal(pieces[rows], features, name)
+            labels = [wanted[0].positives(frame["y"], "True") for frame in everything]
+            np.testing.assert_array_equal(np.concatenate(labels)[rows], targets, name)
+        if name in TYPED:
+            problem = prepare_stream(
+                file, target="y", split_column="part", positive=None, rules=RULES, seed=0
+            )
+            assert problem.recipe == wanted[0], name
+            for part, (features, targets) in wanted[1].items():
+                read, _ = problem.read(part, problem.blocks(part))
+                np.testing.assert_array_equal(read.features.numpy(), features, name)
+                np.testing.assert_array_equal(read.targets.numpy(), targets, name)
+
+
+def test_every_format_has_the_same_queries(tmp_path: Path) -> None:
+    rules = RULES.model_copy(update={"drop": ("y", "part")})
+    wanted: list[list[object]] = []
+    for file in written(tmp_path).values():
+        source = load(str(file), target="grade", group_column="query", rules=rules)
+        parts = prepare_ranking(source, graded=True, rules=rules, seed=1).by_part
+        wanted.append(
+            [
+                (part.features.tolist(), part.targets.tolist(), part.groups.tolist())
+                for part in parts.values()
+            ]
+        )
+    assert all(found == wanted[0] for found in wanted)

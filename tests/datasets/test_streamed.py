@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -154,6 +155,15 @@ def test_folders_and_columns_name_the_parts(tmp_path: Path) -> None:
     assert "part" not in problem.recipe.columns
 
 
+def test_validation_rows_are_drawn_from_training_where_a_column_names_none(tmp_path: Path) -> None:
+    frame = table(500)
+    frame["part"] = ["train", "train", "train", "test"] * 125
+    frame.to_parquet(tmp_path / "t.parquet", row_group_size=50)
+    problem = prepared(tmp_path / "t.parquet", split_column="part")
+    assert (problem.part_of[3::4] == 2).all()
+    assert (problem.part_of == 1).sum() == pytest.approx(75, abs=20)
+
+
 def test_the_recipe_comes_from_training_rows_only(tmp_path: Path) -> None:
     frame = table(300)
     frame["part"] = ["train", "validation", "test"] * 100
@@ -196,3 +206,58 @@ def test_files_that_do_not_belong_together(tmp_path: Path) -> None:
 def _empty(folder: Path) -> Path:
     (folder / "empty").mkdir()
     return folder / "empty"
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.arrow"])
+def test_a_pipe_in_place_of_a_file_is_refused(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(DataError, match="it is a folder, a pipe or a device, no file"):
+        TableStream(tmp_path)
+
+
+def test_hidden_files_and_folders_are_no_data(tmp_path: Path) -> None:
+    table(100).to_parquet(tmp_path / "t.parquet", row_group_size=20)
+    for hidden in (".ipynb_checkpoints", "_temporary"):
+        (tmp_path / hidden).mkdir()
+        (tmp_path / hidden / "old.parquet").write_bytes(b"PAR1")
+    for name in ("._t.parquet", "_metadata.parquet"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "folder.parquet").mkdir()
+    assert len(TableStream(tmp_path)) == 100
+
+
+def test_folders_of_a_key_and_a_value_are_a_column(tmp_path: Path) -> None:
+    values = ("2023", "a%2Fb", "__HIVE_DEFAULT_PARTITION__")
+    for first, value in enumerate(values):
+        (tmp_path / f"year={value}").mkdir()
+        table(10, first).to_parquet(tmp_path / f"year={value}" / "x.parquet", row_group_size=4)
+    stream = TableStream(tmp_path)
+    assert stream.columns == ["number", "k", "y", "year"]
+    coded = stream.encode("year", Reading())
+    assert coded.cells == ["2023", "a/b"]
+    assert coded.codes.tolist() == [0] * 10 + [-1] * 10 + [1] * 10
+    frame = stream.read(stream.blocks[0], ["year", "number"])
+    assert frame["year"].tolist() == ["2023"] * 4
+    table(10).assign(year=1).to_parquet(tmp_path / "year=2023" / "x.parquet")
+    with pytest.raises(DataError, match="two columns named 'year'"):
+        TableStream(tmp_path)
+
+
+def test_rows_without_a_target_can_be_left_out(tmp_path: Path) -> None:
+    frame = table(400)
+    frame["y"] = frame["y"].astype("Int64").mask(frame.index % 4 == 0)
+    frame.to_parquet(tmp_path / "t.parquet", row_group_size=50)
+    with pytest.raises(DataError, match=r"'y' is missing in 100 of 400 rows; .*--drop-missing"):
+        prepared(tmp_path / "t.parquet")
+    problem = prepared(tmp_path / "t.parquet", rules=FeatureRules(drop_missing_target=True))
+    rows = np.concatenate([problem.read(part, problem.blocks(part))[1] for part in PARTS])
+    assert sorted(rows) == [row for row in range(400) if row % 4]
+    assert problem.describe().startswith("300 rows in 8 blocks")
+    assert "100 rows without a 'y' are left out" in problem.describe()
+
+
+def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
+    frame = table(200).assign(note=[f"text {k}" for k in range(200)], when="2024-01-01")
+    frame.to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(DataError, match=r"--positive: .*column 'note' .*column 'when'"):
+        prepared(tmp_path / "t.parquet", positive="7")

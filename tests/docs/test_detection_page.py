@@ -27,11 +27,14 @@ def test_the_page_has_the_paper_beside_it_and_what_all_of_voc_would_take(
 
 def test_the_page_begins_with_what_the_intervals_say(detection: ModuleType) -> None:
     first = detection.page().split("\n\n")[1]
-    for name in detection.COMPARED:
-        for each in detection.load(name).summaries[1:]:
+    for name, title in detection.COMPARED.items():
+        results = detection.load(name)
+        words = detection.verdict(f"the {title}", results)
+        assert words in first
+        for each in results.summaries[1:]:
             above, below = each.difference_interval.low > 0, each.difference_interval.high < 0
-            assert (f"`{each.method}` is worse" in first) == below
-            assert (f"`{each.method}` is better" in first) == above
+            assert (f"`{each.method}` is worse" in words) == below
+            assert (f"`{each.method}` is better" in words) == above
 
 
 def test_the_picture_is_small_and_names_every_method(detection: ModuleType) -> None:

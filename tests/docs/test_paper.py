@@ -19,14 +19,20 @@ def paper() -> ModuleType:
     return load("paper")
 
 
+@pytest.fixture(scope="module")
+def study() -> ModuleType:
+    """The script that reads the studies."""
+    return load("paper_study")
+
+
 def test_the_page_is_written_from_the_results(paper: ModuleType) -> None:
     text = paper.page(paper.Study("network"), paper.Study("linear"))
     assert text == (DOCS / "paper.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("name", "kind"), [("network", "synthetic"), ("linear", "linear")])
-def test_verdicts_are_computed_from_the_runs(paper: ModuleType, name: str, kind: str) -> None:
-    results = paper.load(name)
+def test_verdicts_are_computed_from_the_runs(study: ModuleType, name: str, kind: str) -> None:
+    results = study.load(name)
     assert results.configuration["kind"] == kind
     assert judge(kind, results.columns, results.runs) == results.claims
 
@@ -63,11 +69,11 @@ def test_the_page_begins_with_its_answer(paper: ModuleType) -> None:
     assert len(first.split()) < 150  # half a minute
 
 
-def test_standing_in_words(paper: ModuleType) -> None:
+def test_standing_in_words(study: ModuleType) -> None:
     ten, twenty = "fair, 10 % flips", "fair, 20 % flips"
-    assert paper.Standing([], []).words() == "never ahead"
-    assert paper.Standing([ten, twenty], []).words() == "ahead at 10 and 20 % of flips"
-    assert paper.Standing([], [ten]).words() == "never ahead, and behind at 10 %"
+    assert study.Standing([], []).words() == "never ahead"
+    assert study.Standing([ten, twenty], []).words() == "ahead at 10 and 20 % of flips"
+    assert study.Standing([], [ten]).words() == "never ahead, and behind at 10 %"
 
 
 @pytest.mark.parametrize("name", ["answer.svg", "claims.svg"])

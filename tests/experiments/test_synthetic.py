@@ -15,7 +15,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from directloss.cli import app
+from directloss.cli._app import app
 from directloss.errors import ArgumentError
 from directloss.experiments.assignments import Assignment
 from directloss.experiments.folder import FolderError

@@ -57,8 +57,17 @@ def test_rows_are_lists_of_their_own_and_of_any_length() -> None:
     for length in (5, 9, 1, 6):
         scores, targets = (t.reshape(4, length) for t in binary(4 * length, seed=length))
         metric.update(scores, targets)
-        single.append(dl.RecallAtK(3).metric(scores, targets, reduction="none"))
+        everything = torch.ones(targets.shape, dtype=torch.bool)
+        single.append(dl.RecallAtK(3).metric(scores, targets, mask=everything, reduction="none"))
     assert float(metric.compute()) == pytest.approx(float(torch.cat(single).nanmean()), abs=1e-12)
+
+
+def test_a_column_of_scores_is_no_list_of_lists() -> None:
+    with pytest.raises(ArgumentError, match=r"^scores: .* dim=0 .* scores\.squeeze\(-1\)"):
+        TaskMetric(dl.RecallAtK(3)).update(*(t[:, None] for t in binary(20)))
+    metric = TaskMetric(dl.RecallAtK(3), dim=0)
+    metric.update(*(t[:, None] for t in binary(20)))
+    assert metric.compute() == dl.RecallAtK(3).metric(*binary(20))
 
 
 def test_columns_continue() -> None:

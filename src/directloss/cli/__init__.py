@@ -1,39 +1,24 @@
 """The command line: one module a command.
 
-Heavy imports stay inside the commands, so that help and shell completion answer at once.
+A command imports what it needs when it runs. Help, version and shell completion answer at once, and
+without torch; without typer, which comes with an extra, help says how to install the commands.
 """
 
 from __future__ import annotations
 
-import typer
+import sys
+from importlib.util import find_spec
 
-from directloss.cli.action import action
-from directloss.cli.compare import compare
-from directloss.cli.detection import detection
-from directloss.cli.evaluate import evaluate
-from directloss.cli.predict import predict
-from directloss.cli.synthetic import linear, synthetic
-from directloss.cli.train import train
-
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="Direct loss minimization: train networks on the metric that you report.",
-)
-app.command()(compare)
-app.command()(train)
-app.command()(evaluate)
-app.command()(predict)
-
-experiment = typer.Typer(no_args_is_help=True, help="The experiments of the paper.")
-experiment.command()(action)
-experiment.command()(detection)
-experiment.command()(synthetic)
-experiment.command()(linear)
-app.add_typer(experiment, name="experiment")
+REFUSED = 2
+"""Exit code for what the user can mend."""
 
 
 def main() -> None:
     """Entry of the `directloss` script."""
+    if find_spec("typer") is None:
+        from directloss.cli._bare import answer
+
+        sys.exit(answer(sys.argv[1:]))
+    from directloss.cli._app import app
+
     app()

@@ -6,11 +6,12 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 
 import typer
 
-REFUSED = 2
+from directloss._extras import TRAIN, require
+from directloss.cli import REFUSED
+
 INTERRUPTED = 130
 
 
@@ -26,6 +27,7 @@ def one_line_errors(stopped: str) -> Iterator[None]:
 
     try:
         _require_text(sys.argv)
+        require("this command", "train", TRAIN)
         yield
     except (DirectLossError, OSError) as error:
         typer.echo(f"directloss: {printable(' '.join(str(error).split()))}", err=True)
@@ -44,23 +46,6 @@ def _require_text(arguments: Iterable[str]) -> None:
             raise ArgumentError(
                 "command line", ascii(argument), "names that are text in the encoding of the system"
             )
-
-
-def require_packages(command: str, packages: Iterable[tuple[str, str]]) -> None:
-    """Refuses a command of the extra `voc` whose packages are not there.
-
-    Args:
-        command: after `directloss`.
-        packages: name of each package, and a module that comes with it.
-
-    Raises:
-        DirectLossError: naming the first one that is missing.
-    """
-    from directloss.errors import DirectLossError
-
-    for package, module in packages:
-        if find_spec(module) is None:
-            raise DirectLossError(f"{command} needs {package}; install directloss[voc]")
 
 
 def items(text: str) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from directloss.cli._common import cores, items, one_line_errors, require_packages
+from directloss._extras import IMAGES, require
+from directloss.cli._common import cores, items, one_line_errors
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -99,7 +100,7 @@ def action(
 
     console = Console()
     with one_line_errors("stopped; what is finished is kept: the same command resumes"):
-        require_packages("experiment action", (("pillow", "PIL"), ("torchvision", "torchvision")))
+        require("experiment action", "images", IMAGES)
         persons = _read(voc, split, items(classes), console)
         experiment = _experiment(
             persons,

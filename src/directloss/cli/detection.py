@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from directloss.cli._common import cores, items, one_line_errors, require_packages
+from directloss._extras import IMAGES, require
+from directloss.cli._common import cores, items, one_line_errors
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
     from directloss.experiments.detection.config import DetectionConfig
 
 # OpenCV without its contrib modules has the same name but no selective search.
-_PACKAGES = (
-    ("torchvision", "torchvision"),
-    ("opencv-contrib-python-headless", "cv2"),
-    ("opencv-contrib-python-headless instead of the opencv that is here", "cv2.ximgproc"),
-)
+_PACKAGES = {
+    **IMAGES,
+    "opencv-contrib-python-headless": "cv2",
+    "opencv-contrib-python-headless instead of the opencv that is here": "cv2.ximgproc",
+}
 
 
 def detection(
@@ -121,7 +122,7 @@ def detection(
     from rich.console import Console
 
     with one_line_errors("stopped; what is finished is kept: the same command resumes"):
-        require_packages("experiment detection", _PACKAGES)
+        require("experiment detection", "voc", _PACKAGES)
         config = _config(
             voc=str(voc),
             classes=items(classes),

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from directloss._extras import TRAIN, require
+
+require(__name__, "train", TRAIN)
+
 from directloss.datasets.errors import DataError
 from directloss.datasets.problems import Problems, prepare
 from directloss.datasets.ranking import RankingProblem, prepare_ranking

@@ -163,6 +163,24 @@ def numbers(column: pd.Series, reading: Reading) -> tuple[npt.NDArray[np.float64
     return _as_numbers(present(column, reading), reading)
 
 
+def compact(column: pd.Series, reading: Reading) -> pd.Series:
+    """The same column, with numbers in place of texts where every cell is a number.
+
+    Whole numbers that no float64 holds stay texts.
+    """
+    array = present(column, reading)
+    if (
+        not pa.types.is_string(array.type)
+        or pc.any(pc.is_in(array, pa.array(_TRUE + _FALSE))).as_py()
+    ):
+        return column
+    values, wrong = _as_numbers(array, reading)
+    if wrong.any() or (np.abs(values) > 2.0**53).any():
+        return column
+    typed = pa.array(values, from_pandas=True)
+    return pd.Series(pd.arrays.ArrowExtensionArray(pa.chunked_array([typed])), column.index)
+
+
 def spelled(column: pd.Series, reading: Reading) -> pa.Array:
     """The cells as texts, null where they are missing: numbers in plain notation."""
     array = present(column, reading)

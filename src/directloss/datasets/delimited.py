@@ -59,6 +59,7 @@ def read_head(path: Path, reading: Reading) -> Head:
     Raises:
         DataError: no text in the encoding, no names, equal names, or rows with one cell more.
     """
+    limit = csv.field_size_limit(_BLOCK)
     try:
         with open_binary(path) as file:
             _refuse_encoding(path, file.read(1024), reading)
@@ -72,6 +73,8 @@ def read_head(path: Path, reading: Reading) -> Head:
             first = next((cells for cells in lines if cells), None)
     except _DAMAGE as error:
         raise _unreadable(path, error) from error
+    finally:
+        csv.field_size_limit(limit)
     if names is None:
         raise DataError(f"--data: cannot read {path}: No columns, the file is empty")
     hollow = len(names) > 1 and names[-1] == "" and (first is None or first[-1] == "")
@@ -245,6 +248,6 @@ def _unreadable(path: Path, error: Exception) -> DataError:
     reason = " ".join(str(error).split()) or type(error).__name__
     if "UTF8" in reason or isinstance(error, UnicodeError):
         reason += "; say how it is written, such as --encoding latin-1 or --encoding cp1252"
-    if "straddling" in reason:
+    if "straddling" in reason or "field limit" in reason:
         reason = f"a row is longer than {_BLOCK >> 20} MB, perhaps for want of a closing quote"
     return DataError(f"--data: cannot read {path}: {reason}")

@@ -52,7 +52,7 @@ def advice_on_numbers(
     if not other.any() or 2 * counts[is_number | other].sum() < counts.sum():
         return None
     # The cell that says most: 1,234.5 tells what 1,234 leaves open.
-    best = min(np.flatnonzero(other).tolist(), key=lambda place: len(_options(cells[place])) or 9)
+    best = min(np.flatnonzero(other).tolist(), key=lambda place: _vagueness(cells[place]))
     rest = [cell for cell, known in zip(cells, is_number | other, strict=True) if not known]
     more = f", and also the text {rest[0]!r}" if rest else ""
     return f"{cells[best]!r}: {words[best]}{more}"
@@ -73,6 +73,12 @@ def _words(cell: str, reading: Reading) -> str:
     if unit and "\u2212" in cell:
         return "a number whose minus sign is no '-'; write it with '-'"
     return ""
+
+
+def _vagueness(cell: str) -> tuple[int, int]:
+    """Less for a cell that leaves one reading open, and names more signs."""
+    options = _options(cell)
+    return (len(options), -len(options[0])) if options else (9, 0)
 
 
 def _options(cell: str) -> list[str]:

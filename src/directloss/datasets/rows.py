@@ -157,6 +157,8 @@ def _cells(name: str, array: np.ndarray) -> pa.Array:
         array = np.char.decode(array, "utf-8")
     if array.dtype.kind not in "biufUM":
         raise DataError(f"--data: array {name!r} is of type {array.dtype}; numbers or texts fit")
+    if array.dtype.kind == "M":
+        array = array.astype("datetime64[us]")  # Arrow has no hours, say
     return pa.array(array.astype(array.dtype.newbyteorder("=")))
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from directloss.datasets.cells import Coded, encode
+from directloss.datasets.cells import Coded, compact, encode
 from directloss.datasets.errors import DataError, Faults, quoted
 from directloss.datasets.reading import FeatureRules
 from directloss.datasets.rows import EMBEDDED, read_rows
@@ -95,8 +95,13 @@ def load(
         absent = encode([frame[roles.target]], rules).codes < 0
         frame = frame[~absent].reset_index(drop=True)
         notes += missing_note(roles.target, int(np.count_nonzero(absent)))
+    features = {
+        # Numbers take less room than their texts, and are read once; categories keep every digit.
+        name: frame[name] if name in rules.categorical else compact(frame[name], rules)
+        for name in roles.features
+    }
     return Source(
-        frame[roles.features],
+        pd.DataFrame(features, copy=False),
         frame[roles.target],
         roles.target,
         None if roles.split is None else frame[roles.split],

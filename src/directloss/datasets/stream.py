@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -214,6 +215,8 @@ def _contents(file: Path) -> tuple[list[str], list[int]]:
 def _open(file: Path) -> Any:
     """A `ParquetFile` or an Arrow `RecordBatchFileReader`."""
     found = file.stat()
+    if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for one who writes
+        raise OSError("it is a folder, a pipe or a device, no file")
     return _opened(file, found.st_mtime_ns, found.st_size)
 
 

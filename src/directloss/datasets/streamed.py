@@ -211,7 +211,8 @@ def prepare_stream(
 ) -> StreamedProblem:
     """Splits the rows, reads the target, and makes the recipe from (a sample of) training rows.
 
-    Parts come from `split_column`; without it from folders named train, validation and test; and
+    Parts come from `split_column` (without validation rows a fifth of the training rows is drawn
+    for it); without it from folders named train, validation and test; and
     without these each row is drawn, 60 % training, 20 % validation, 20 % test.
 
     Raises:
@@ -272,8 +273,15 @@ def _check_parts(
 def _parts(
     stream: TableStream, split_column: str | None, rules: FeatureRules, seed: int
 ) -> npt.NDArray[np.uint8]:
+    # Two numbers, since data that somebody drew with the seed alone must not meet their own draws.
+    generator = np.random.default_rng((seed, 2))
     if split_column is not None:
-        return part_numbers(stream.encode(split_column, rules), split_column)
+        part_of = part_numbers(stream.encode(split_column, rules), split_column)
+        if not (part_of == PARTS.index("validation")).any():
+            train = np.flatnonzero(part_of == PARTS.index("train"))
+            chosen = generator.random(len(train)) < VALIDATION_SHARE
+            part_of[train[chosen]] = PARTS.index("validation")
+        return part_of
     folders = [
         block.file.relative_to(stream.path).parts[0].lower() if stream.path.is_dir() else ""
         for block in stream.blocks
@@ -281,12 +289,10 @@ def _parts(
     if all(folder in PART_NAMES for folder in folders):
         found = [PARTS.index(PART_NAMES[folder]) for folder in folders]
         sizes = [block.rows for block in stream.blocks]
-        part_of: npt.NDArray[np.uint8] = np.repeat(np.array(found, np.uint8), sizes)
+        part_of = np.repeat(np.array(found, np.uint8), sizes)
         if len(set(found)) < len(PARTS):
             raise DataError(f"--data: {stream.path} needs folders train, validation and test")
         return part_of
-    # Two numbers, since data that somebody drew with the seed alone must not meet their own draws.
-    generator = np.random.default_rng((seed, 2))
     bounds = np.array([1 - VALIDATION_SHARE - TEST_SHARE, 1 - TEST_SHARE])
     drawn = (generator.random(block.rows) for block in stream.blocks)  # not all at a time: memory
     return np.concatenate(

@@ -11,8 +11,8 @@ from typing import Any
 import directloss as dl
 from directloss.errors import ArgumentError
 from directloss.experiments.thresholds import best_threshold
-from directloss.training.fit import Threshold
 from directloss.training.methods import TaskFactory
+from directloss.training.metric import Threshold
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,7 @@ from directloss.experiments.assignments import Assignment
 from directloss.experiments.config import Comparison
 from directloss.experiments.metrics import metric_named
 from directloss.models import MLP, scale_to_unit_spread
-from directloss.training.fit import fit
-from directloss.training.methods import METHODS
+from directloss.training import METHODS, fit
 from directloss.training.search import Finished
 
 

@@ -7,10 +7,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
 
+from directloss._extras import METRICS, require
 from directloss.lists import Dim, Layout, read_lists
 from directloss.tasks.base import Task
+
+require(__name__, "metrics", METRICS)
+
+from torchmetrics import Metric
 
 __all__ = ["TaskMetric"]
 
@@ -47,6 +51,9 @@ class TaskMetric(Metric):
         ...     metric.update(model(x), y)
         >>> metric.compute()  # average precision of all batches as one list
     """
+
+    _ranked = False
+    """Whether a batch had lists of several items."""
 
     is_differentiable = False
     full_state_update = False
@@ -92,7 +99,8 @@ class TaskMetric(Metric):
                 where the first axis is in `dim`.
 
         Raises:
-            ArgumentError: an argument has the wrong shape, type or value. Nothing was added.
+            ArgumentError: an argument has the wrong shape, type or value, or every list one item
+                where the task ranks and no batch had longer ones. Nothing was added.
             NonFiniteScoreError: a score that takes part is NaN. Nothing was added.
         """
         scores, targets = scores.detach(), targets.detach()
@@ -104,7 +112,12 @@ class TaskMetric(Metric):
             layout.targets_to_rows(targets, per_list=per_list)
             kept = targets != self.ignore_index
             mask = kept if mask is None else mask & kept
+        if self.task.ranks and not self._ranked:
+            layout.refuse_lists_of_one()
+            self._ranked = layout.rows[1] > 1
         if per_list or 0 not in layout.axes:
+            if mask is None and layout.of_one:  # as the metric wants it of lists so short
+                mask = torch.ones_like(targets, dtype=torch.bool)
             values = self.task.metric(
                 scores, targets, dim=self.dim, mask=mask, groups=groups, reduction="none"
             )

@@ -190,7 +190,9 @@ def read_configuration(
         if given:
             inherited = content.get(section, {})
             if not isinstance(inherited, dict):
-                raise ConfigurationError(f"{file}: {section}: got {inherited!r}, wanted a table")
+                raise ConfigurationError(
+                    f"{file}: {section}: got {_shown(inherited)}, wanted a table"
+                )
             content[section] = {**inherited, **given}
     return validate(content, str(file or "command line"), called)
 

@@ -36,7 +36,7 @@ from directloss.training.batches import Batches, WholeBatches
 from directloss.training.checkpoints import Checkpoints
 from directloss.training.log import Look
 from directloss.training.methods import METHODS
-from directloss.training.model_folder import MODEL, read_model, write_model
+from directloss.training.model_folder import METRICS, MODEL, ModelError, read_model, write_model
 from directloss.training.run import Run
 from directloss.training.signals import StopRequest, stop_on_signals
 
@@ -85,9 +85,18 @@ def train(
             claim(out, configuration)
         accelerator.wait_for_everyone()
         if (out / MODEL).exists():
-            return Trained(dict(read_model(out).metrics), True, accelerator.is_main_process)
+            return Trained(_measured(out), True, accelerator.is_main_process)
         with stop_on_signals() as stop:
             return _train(configuration, out, accelerator, stop, watchers)
+
+
+def _measured(out: Path) -> dict[str, Any]:
+    """The metrics of a finished run."""
+    metrics = dict(read_model(out).metrics)
+    for part in ("train", "validation", "test"):
+        if not isinstance(metrics.get(part), int | float):
+            raise ModelError(f"{out / METRICS} has no metric of the {part} part")
+    return metrics
 
 
 def _train(

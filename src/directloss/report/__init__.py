@@ -5,6 +5,10 @@
 
 from __future__ import annotations
 
+from directloss._extras import TRAIN, require
+
+require(__name__, "train", TRAIN)
+
 from directloss.report.page import write_report
 from directloss.report.schema import Results
 from directloss.report.tables import console_table, markdown_table

@@ -69,7 +69,9 @@ def what_was_run(results: Results) -> str:
 
 def warnings(results: Results) -> list[tuple[str, int]]:
     """Distinct warnings of the runs, as 'method: text', with the number of runs that gave them."""
-    found = Counter(f"{run.method}: {text}" for run in results.runs for text in set(run.warnings))
+    found = Counter(
+        f"{run.method}: {text}" for run in results.runs for text in dict.fromkeys(run.warnings)
+    )
     return found.most_common()
 
 

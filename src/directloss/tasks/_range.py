@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -25,6 +26,9 @@ so they are where each item is multiplied by two values of a task's own (`LARGES
 
 LARGEST_VALUE = 2.0**50
 """The largest size, about 1e15, of a value that a task takes from its user: a cost, a discount."""
+
+_STEP = 200
+"""Exponents of lists are multiples of this, so that a batch has few different ones."""
 
 LEAST = -800
 """log2 of the least size of a number that is left as it is: its products with 1 / (P N) and with a
@@ -68,26 +72,65 @@ def solve_in_range(
     """`Task.solve` for scores and weights of any size.
 
     Returns:
-        As `Task.solve`, but that `values` are F * 2^`Solution.exponent`.
+        As `Task.solve`, but that `values` are F * 2^`Solution.exponents` of each list.
     """
-    exponent = exponent_of(weights, lists.scores)
-    if exponent == 0:
+    if exponent_of(weights, lists.scores) == 0:
         return solve(lists, weights, coefficients)
-    scores = scaled(lists.scores, exponent)
-    larger = replace(lists, scores=scores)
+    exponents, crowded = _exponents(weights, lists)
+    whole: Solution | None = None
+    # A solver takes one weight for all lists, which are solved once for each exponent among them.
+    for exponent, apart in set(zip(exponents.tolist(), crowded.tolist(), strict=True)):
+        chosen = (exponents == exponent) & (crowded == apart)
+        entries = np.repeat(chosen, np.diff(lists.offsets))
+        others_at_0 = replace(lists, scores=np.where(entries, lists.scores, 0.0))
+        part = _solve_at(exponent, solve, others_at_0, weights, coefficients, apart=apart)
+        part.combination = part.combination.astype(lists.scores.dtype, copy=False)
+        whole = part if whole is None else whole
+        whole.combination[entries] = part.combination[entries]
+        for name in ("task_losses", "values", "defined"):
+            getattr(whole, name)[chosen] = getattr(part, name)[chosen]
+    if whole is None:  # no lists
+        return solve(lists, weights, coefficients)
+    whole.exponents, whole.moves = exponents, None
+    return whole
+
+
+def _exponents(weights: Array, lists: Lists) -> tuple[Array, Array]:
+    """k of each list, int64 (L,), in steps of `_STEP`, and whether scores lose digits by it."""
+    exponents, crowded = np.zeros(len(lists), np.int64), np.zeros(len(lists), np.bool_)
+    for number, (begin, end) in enumerate(pairwise(lists.offsets.tolist())):
+        scores = lists.scores[begin:end]
+        exponent = exponent_of(weights, scores) // _STEP * _STEP
+        exponents[number] = exponent
+        back = np.ldexp(scaled(scores, exponent), -exponent)
+        crowded[number] = bool((back != scores).any())
+    return exponents, crowded
+
+
+def _solve_at(
+    exponent: int,
+    solve: Callable[[Lists, Array, Array], Solution],
+    lists: Lists,
+    weights: Array,
+    coefficients: Array,
+    *,
+    apart: bool,
+) -> Solution:
+    """Solve with scores and weights times 2^exponent.
+
+    Args:
+        apart: whether the prediction is read from the scores as they are. It needs no sums, only
+            an order, which small scores beside large ones lose when both are made smaller.
+    """
     prediction = weights == 0.0
-    # A prediction needs no sums, only the order. Where scores of very different sizes share a batch
-    # the small ones may have lost that; the prediction is then read from the scores as they are.
-    apart = prediction.any() and bool((np.ldexp(scores, -exponent) != lists.scores).any())
+    apart = apart and bool(prediction.any())
     used = np.where(prediction, 0.0, coefficients) if apart else coefficients
+    larger = replace(lists, scores=scaled(lists.scores, exponent))
     solution = solve(larger, scaled(weights, exponent), used)
     if apart:
         exact = solve(lists, weights[prediction], coefficients[prediction])
         solution.combination = solution.combination + exact.combination
         solution.task_losses[:, prediction] = exact.task_losses
-        solution.moves = None
-    solution.combination = solution.combination.astype(lists.scores.dtype, copy=False)
-    solution.exponent = exponent
     return solution
 
 

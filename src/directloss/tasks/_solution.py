@@ -19,11 +19,11 @@ class Solution:
     Attributes:
         combination: flat, as the scores: sum over t of coefficients[t] * y_t.
         task_losses: float64 (L, T): Delta(y_t), exact.
-        values: float64 (L, T): F(y_t) * 2^exponent, infinite scores counted as 0.
+        values: float64 (L, T): F(y_t) * 2^exponents[l], infinite scores counted as 0.
         defined: bool (L,): whether the metric is defined on the list.
         moves: whether `combination` is not 0 somewhere, where the solver has looked at that and
             all scores are finite; else None.
-        exponent: of the factor by which scores and weights were multiplied (`solve_in_range`).
+        exponents: int64 (L,), of the factors that scores and weights had; None: 0 in all lists.
     """
 
     combination: Array
@@ -31,7 +31,7 @@ class Solution:
     values: Array
     defined: Array
     moves: bool | None = None
-    exponent: int = 0
+    exponents: Array | None = None
 
     @classmethod
     def empty(cls, lists: Lists, terms: int) -> Solution:
@@ -55,12 +55,10 @@ class Solution:
         F alone for the ground truth, weight -inf. Infinite where no float64 is large enough.
         """
         finite = np.where(np.isinf(weights), 0.0, weights)
-        if self.exponent == 0:
-            plain: Array = (self.values + finite * self.task_losses) @ coefficients
-            return plain
-        # Coefficients of size 1, so that the sum itself does not overflow.
+        exponents = np.zeros(1, np.int64) if self.exponents is None else self.exponents
+        # The difference first, with coefficients of size 1: neither overflows.
         size = int(np.frexp(np.abs(coefficients).max())[1])
-        parts = self.values + np.ldexp(finite, self.exponent) * self.task_losses
+        parts = self.values + np.ldexp(finite, exponents[:, None]) * self.task_losses
         with np.errstate(over="ignore"):
-            total: Array = np.ldexp(parts @ np.ldexp(coefficients, -size), size - self.exponent)
-            return total
+            total: Array = np.ldexp(parts @ np.ldexp(coefficients, -size), size - exponents)
+        return total

@@ -1,17 +1,28 @@
-"""Training on arrays, the methods by name, and the search over their settings."""
+"""Batches, whole data sets and several processes; the fit loop, the methods and their search.
+
+`fit`, `plan` and `TrialStore`, with what belongs to them, need `directloss[train]`; all else needs
+the library alone.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from directloss._extras import TRAIN, require
 from directloss.training.config import FitConfig
 from directloss.training.data import Part, Parts
 from directloss.training.distributed import GlobalBatchLoss, raise_on_all
-from directloss.training.fit import FitResult, Metric, ScoreCollapseWarning, fit
 from directloss.training.history import History
 from directloss.training.methods import METHODS, Method, Settings, default_methods
+from directloss.training.metric import Metric
 from directloss.training.sampler import BalancedBatchSampler
 from directloss.training.score_memory import ScoreMemory
-from directloss.training.search import TrialStore, plan
 from directloss.training.whole_dataset import Chunk, WholeDatasetStep, whole_dataset_step
+
+if TYPE_CHECKING:
+    from directloss.training._fit import FitResult, ScoreCollapseWarning, fit
+    from directloss.training.search import TrialStore, plan
 
 __all__ = [
     "METHODS",
@@ -36,3 +47,25 @@ __all__ = [
     "raise_on_all",
     "whole_dataset_step",
 ]
+
+_OF_THE_EXTRA = {
+    "FitResult": ("_fit", "accelerate"),
+    "ScoreCollapseWarning": ("_fit", "accelerate"),
+    "fit": ("_fit", "accelerate"),
+    "TrialStore": ("search", "optuna"),
+    "plan": ("search", "optuna"),
+}
+"""Name -> the module that defines it, and the package that this module needs."""
+
+if not TYPE_CHECKING:  # a type checker would take every name to be there
+
+    def __getattr__(name: str) -> Any:
+        if name not in _OF_THE_EXTRA:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module, package = _OF_THE_EXTRA[name]
+        require(f"{__name__}.{name}", "train", {package: TRAIN[package]})
+        return getattr(import_module(f"{__name__}.{module}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

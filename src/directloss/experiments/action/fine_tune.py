@@ -33,8 +33,8 @@ from directloss.experiments.stages import digest
 from directloss.files import whole_file
 from directloss.models.backbones import Backbone
 from directloss.models.features import CropSettings, cut_crops
+from directloss.training import fit
 from directloss.training.data import Part, Parts
-from directloss.training.fit import fit
 from directloss.training.search import Finished
 
 

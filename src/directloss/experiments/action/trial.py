@@ -20,8 +20,8 @@ from directloss.experiments.action.problem import Problem, make_problem
 from directloss.experiments.action.softmax import ClassPrecision, SoftmaxHead
 from directloss.experiments.assignments import Assignment
 from directloss.models import MLP, scale_to_unit_spread
+from directloss.training import FitResult, Metric, fit
 from directloss.training.data import Parts
-from directloss.training.fit import FitResult, Metric, fit
 from directloss.training.methods import Settings
 from directloss.training.search import Cell, Finished
 

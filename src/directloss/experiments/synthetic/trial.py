@@ -17,8 +17,7 @@ from directloss.experiments.synthetic.columns import Column
 from directloss.experiments.synthetic.config import StudyConfig
 from directloss.experiments.synthetic.contenders import SMALL_START, Contender, contender
 from directloss.experiments.synthetic.student import Student
-from directloss.training import FitConfig, Part, Parts
-from directloss.training.fit import fit
+from directloss.training import FitConfig, Part, Parts, fit
 from directloss.training.search import Finished
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from accelerate import Accelerator
@@ -19,26 +18,12 @@ from directloss.training.data import Part, Parts
 from directloss.training.early_stop import EarlyStop
 from directloss.training.fit_steps import CHUNK, DivergedError, backward_of, check_finite
 from directloss.training.history import History
+from directloss.training.metric import Metric, Threshold
 from directloss.training.optimiser import make_optimiser
 from directloss.training.sampler import BalancedBatchSampler
 
 COLLAPSED = 0.01
 """Share of its first value below which the spread of the scores counts as collapsed."""
-
-
-class Metric(Protocol):
-    """What a task offers for evaluation."""
-
-    @property
-    def higher_is_better(self) -> bool: ...
-
-    def metric(
-        self, scores: Tensor, targets: Tensor, *, groups: Tensor | None = None
-    ) -> Tensor: ...
-
-
-Threshold = Callable[[Tensor, Tensor], float]
-"""(scores, targets) -> the threshold above which a sample is best called positive."""
 
 
 class ScoreCollapseWarning(UserWarning):

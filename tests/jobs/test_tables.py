@@ -1,0 +1,166 @@
+"""Training, evaluation and prediction read one table alike."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import ndcg_score
+from typer.testing import CliRunner
+
+from directloss.cli import app
+
+QUICK = ("--method", "logistic", "--hidden", "none", "--epochs", 3, "--evaluations", 2, "--no-log")
+
+
+def said(*arguments: object, code: int = 0) -> str:
+    done = CliRunner().invoke(app, [str(each) for each in arguments])
+    assert done.exit_code == code, (done.output, done.exception)
+    return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", done.output).split())
+
+
+def positives(model: Path, data: Path) -> int:
+    found = re.search(r"(\d+) of them", said("evaluate", model, "--data", data, "--resamples", 0))
+    assert found is not None
+    return int(found[1])
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    generator = np.random.default_rng(0)
+    a = generator.normal(size=120).round(3)
+    return pd.DataFrame({"a": a, "y": (a + 0.5 * generator.normal(size=120) > 0.8).astype(int)})
+
+
+@pytest.fixture(scope="module")
+def model(table: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tables")
+    table.to_csv(folder / "t.csv", index=False)
+    data = ("--data", folder / "t.csv", "--target", "y")
+    text = said("train", *data, *QUICK, "--out", folder / "model")
+    assert "y = 1 is positive" in text
+    return folder / "model"
+
+
+@pytest.mark.parametrize("spelling", ["1.0", "+1", " 1", "TRUE", "01"])
+def test_labels_are_compared_by_value(
+    spelling: str, model: Path, table: pd.DataFrame, tmp_path: Path
+) -> None:
+    cells = np.where(table["y"] == 1, spelling, "0")
+    table.assign(y=cells).to_csv(tmp_path / "t.csv", index=False)
+    assert positives(model, tmp_path / "t.csv") == table["y"].sum()
+
+
+@pytest.mark.parametrize("kind", ["bool", "boolean", "float", "Int64", "category", "str"])
+def test_labels_of_every_type(kind: str, model: Path, table: pd.DataFrame, tmp_path: Path) -> None:
+    table.astype({"y": kind}).to_parquet(tmp_path / "t.parquet")
+    assert positives(model, tmp_path / "t.parquet") == table["y"].sum()
+
+
+def test_an_unknown_label_is_refused(model: Path, table: pd.DataFrame, tmp_path: Path) -> None:
+    table.assign(y=table["y"] + 1).to_csv(tmp_path / "t.csv", index=False)
+    text = said("evaluate", model, "--data", tmp_path / "t.csv", code=2)
+    assert "'y' holds '2', which the training did not know; it knew '0', '1'" in text
+
+
+def test_rows_without_a_target(model: Path, table: pd.DataFrame, tmp_path: Path) -> None:
+    gaps = table.assign(y=table["y"].astype("Int64").mask(table.index < 20))
+    gaps.to_csv(tmp_path / "t.csv", index=False)
+    data = ("--data", tmp_path / "t.csv", "--target", "y")
+    refused = said("train", *data, *QUICK, "--out", tmp_path / "m", code=2)
+    assert "'y' is missing in 20 of 120 rows" in refused
+    text = said("train", *data, *QUICK, "--drop-missing-target", "--out", tmp_path / "m")
+    assert "100 rows (60 training" in text
+    assert "20 rows without a 'y' are left out" in text
+    assert positives(tmp_path / "m", tmp_path / "t.csv") == table["y"][20:].sum()
+    said("predict", tmp_path / "m", "--data", tmp_path / "t.csv", "--out", tmp_path / "p.csv")
+    assert len(pd.read_csv(tmp_path / "p.csv")) == 120
+
+
+def test_predict_writes_what_it_reads(model: Path, tmp_path: Path) -> None:
+    rows = [
+        ["a", "note", ""],
+        ["0.5", "lone\rreturn", "0"],
+        ["", 'two\nlines, "quoted"', "=1+1"],
+        [" 7 ", "NA", "é"],
+    ]
+    with (tmp_path / "t.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\r\n", quoting=csv.QUOTE_ALL).writerows(rows)
+    said("predict", model, "--data", tmp_path / "t.csv", "--out", tmp_path / "p.csv")
+    with (tmp_path / "p.csv").open(encoding="utf-8", newline="") as file:
+        written = list(csv.reader(file))
+    assert [line[:-1] for line in written] == rows
+    assert written[0][-1] == "score"
+    assert b"\r\n" not in (tmp_path / "p.csv").read_bytes()
+
+
+def test_a_model_reads_as_it_was_told(table: pd.DataFrame, tmp_path: Path) -> None:
+    cells = table.assign(a=(1000 * table["a"]).map("{:,.1f}".format))
+    cells = cells.assign(a=cells["a"].str.translate(str.maketrans(",.", ".,")))
+    cells.to_csv(tmp_path / "t.csv", index=False, sep=";", encoding="utf-16")
+    data = ("--data", tmp_path / "t.csv", "--target", "y", *QUICK, "--out", tmp_path / "m")
+    assert "say --encoding utf-16" in said("train", *data, code=2)
+    how = ("--sep", ";", "--encoding", "utf-16")
+    assert "--thousands '.' --decimal ','" in said("train", *data, *how, code=2)
+    text = said("train", *data, *how, "--thousands", ".", "--decimal", ",")
+    assert "1 features" in text
+    assert positives(tmp_path / "m", tmp_path / "t.csv") == table["y"].sum()
+    said("predict", tmp_path / "m", "--data", tmp_path / "t.csv", "--out", tmp_path / "p.csv")
+    table.assign(a=1000 * table["a"]).to_parquet(tmp_path / "t.parquet")
+    said("predict", tmp_path / "m", "--data", tmp_path / "t.parquet", "--out", tmp_path / "q.csv")
+    scores = [pd.read_csv(tmp_path / name)["score"] for name in ("p.csv", "q.csv")]
+    np.testing.assert_allclose(*scores, rtol=1e-5)
+
+
+def test_the_row_of_ndcg_means_one_thing(tmp_path: Path) -> None:
+    generator = np.random.default_rng(1)
+    a = generator.normal(size=300).round(3)
+    grade = np.clip(np.floor(a + generator.normal(size=300) + 1), 0, 4).astype(int)
+    table = pd.DataFrame({"q": np.repeat(np.arange(30), 10), "a": a, "grade": grade})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    out = tmp_path / "m"
+    data = ("--data", tmp_path / "t.csv", "--target", "grade", "--group", "q")
+    text = said("train", *data, *QUICK, "--metric", "average-precision", "--out", out)
+    assert "a 'grade' above 0 counts as 1" in text
+    assert "of relevances only NDCG knows the size" in said("evaluate", out, "--resamples", 0)
+    found = json.loads((out / "evaluation" / "evaluation.json").read_text())
+    assert found["lines"][0]["value"] == json.loads((out / "metrics.json").read_text())["test"]
+    said("evaluate", out, "--data", tmp_path / "t.csv", "--resamples", 0)
+    found = json.loads((out / "evaluation" / "evaluation.json").read_text())
+    values = {line["name"]: line["value"] for line in found["lines"]}
+    said("predict", out, "--data", tmp_path / "t.csv", "--out", tmp_path / "p.csv")
+    lists = [g for _, g in pd.read_csv(tmp_path / "p.csv").groupby("q") if g["grade"].any()]
+    wanted = np.mean([ndcg_score([2.0 ** g["grade"] - 1], [g["score"]]) for g in lists])
+    assert values["ndcg"] == pytest.approx(wanted)
+
+
+def test_names_are_quoted_and_options_are_called_by_name(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a, y\n1,0\n2,1\n")
+    data = ("--data", tmp_path / "t.csv", "--target", "y", "--out", tmp_path / "m")
+    assert "no column 'y'; it has 'a', ' y'" in said("train", *data, code=2)
+    wrong = said("train", *data, "--metric", "nothing", code=2)
+    assert wrong.startswith("directloss: --metric: got 'nothing', wanted one of ")
+    assert wrong.count("got") == 1
+    assert said("train", *data, "--learning-rate", -1, code=2).startswith(
+        "directloss: --learning-rate: got -1.0, "
+    )
+    assert said("train", *data, "--thousands", ".", code=2).startswith(
+        "directloss: --thousands: got '.', another sign"
+    )
+    assert "--sep: got ';;'" in said("compare", *data, "--sep", ";;", code=2)
+
+
+def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
+    rows = [f"{k}%,id {k},{k}.5,{k % 2}" for k in range(40)]
+    (tmp_path / "t.csv").write_text("\n".join(["share,name,n,y", *rows, "1%,x,?,1"]) + "\n")
+    data = ("--data", tmp_path / "t.csv", "--out", tmp_path / "m")
+    text = said("train", *data, "--target", "y", "--positive", "3", code=2)
+    for part in ("(1) --positive", "'share'", "--drop 'name'", "--missing '?'"):
+        assert part in text
+    text = said("train", *data, "--target", "z", "--group", "g", "--drop", "d", code=2)
+    assert all(f"no column {name!r}" in text for name in "zgd")
