@@ -25,7 +25,8 @@ __all__ = ["CALLS", "edge", "run_calls"]
 
 CALLS = 200_000
 _BATCH = 1000  # calls a process
-_PATIENCE = 300.0  # seconds for a batch
+_WORK = 120  # seconds of a processor for a batch
+_PATIENCE = 1800.0  # seconds for a batch on a machine that is busy
 _SHOWN = 10  # wrong calls a task
 _M_PERTURB = -6
 """mallopt(3): memory is filled when it is given out and taken back, and holds nothing of use."""
@@ -118,6 +119,8 @@ class _Child:
         code = 1
         try:
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            used = int(time.process_time())
+            resource.setrlimit(resource.RLIMIT_CPU, (used + _WORK, used + _WORK))
             faulthandler.disable()
             ctypes.CDLL(None).mallopt(_M_PERTURB, 0x5A)
             with self.report.open("w") as out:
