@@ -35,7 +35,7 @@ def number(name: str, value: object, fits: Callable[[float], bool], wanted: str)
             found = math.inf
         if fits(found):
             return found
-    raise ArgumentError(name, repr(value), wanted)
+    raise ArgumentError(name, _shown(value), wanted)
 
 
 def whole_number(name: str, value: object, *, least: int = 1, wanted: str = "") -> int:
@@ -67,6 +67,16 @@ def step(name: str, value: object, wanted: str = _STEP) -> float:
         ArgumentError: it is no such number.
     """
     return number(name, value, lambda found: 0.0 < found < math.inf > 1.0 / found, wanted)
+
+
+def _shown(value: object) -> str:
+    """What came, for an error: of an array its number, or its shape and type."""
+    if not isinstance(value, np.ndarray | Tensor):
+        return repr(value)
+    if is_number(value):
+        return repr(plain(value))
+    kind = "a tensor" if isinstance(value, Tensor) else "an array"
+    return f"{kind} of shape {tuple(value.shape)} and type {value.dtype}"
 
 
 def check_function(name: str, given: object, *parameters: str) -> None:

@@ -100,8 +100,18 @@ class _ChainLoss(SteppedModule):
         if shown == "objective":
             values = torch.zeros_like(solution.counted)
             for term, F, loss in zip(terms, solution.values, solution.task_losses, strict=True):
-                at_truth = isinstance(term.weight, float) and math.isinf(term.weight)
+                at_truth = _is_infinite(term.weight)
                 values = values + term.coefficient * (F if at_truth else F + term.weight * loss)
+            if not any(_is_infinite(term.weight) for term in terms):
+                # A direct loss: between the task losses of its two ends, of which the augmented
+                # one bounds it where F itself is too large for a number.
+                ends = solution.task_losses[-2:]
+                values = torch.where(values.isnan(), ends[-1], values)
+                values = values.clamp(ends.amin(0), ends.amax(0))
+            elif not _operators.traced() and bool(values.isnan().any()):
+                raise ArgumentError(
+                    "emissions", "scores whose sum is infinite", "scores whose sum is a number"
+                )
 
         # F = S / m, and the mean over the sequences with m > 0; the others have loss 0.
         defined = solution.counted > 0
@@ -112,8 +122,10 @@ class _ChainLoss(SteppedModule):
         wide = torch.promote_types(chain.emissions.dtype, torch.float32)
         share = share.to(chain.emissions.device, wide)
 
+        from_itself = chain.measured_from_itself()
+
         def score(labels: Tensor) -> Tensor:
-            scores = chain.score(labels) * share
+            scores = from_itself.score(labels) * share
             return scores if self.reduction == "none" else scores.sum()
 
         return functional.loss_from_configurations(
@@ -292,4 +304,17 @@ def _check_chain(chain: object) -> None:
 
 def _as(coefficient: float | Tensor, dtype: torch.dtype) -> float | Tensor:
     """A coefficient that does not widen what it is multiplied with."""
-    return coefficient.to(dtype) if isinstance(coefficient, Tensor) else coefficient
+    if isinstance(coefficient, Tensor):
+        return coefficient.to(dtype)
+    if abs(coefficient) > torch.finfo(dtype).max:
+        raise ArgumentError(
+            "epsilon",
+            f"{1.0 / abs(coefficient):g}, so that the gradient is infinite",
+            f"an epsilon whose inverse fits the scores' type, {dtype}",
+        )
+    return coefficient
+
+
+def _is_infinite(weight: float | Tensor) -> bool:
+    """Whether a weight asks for the ground truth."""
+    return isinstance(weight, float) and math.isinf(weight)

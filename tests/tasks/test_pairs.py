@@ -175,7 +175,7 @@ def test_tables_grow_and_are_shared_without_mixing_lists_up() -> None:
         ("rank_weights", [[1.0]], [1.0], "position"),
         ("rank_weights", [], [1.0], "position"),
         ("discount", [1.0], [nan], "position"),
-        ("discount", [1.0], 1.0, "position"),
+        ("discount", [1.0], True, "position"),
         ("discount", [1.0], "1/p", "position"),
     ],
     ids=str,
