@@ -15,7 +15,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check-bounds lint bench clean
+.PHONY: help setup demo test test-wheel test-oldest check-bounds lint bench clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,45 @@ demo: setup ## Train digits by every method, print the table, write runs/demo/re
 test: setup ## Run the tests
 	$(BIN)/pytest -n 2 $(TEST)
 
+# The library proper: what works without the packages of the commands and experiments.
+LIBRARY = tests/inference tests/tasks tests/integrations tests/cli/test_answers.py \
+	$(patsubst %,tests/training/test_%.py,distributed sampler score_memory together whole_dataset) \
+	$(filter-out $(patsubst %,tests/test_%.py,cli mutations terminal),$(wildcard tests/test_*.py))
+
+test-wheel: .venv-wheel/.installed ## Run the library's tests on the wheel, without the extras
+	.venv-wheel/bin/pytest -n 2 $(or $(TEST),$(LIBRARY))
+
+# Its units: each solver, task and loss by itself. The harness, which takes all tasks through
+# enumeration, layouts and hard inputs, and what starts several processes run with newer releases.
+OLDEST = tests/inference tests/tasks tests/cli/test_answers.py \
+	$(patsubst %,tests/test_%.py,alone arguments files functional losses) \
+	$(patsubst %,tests/training/test_%.py,sampler score_memory whole_dataset)
+
+test-oldest: .venv-oldest/.installed ## Run its units on the wheel with the oldest dependencies
+	.venv-oldest/bin/pytest -n 2 $(or $(TEST),$(OLDEST))
+
+WHEEL = build/wheel/directloss-$(VERSION)-py3-none-any.whl
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+PACKAGE = $(shell find src -type f -not -path '*/__pycache__/*')
+
+$(WHEEL): pyproject.toml constraints.txt README.md LICENSE $(PACKAGE)
+	PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt "$(PYTHON)" -m pip wheel \
+	--disable-pip-version-check --no-deps --wheel-dir build/wheel .
+	@touch $@
+
+.venv-wheel/.installed: constraints.txt
+.venv-oldest/.installed: constraints-oldest.txt
+
+# Tests import what is installed: no path leads to src. pip takes a wheel of the same version only by
+# force, which would bring all that it needs anew.
+.venv-wheel/.installed .venv-oldest/.installed: $(WHEEL)
+	test -x $(@D)/bin/python || "$(PYTHON)" -m venv $(@D)
+	PIP_CONSTRAINT=$(filter %.txt,$^) $(@D)/bin/python -m pip install --disable-pip-version-check \
+	--force-reinstall --no-deps $(WHEEL)
+	PIP_CONSTRAINT=$(filter %.txt,$^) $(@D)/bin/python -m pip install --disable-pip-version-check \
+	'directloss[test-library] @ file://$(abspath $(WHEEL))'
+	@touch $@
+
 # Code with the checks must not be found where code without them is kept.
 check-bounds: setup ## Run the engine's tests with each index of each kernel checked
 	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=.bounds_cache $(BIN)/pytest -n 2 \
@@ -54,6 +93,6 @@ lint: setup ## Check style, format and types
 bench: setup ## Measure speed and memory
 	$(BIN)/python -m benchmarks $(BENCH)
 
-clean: ## Remove caches and builds; .venv and runs stay
+clean: ## Remove caches and builds; environments and runs stay
 	rm -rf .bounds_cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find src tests $(wildcard benchmarks) -name __pycache__ -type d -exec rm -rf {} +

@@ -192,7 +192,7 @@ def test_a_folder_of_images(folder: Path, tmp_path: Path) -> None:
         ("[training]\nlearning_rate = 'fast'", "training.learning_rate: got 'fast', "),
         ("[training]\nlearning_rate = -1", "training.learning_rate: got -1, "),
         ("[training]\nmethod = 'posap'", "training.method: got 'posap', known methods are"),
-        ("[training]\nmetric = 'ap'", "training.metric: got 'ap', "),
+        ("[training]\nmetric = 'apple'", "training.metric: got 'apple', "),
         ("[training]\nbatch = 'some'", "training.batch: got 'some', "),
         ("[training]\nbatch = 1", "training.batch: got 1, a batch has 2 samples or more"),
         ("[model]\nhidden = [3, 'x']", "model.hidden.1: got 'x', "),

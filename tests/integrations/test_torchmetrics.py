@@ -11,11 +11,15 @@ import torch
 import torch.multiprocessing as mp
 from sklearn.metrics import average_precision_score
 from torch import Tensor
-from torchmetrics import MetricCollection
 
 import directloss as dl
 from directloss.errors import ArgumentError, NonFiniteScoreError
-from directloss.integrations.torchmetrics import TaskMetric
+
+MetricCollection = pytest.importorskip(
+    "torchmetrics", reason="TaskMetric needs directloss[metrics]"
+).MetricCollection
+
+from directloss.integrations.torchmetrics import TaskMetric  # noqa: E402
 
 
 def binary(n: int, seed: int = 0) -> tuple[Tensor, Tensor]:

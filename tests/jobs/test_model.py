@@ -13,6 +13,7 @@ import safetensors.torch
 import torch
 
 from directloss.datasets.images import ImageRecipe
+from directloss.datasets.reading import Reading
 from directloss.datasets.recipe import Numbers, Recipe, Scale
 from directloss.errors import DirectLossError
 from directloss.jobs.config import Configuration, ModelSection
@@ -30,9 +31,11 @@ from directloss.training.model_folder import (
 
 SECTION = ModelSection(hidden=(3,))
 TABLE = Recipe(
+    version=2,
+    reading=Reading(),
     numbers=tuple(
         Numbers(name=name, median=0.0, values=Scale(mean=0.0, scale=1.0)) for name in "ab"
-    )
+    ),
 )
 
 

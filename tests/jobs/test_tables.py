@@ -13,7 +13,7 @@ import pytest
 from sklearn.metrics import ndcg_score
 from typer.testing import CliRunner
 
-from directloss.cli import app
+from directloss.cli._app import app
 
 QUICK = ("--method", "logistic", "--hidden", "none", "--epochs", 3, "--evaluations", 2, "--no-log")
 

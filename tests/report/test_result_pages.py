@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -28,11 +30,14 @@ def test_the_mean_over_runs(write: ModuleType) -> None:
 
 
 def test_a_page_shows_the_command_and_the_numbers_of_its_run(
-    write: ModuleType, results: Results
+    write: ModuleType, results: Results, tmp_path: Path
 ) -> None:
     page = write.Page("Title", "On {data}.", {"run": "AP"})
     given = results.model_copy(update={"configuration": {"data": "digits"}})
-    text = write.page_text(page, [given])
+    kept = tmp_path / "page.tar.xz"
+    kept.write_bytes(b"what was archived")
+    text = write.page_text(page, [given], kept, tmp_path / "page.md")
+    assert hashlib.sha256(b"what was archived").hexdigest() in text
     assert "directloss compare --out 'a folder'" in text
     assert "On digits." in text
     for row in results.table.rows:

@@ -13,13 +13,15 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-import pytrec_eval
 import torch
 from numpy.typing import NDArray
-from rdkit.ML.Scoring.Scoring import CalcAUC, CalcBEDROC
 from sklearn import metrics as sk
 
 import directloss as dl
+
+REASON = "the reference is not installed"
+pytrec_eval = pytest.importorskip("pytrec_eval", reason=REASON)
+rdkit = pytest.importorskip("rdkit.ML.Scoring.Scoring", reason=REASON)
 
 Floats = NDArray[np.float64]
 Reference = Callable[[Floats, Floats], float]
@@ -107,7 +109,7 @@ def trec_eval(measure: str, shown: str = "") -> Reference:
 def rdkit_bedroc(alpha: float) -> Reference:
     def reference(targets: Floats, scores: Floats, names: tuple[int, ...] | None = None) -> float:
         order = np.lexsort((np.arange(scores.size) if names is None else names, -scores))
-        return float(CalcBEDROC([[float(targets[i])] for i in order], 0, alpha))
+        return float(rdkit.CalcBEDROC([[float(targets[i])] for i in order], 0, alpha))
 
     return reference
 
@@ -242,7 +244,7 @@ def test_partial_auc(max_fpr: float, draw: Callable[..., Floats]) -> None:
 
 def rdkit_auc(targets: Floats, scores: Floats, names: tuple[int, ...]) -> float:
     order = np.lexsort((names, -scores))
-    return float(CalcAUC([[float(targets[i])] for i in order], 0))
+    return float(rdkit.CalcAUC([[float(targets[i])] for i in order], 0))
 
 
 # A positive and a negative of equal score: the metric here, and the least and the greatest of a

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -26,7 +27,6 @@ from directloss.training import (
     Part,
     Parts,
     ScoreMemory,
-    fit,
     raise_on_all,
     whole_dataset_step,
 )
@@ -144,6 +144,8 @@ FITS: tuple[dict[str, Any], ...] = (
 def fitted(rank: int) -> list[tuple[Tensor, list[float]]]:
     """The fit loop, by mini-batches and by whole data sets."""
     from accelerate import Accelerator
+
+    from directloss.training import fit
 
     results = []
     for options in (
@@ -285,7 +287,7 @@ def three(rank: int) -> tuple[dict[str, Outcome], dict[str, tuple[str, float, fl
 
 
 def two(rank: int) -> tuple[dict[str, Outcome], list[tuple[Tensor, list[float]]], Any]:
-    return trained(rank, 2), fitted(rank), sharded(rank)
+    return trained(rank, 2), fitted(rank) if find_spec("accelerate") else [], sharded(rank)
 
 
 # --- sharded networks -----------------------------------------------------------------------------
@@ -360,6 +362,7 @@ def assert_equal(ranks: list[Outcome], alone: Outcome) -> None:
 
 
 def test_the_fit_loop_takes_the_same_steps_on_two_processes(of_two: list[Any]) -> None:
+    pytest.importorskip("accelerate", reason="the fit loop needs directloss[train]")
     for (vector, history), *others in zip(
         fitted(0), *(found for _, found, _ in of_two), strict=True
     ):
