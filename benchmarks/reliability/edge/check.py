@@ -22,6 +22,9 @@ _STEPS = ("epsilon", "margin")
 _SAFE = 960
 """Binary exponents of float64 between which nothing in a sum or product of a call is denormal."""
 
+_APART = 1500
+"""Binary exponents between the largest and the least number of a call that share a scale."""
+
 _DIVISOR = 2.0**1020
 """1 / step is denormal for steps above."""
 
@@ -277,7 +280,8 @@ def _scaling(call: Call, result: Result, outcome: Outcome) -> Iterator[str]:
         numbers = np.append(numbers, result.step)
     exponents = np.frexp(numbers)[1]
     least = int(exponents.min(initial=0)) + min(shift, 0)
-    if least < -_SAFE or not call.subject.exact:
+    apart = int(np.ptp(exponents)) if exponents.size else 0
+    if least < -_SAFE or apart > _APART or not call.subject.exact:
         return
     outcome.scaled = True
     up = shift if direct else 0
