@@ -53,7 +53,8 @@ def grade_sizes(grades: Array, sizes: Array) -> None:
             count += other == grade
         sizes[grade] = count
         rest -= count
-    sizes[0] = rest
+    if sizes.size > 0:  # there is no grade where there are no items at all
+        sizes[0] = rest
 
 
 @inner
