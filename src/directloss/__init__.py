@@ -1,7 +1,6 @@
 """Train PyTorch networks directly on the metric that you report."""
 
 from directloss import errors, functional
-from directloss.chain_losses import ChainDirectLoss, ChainHingeLoss, ChainPerceptronLoss
 from directloss.losses import DirectLoss, HingeLoss, PerceptronLoss
 from directloss.tasks import (
     BEDROC,
@@ -9,6 +8,7 @@ from directloss.tasks import (
     ROCAUC,
     AveragePrecision,
     BalancedError,
+    Chain,
     CostMatrix,
     CountingTask,
     Dice,
@@ -39,9 +39,7 @@ __all__ = [
     "ROCAUC",
     "AveragePrecision",
     "BalancedError",
-    "ChainDirectLoss",
-    "ChainHingeLoss",
-    "ChainPerceptronLoss",
+    "Chain",
     "CostMatrix",
     "CountingTask",
     "Dice",
