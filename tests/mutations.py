@@ -96,7 +96,7 @@ MUTATIONS = (
     Mutation(
         "blocks are dropped by their mean gain, not by the bound on what a part of them can give",
         "inference/coarse_to_fine.py",
-        "bound = size * w_most * (mean - w_least) / (w_most - w_least)",
+        "bound = size * w_most * ((mean - w_least) / (w_most - w_least))",
         "bound = size * max(mean, 0.0)",
         ("tests/inference/test_corridor.py", "-k", "optimum"),
     ),

@@ -319,7 +319,7 @@ VALID: dict[str, Any] = {
         ("targets", torch.full((2, 4), -1), "-1 at index"),
         ("targets", torch.zeros(2, 4), "float32.*integers"),
         ("targets", torch.zeros(2, 3, dtype=torch.long), r"\(2, 3\).*\(2, 4\)"),
-        ("targets", torch.full((2, 4, 3), -1.0), r"-1.0 at index \(0, 0, 0\).*>= 0"),
+        ("targets", torch.full((2, 4, 3), -1.0), r"-1.0 at index \(0, 0, 0\).*costs from 0"),
         ("targets", torch.full((2, 4, 3), math.nan), "nan at index"),
         ("targets", torch.zeros(2, 4, 2), r"\(2, 4, 2\).*\(2, 4, 3\)"),
         ("cost", torch.zeros(2, 2), r"\(2, 2\).*\(3, 3\)"),
