@@ -34,7 +34,15 @@ def number(name: str, value: object, fits: Callable[[float], bool], wanted: str)
             found = math.inf
         if fits(found):
             return found
-    raise ArgumentError(name, repr(value), wanted)
+    raise ArgumentError(name, _came(value), wanted)
+
+
+def _came(value: object) -> str:
+    if isinstance(value, Tensor):
+        if value.ndim or value.is_complex():
+            return f"a tensor of shape {tuple(value.shape)} and type {value.dtype}"
+        return repr(value.item())
+    return repr(value)
 
 
 def whole_number(name: str, value: object, *, least: int = 1, wanted: str = "") -> int:
