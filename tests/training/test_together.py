@@ -181,7 +181,7 @@ FAILURES: dict[Callable[[nn.Module, int], None], tuple[tuple[str, ...], str]] = 
     _wrong_mask: (FLAT[:2], "ArgumentError: mask: got torch.float32"),
     _undefined: (FLAT[:2], "UndefinedMetricError: targets: got 1 of 1 lists"),
     _other_axis: (("memory",), "ArgumentError: dim: got 1, for scores of shape (3, 1)"),
-    _no_chain: (("chain direct", "chain hinge"), "ArgumentError: chain: got Tensor"),
+    _no_chain: (("chain direct", "chain hinge"), "ArgumentError: scores: got Tensor"),
     _wrong_labels: (("chain direct", "chain hinge"), "ArgumentError: targets: got 4"),
     _nan_in_a_chain: (("chain direct", "chain hinge"), "NonFiniteScoreError: emissions: got"),
 }
