@@ -12,7 +12,6 @@ import torch
 
 import directloss as dl
 from directloss._arguments import check_function, is_number, number, whole_number
-from directloss.chain_losses import ChainDirectLoss
 from directloss.errors import ArgumentError
 from directloss.training import ScoreMemory
 
@@ -36,7 +35,6 @@ WHOLE: dict[str, Callable[[Any], object]] = {
     "most_cells": lambda most: dl.CountingTask(lambda tp, fp, fn, tn: fp, most_cells=most),
     "batches": lambda batches: ScoreMemory(dl.DirectLoss(dl.NDCG()), batches),
     "ignore_index": lambda index: dl.DirectLoss(dl.NDCG(), ignore_index=index),
-    "ignore_index of a chain": lambda index: ChainDirectLoss(ignore_index=index),
 }
 NO_NUMBERS = ["2", True, np.bool_(True), np.array(True), torch.tensor(True), 2j, [[2], [3, 4]]]
 

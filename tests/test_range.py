@@ -13,9 +13,10 @@ import torch
 
 import directloss as dl
 from directloss import functional
-from directloss._operators import spread_of
+from directloss._solve import spread_of
 from directloss._spread import Spread, pooled
 from directloss.errors import ArgumentError
+from directloss.lists import Layout
 from directloss.tasks import CostMatrix, RankingTask
 from tests.cases import TASKS
 from tests.harness import (
@@ -110,9 +111,7 @@ def test_a_spread_without_a_finite_inverse_sets_no_step() -> None:
 
 def test_spreads_of_very_different_sizes_pool() -> None:
     parts = [torch.tensor([0.0, 1e300], dtype=torch.float64), torch.tensor([0.0, 1.0, 2.0])]
-    spreads = [
-        spread_of(part[None], torch.zeros_like(part[None]), None, None, None) for part in parts
-    ]
+    spreads = [spread_of(Layout.of(part[None], torch.zeros_like(part[None]))) for part in parts]
     assert pooled(spreads).deviation == pytest.approx(1e300 * (0.5 / 5) ** 0.5, rel=1e-12)
     assert pooled(spreads[1:]) == spreads[1]
     assert pooled([Spread(0.0, 3, 0)]).deviation == 0.0 == pooled([]).deviation
