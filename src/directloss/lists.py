@@ -197,7 +197,9 @@ def _axes(scores: Tensor, dim: Dim) -> tuple[int, ...]:
     ndim = scores.ndim
     if isinstance(dim, int) and -ndim <= dim < ndim:
         return (dim % ndim,)
-    axes = (dim,) if isinstance(dim, int) else tuple(dim) if isinstance(dim, Sequence) else ()
+    given = (dim,) if isinstance(dim, int | np.integer) else dim
+    axes = tuple(given) if isinstance(given, Sequence) else ()
+    axes = tuple(int(axis) if isinstance(axis, np.integer) else axis for axis in axes)
     if any(not isinstance(axis, int) for axis in axes):
         raise ArgumentError("dim", repr(dim), "an int, or a sequence of ints")
     if not axes or any(not -ndim <= axis < ndim for axis in axes):

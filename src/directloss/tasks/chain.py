@@ -141,8 +141,9 @@ class _ChainBatch(Batch):
             for (coefficient, weight), F, loss in zip(
                 terms, solution.values, solution.task_losses, strict=True
             ):
-                objective = F if _is_infinite(weight) else F + _on_host(weight) * loss
-                values = values + _on_host(coefficient) * objective
+                values = values + _on_host(coefficient) * F
+                if not _is_infinite(weight):  # the product of these two is of size 1
+                    values = values + _on_host(coefficient) * _on_host(weight) * loss
             if not any(_is_infinite(weight) for _, weight in terms):
                 # A direct loss: between the task losses of its two ends, of which the augmented
                 # one bounds it where F itself is too large for a number.
