@@ -92,7 +92,10 @@ def test_a_task_computes_with_what_it_was_given() -> None:
         assert gradients[0].any()
 
 
-@pytest.mark.parametrize("dim", [np.int64(0), (np.int32(0),), np.int64(-2)])
+AXES = [np.int64(0), (np.int32(0),), np.int64(-2), np.array(0), torch.tensor(0)]
+
+
+@pytest.mark.parametrize("dim", AXES, ids=repr)
 def test_an_axis_of_numpy_is_an_axis(dim: Any) -> None:
     scores, targets = torch.randn(20, 3), torch.rand(20, 3) < 0.5
     task = dl.AveragePrecision()

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from directloss._arguments import plain
 from directloss.errors import ArgumentError, NonFiniteScoreError
 from directloss.inference._kernel import Array
 from directloss.inference.checks import count_classes, count_odd, count_odd_of_both
@@ -198,9 +199,9 @@ def _axes(scores: Tensor, dim: Dim) -> tuple[int, ...]:
     ndim = scores.ndim
     if isinstance(dim, int) and -ndim <= dim < ndim:
         return (dim % ndim,)
-    given = (dim,) if isinstance(dim, int | np.integer) else dim
-    axes = tuple(given) if isinstance(given, Sequence) else ()
-    axes = tuple(int(axis) if isinstance(axis, np.integer) else axis for axis in axes)
+    alone = isinstance(plain(dim), int | np.integer)
+    given = (dim,) if alone else dim if isinstance(dim, Sequence) else ()
+    axes = tuple(_axis_number(axis) for axis in given)
     if any(not isinstance(axis, int) for axis in axes):
         raise ArgumentError("dim", repr(dim), "an int, or a sequence of ints")
     if not axes or any(not -ndim <= axis < ndim for axis in axes):
@@ -210,6 +211,12 @@ def _axes(scores: Tensor, dim: Dim) -> tuple[int, ...]:
     if len(set(ascending)) < len(ascending):
         raise ArgumentError("dim", dim, "each axis once")
     return ascending
+
+
+def _axis_number(axis: Any) -> Any:
+    """An axis that a library's own integer says, as an int; anything else as it is."""
+    number = plain(axis)
+    return int(number) if isinstance(number, np.integer) else number
 
 
 def _rows(tensor: Tensor, axes: tuple[int, ...]) -> Tensor:
