@@ -65,7 +65,7 @@ def checked(call: Call) -> Outcome:
                 outcome.problems.extend(check(call, result))
             outcome.problems.extend(_scaling(call, result, outcome))
         except ArgumentError as error:
-            if error.argument in _STEPS:
+            if error.argument in _STEPS or (call.chain and "sum is infinite" in str(error)):
                 outcome.refused = str(error)
             else:
                 outcome.problems.append(f"refused: {error}")
@@ -273,7 +273,7 @@ def _scaling(call: Call, result: Result, outcome: Outcome) -> Iterator[str]:
         if np.isnan(result.step):
             return  # a stand-in was taken, which does not scale
         wanted = float(np.ldexp(scaled.step, -shift))
-        if wanted > 1e-290 and result.step != wanted:
+        if wanted > 1e-290 and result.step != min(wanted, np.finfo(np.float64).max):
             yield f"step {result.step}, {where} {scaled.step}: {wanted}"
             return
     if not np.isnan(result.step):

@@ -245,7 +245,8 @@ def _tversky_subject(alpha: float, beta: float) -> Subject:
 def _f_beta_subject(beta: float) -> Subject:
     formula = _counted(partial(_f_beta, beta=beta))
     make = partial(dl.FBeta, beta)
-    return Subject(f"FBeta({beta:g})", make, "counts", _binary, formula, exact=beta < 1e100)
+    exact = 1e-50 < beta < 1e100  # its square
+    return Subject(f"FBeta({beta:g})", make, "counts", _binary, formula, exact=exact)
 
 
 def _bedroc_subject(alpha: float) -> Subject:
