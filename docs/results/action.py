@@ -25,7 +25,7 @@ from scipy.stats import t as student_t
 
 from benchmarks import archive
 from benchmarks.figures import SETTINGS, Interval, draw_intervals, save
-from directloss.experiments.action.thirds import PARTS
+from directloss.paper.action.thirds import PARTS
 from directloss.report.schema import Results
 from directloss.report.tables import markdown_table
 

@@ -22,8 +22,8 @@ from matplotlib.figure import Figure
 
 from benchmarks import archive
 from benchmarks.figures import SETTINGS, Interval, draw_intervals, save
-from directloss.experiments.detection.results import DetectionResults, StageRecord
-from directloss.experiments.detection.tables import (
+from directloss.paper.detection.results import DetectionResults, StageRecord
+from directloss.paper.detection.tables import (
     caption,
     markdown,
     markdown_table,

@@ -10,16 +10,16 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from benchmarks import archive
-from directloss.experiments.synthetic.claims import paired_bootstrap
-from directloss.experiments.synthetic.page import points
-from directloss.experiments.synthetic.results import (
+from directloss.paper.synthetic.claims import paired_bootstrap
+from directloss.paper.synthetic.page import points
+from directloss.paper.synthetic.results import (
     Claim,
     ColumnRecord,
     Rule,
     StudyResults,
     StudyRun,
 )
-from directloss.experiments.synthetic.summary import Behind, behind
+from directloss.paper.synthetic.summary import Behind, behind
 
 DOCS = Path(__file__).resolve().parents[1]
 ARCHIVE = archive.path_of("synthetic")

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from directloss.cli._app import app
 from directloss.cli.action import action
-from directloss.experiments.action.config import ActionExperiment
+from directloss.paper.action.config import ActionExperiment
 from tests.voc_folders import draw_actions
 
 SMALL = "--weights random --size 64 --methods logistic,pos-ap --trials 1 --splits 1 --iterations 5"

@@ -16,9 +16,9 @@ from typer.testing import CliRunner, Result
 from directloss.cli._app import app
 from directloss.cli._common import items
 from directloss.cli.detection import detection
-from directloss.experiments.detection.config import DetectionConfig
-from directloss.experiments.detection.results import DetectionResults
-from tests.experiments.detection.drawn import TEST, TRAIN, draw_voc
+from directloss.paper.detection.config import DetectionConfig
+from directloss.paper.detection.results import DetectionResults
+from tests.paper.detection.drawn import TEST, TRAIN, draw_voc
 
 METHODS = ("softmax", "logistic", "pos-ap")
 

@@ -14,8 +14,8 @@ from directloss.cli._common import cores, items, one_line_errors
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from directloss.experiments.action.config import ActionExperiment
-    from directloss.experiments.action.persons import Persons
+    from directloss.paper.action.config import ActionExperiment
+    from directloss.paper.action.persons import Persons
 
 
 def action(
@@ -127,7 +127,7 @@ def action(
 
 def _read(voc: Path, split: str, classes: tuple[str, ...], console: Console) -> Persons:
     from directloss.datasets.voc import VOCFolder
-    from directloss.experiments.action.persons import read_persons
+    from directloss.paper.action.persons import read_persons
     from directloss.terminal import say
 
     persons = read_persons(VOCFolder(voc), split, classes)
@@ -141,8 +141,8 @@ def _experiment(
     from pydantic import ValidationError
 
     from directloss.errors import ArgumentError
-    from directloss.experiments.action.config import ActionExperiment
-    from directloss.experiments.action.methods import ACTION_METHODS
+    from directloss.paper.action.config import ActionExperiment
+    from directloss.paper.action.methods import ACTION_METHODS
 
     given = {
         **options,
@@ -171,12 +171,12 @@ def _run(
     console: Console,
 ) -> None:
     from directloss.errors import ArgumentError
-    from directloss.experiments.action.gallery import make_gallery
-    from directloss.experiments.action.run import run_experiment
-    from directloss.experiments.stage_display import StageDisplay
     from directloss.files import write_whole
+    from directloss.paper.action.gallery import make_gallery
+    from directloss.paper.action.run import run_experiment
     from directloss.report import console_table
     from directloss.report.page import render
+    from directloss.study.stage_display import StageDisplay
     from directloss.terminal import say
 
     if workers < 1:

@@ -25,7 +25,7 @@ from directloss.cli._table import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from directloss.experiments.config import Comparison
+    from directloss.study.config import Comparison
 
 
 def compare(
@@ -151,8 +151,8 @@ def _comparison(
 
     from directloss.datasets import fingerprint
     from directloss.errors import ArgumentError
-    from directloss.experiments.config import Comparison
-    from directloss.experiments.metrics import canonical_name
+    from directloss.study.config import Comparison
+    from directloss.study.metrics import canonical_name
     from directloss.training.methods import default_methods
 
     metric = canonical_name(metric)
@@ -176,11 +176,11 @@ def _comparison(
 
 
 def _compare(comparison: Comparison, folder: Path, workers: int, console: Console) -> None:
-    from directloss.experiments.compare import RESULTS, compare
-    from directloss.experiments.metrics import metric_named
-    from directloss.experiments.progress import ProgressDisplay
-    from directloss.experiments.trial import load_problems
     from directloss.report import console_table, write_report
+    from directloss.study.compare import RESULTS, compare
+    from directloss.study.metrics import metric_named
+    from directloss.study.progress import ProgressDisplay
+    from directloss.study.trial import load_problems
     from directloss.terminal import say
 
     comparison.check()

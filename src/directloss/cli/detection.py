@@ -14,7 +14,7 @@ from directloss.cli._common import cores, items, one_line_errors
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from directloss.experiments.detection.config import DetectionConfig
+    from directloss.paper.detection.config import DetectionConfig
 
 # OpenCV without its contrib modules has the same name but no selective search.
 _PACKAGES = {
@@ -157,7 +157,7 @@ def _config(**options: object) -> DetectionConfig:
     from pydantic import ValidationError
 
     from directloss.errors import ArgumentError
-    from directloss.experiments.detection.config import DetectionConfig
+    from directloss.paper.detection.config import DetectionConfig
 
     try:
         return DetectionConfig.model_validate(options)
@@ -170,13 +170,13 @@ def _config(**options: object) -> DetectionConfig:
 def _detection(
     config: DetectionConfig, folder: Path, cache: Path, workers: int, console: Console
 ) -> None:
-    from directloss.experiments.detection.experiment import Experiment
-    from directloss.experiments.detection.page import write_page
-    from directloss.experiments.detection.summarise import summarise
-    from directloss.experiments.detection.tables import console_table, markdown_table
-    from directloss.experiments.folder import output_folder
-    from directloss.experiments.stage_display import StageDisplay
     from directloss.files import write_whole
+    from directloss.paper.detection.experiment import Experiment
+    from directloss.paper.detection.page import write_page
+    from directloss.paper.detection.summarise import summarise
+    from directloss.paper.detection.tables import console_table, markdown_table
+    from directloss.study.folder import output_folder
+    from directloss.study.stage_display import StageDisplay
     from directloss.terminal import say
 
     with output_folder(folder, config.model_dump(mode="json")):

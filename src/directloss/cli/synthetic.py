@@ -12,7 +12,7 @@ import typer
 from directloss.cli._common import cores, items, one_line_errors, widths
 
 if TYPE_CHECKING:
-    from directloss.experiments.synthetic.columns import Kind
+    from directloss.paper.synthetic.columns import Kind
 
 Quick = Annotated[
     bool, typer.Option("--quick", help="Less of everything, in under two minutes: a trial run.")
@@ -121,10 +121,10 @@ def _run(
 
     with one_line_errors("stopped; finished trials are kept: the same command resumes"):
         from directloss.errors import ArgumentError
-        from directloss.experiments.synthetic import profiles
-        from directloss.experiments.synthetic.config import StudyConfig
-        from directloss.experiments.synthetic.progress import StudyProgress
-        from directloss.experiments.synthetic.study import run_study
+        from directloss.paper.synthetic import profiles
+        from directloss.paper.synthetic.config import StudyConfig
+        from directloss.paper.synthetic.progress import StudyProgress
+        from directloss.paper.synthetic.study import run_study
         from directloss.terminal import say
 
         if quick and full:
@@ -147,7 +147,7 @@ def _run(
                 workers=cores() if workers is None else workers,
                 on_trial=progress.on_trial,
             )
-        from directloss.experiments.synthetic.output import write_all
+        from directloss.paper.synthetic.output import write_all
 
         page = write_all(results, folder)
         for claim in results.claims:

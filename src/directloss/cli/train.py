@@ -183,11 +183,11 @@ def _train(configuration: Configuration, out: Path, *, log: bool) -> None:
 
     from rich.console import Console
 
-    from directloss.experiments.metrics import metric_named
     from directloss.jobs.display import Display
     from directloss.jobs.folder import EVENTS
     from directloss.jobs.train import train
     from directloss.jobs.watch import Watcher
+    from directloss.study.metrics import metric_named
     from directloss.terminal import say
     from directloss.training.run import InterruptedRunError
 

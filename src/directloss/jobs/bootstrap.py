@@ -11,8 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from directloss.experiments.metrics import ReportedMetric
 from directloss.jobs.scoring import Scored
+from directloss.study.metrics import ReportedMetric
 
 LEVEL = 0.95
 

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from directloss.datasets import FeatureRules
 from directloss.errors import ArgumentError, DirectLossError
-from directloss.experiments.metrics import canonical_name, metric_named
 from directloss.files import read_file
+from directloss.study.metrics import canonical_name, metric_named
 from directloss.training.config import FitConfig, Optimiser
 from directloss.training.methods import METHODS, Settings
 

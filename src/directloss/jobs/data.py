@@ -24,9 +24,9 @@ from directloss.datasets.rows import EMBEDDED
 from directloss.datasets.stream import TableStream, is_stream
 from directloss.datasets.streamed import StreamedBatches, StreamedProblem, prepare_stream
 from directloss.errors import ArgumentError
-from directloss.experiments.metrics import metric_named
 from directloss.files import open_file
 from directloss.jobs.config import Configuration, DataSection, TrainingSection
+from directloss.study.metrics import metric_named
 from directloss.training.batches import Batches, MemoryBatches, Rows
 from directloss.training.data import Part, Parts
 

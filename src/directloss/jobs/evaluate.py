@@ -20,12 +20,12 @@ from directloss.datasets.ranking import MOST_RELEVANT, relevances
 from directloss.datasets.recipe import Recipe
 from directloss.datasets.rows import read_rows
 from directloss.datasets.source import groups_of
-from directloss.experiments.metrics import metric_named
 from directloss.jobs.bootstrap import LEVEL, estimate, resamples_for
 from directloss.jobs.data import content_digest, open_data
 from directloss.jobs.model import Model
 from directloss.jobs.scoring import DECISIONS, Scored, score
 from directloss.report.evaluation import Evaluation, Line, precision_recall, roc
+from directloss.study.metrics import metric_named
 from directloss.training.data import Part
 from directloss.training.model_folder import installed_versions
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from directloss.datasets import DataError
 from directloss.errors import ArgumentError
-from directloss.experiments.folder import FolderError
 from directloss.files import read_file, write_whole
 from directloss.jobs.config import Configuration, ConfigurationError, read_configuration
 from directloss.jobs.data import content_digest
+from directloss.study.folder import FolderError
 from directloss.training.checkpoints import Checkpoints
 from directloss.training.model_folder import CONFIGURATION, MODEL
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from directloss.datasets.images import ImageRecipe
 from directloss.datasets.recipe import Recipe
 from directloss.errors import ArgumentError
-from directloss.experiments.metrics import ReportedMetric, metric_named
 from directloss.jobs.config import Configuration, parse, validate
 from directloss.jobs.network import empty_network, make_network
+from directloss.study.metrics import ReportedMetric, metric_named
 from directloss.training.model_folder import (
     CONFIGURATION,
     PREPROCESSING,

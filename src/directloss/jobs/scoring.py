@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from directloss.experiments.metrics import ReportedMetric, metric_named
+from directloss.study.metrics import ReportedMetric, metric_named
 from directloss.training.data import Part
 
 DECISIONS = ("accuracy", "balanced-accuracy", "f1", "jaccard", "mcc", "gmean")

@@ -16,8 +16,6 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from directloss._world import World
 from directloss.errors import ArgumentError
-from directloss.experiments.folder import locked_folder
-from directloss.experiments.metrics import metric_named
 from directloss.jobs.config import Configuration, TrainingSection
 from directloss.jobs.data import Data, open_data
 from directloss.jobs.folder import CHECKPOINTS, claim, identity, with_digest
@@ -32,6 +30,8 @@ from directloss.jobs.scoring import (
 )
 from directloss.jobs.watch import Watcher, Watchers
 from directloss.models import MLP, scale_to_unit_spread
+from directloss.study.folder import locked_folder
+from directloss.study.metrics import metric_named
 from directloss.training.batches import Batches, WholeBatches
 from directloss.training.checkpoints import Checkpoints
 from directloss.training.log import Look
