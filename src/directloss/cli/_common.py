@@ -10,9 +10,7 @@ from contextlib import contextmanager
 import typer
 
 from directloss._extras import TRAIN, require
-from directloss.cli import REFUSED
-
-INTERRUPTED = 130
+from directloss.cli._exit import INTERRUPTED, REFUSED
 
 
 @contextmanager
