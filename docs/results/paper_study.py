@@ -10,7 +10,6 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from benchmarks import archive
-from directloss.paper.synthetic.claims import paired_bootstrap
 from directloss.paper.synthetic.page import points
 from directloss.paper.synthetic.results import (
     Claim,
@@ -20,6 +19,7 @@ from directloss.paper.synthetic.results import (
     StudyRun,
 )
 from directloss.paper.synthetic.summary import Behind, behind
+from directloss.study.bootstrap import interval_of_mean
 
 DOCS = Path(__file__).resolve().parents[1]
 ARCHIVE = archive.path_of("synthetic")
@@ -115,7 +115,7 @@ class Study:
     def paired(self, left: str, right: str, column: str, **how) -> tuple[float, float, float]:
         """Mean difference and the ends of its interval, in points of 100."""
         found = self.differences(left, right, column, **how)
-        return fmean(found), *paired_bootstrap(found)
+        return fmean(found), *interval_of_mean(found)
 
     def standing(self, other: str, columns: list[str], rule: Rule) -> Standing:
         """In which columns pos-ap is ahead of another method, and in which behind."""
@@ -250,7 +250,7 @@ def _settings_of(run: dict) -> tuple:
 
 def interval(differences: list[float]) -> str:
     """Mean and 95 % bootstrap interval of paired differences in points of 100."""
-    low, high = paired_bootstrap(differences)
+    low, high = interval_of_mean(differences)
     text = f"{fmean(differences):+.1f} [{low:+.1f}, {high:+.1f}]"
     return text.replace("-", "\N{MINUS SIGN}")
 

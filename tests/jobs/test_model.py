@@ -180,7 +180,7 @@ def test_a_network_for_images_of_another_size_is_named(folder: Path) -> None:
     section = ModelSection(backbone="vit_b_16")
     exchange(folder, CONFIGURATION, Configuration(model=section).to_toml().encode())
     exchange(folder, PREPROCESSING, ImageRecipe(size=96).model_dump_json().encode())
-    assert "--backbone: got 'vit_b_16'" in at_once(lambda: open_model(folder))
+    assert "backbone: got 'vit_b_16'" in at_once(lambda: open_model(folder))
 
 
 @pytest.mark.parametrize("name", [WEIGHTS, PREPROCESSING, CONFIGURATION, METRICS, MODEL])

@@ -298,16 +298,16 @@ def test_rates_follow_the_size_of_the_gradient() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"settings": ("magic",)}, "--settings: got 'magic', wanted some of fair"),
-        ({"settings": ()}, "--settings"),
-        ({"flips": (1.5,)}, "--flips: got 1.5"),
-        ({"flips": (0.1, 0.1)}, "--flips"),
-        ({"methods": ("magic",)}, "--methods: got 'magic'"),
-        ({"points": 101}, "--points: got 101"),
-        ({"positives": 0.0}, "--positives: got 0.0"),
-        ({"seeds": 0}, "--seeds: got 0"),
-        ({"seeds": 2000}, "--seeds: got 2000"),
-        ({"hidden": (4, 0)}, "--widths: got 0"),
+        ({"settings": ("magic",)}, "settings: got 'magic', wanted some of fair"),
+        ({"settings": ()}, "settings"),
+        ({"flips": (1.5,)}, "flips: got 1.5"),
+        ({"flips": (0.1, 0.1)}, "flips"),
+        ({"methods": ("magic",)}, "methods: got 'magic'"),
+        ({"points": 101}, "points: got 101"),
+        ({"positives": 0.0}, "positives: got 0.0"),
+        ({"seeds": 0}, "seeds: got 0"),
+        ({"seeds": 2000}, "seeds: got 2000"),
+        ({"hidden": (4, 0)}, "hidden: got 0"),
     ],
 )
 def test_bad_configurations_touch_nothing(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from directloss.paper.synthetic import view
-from directloss.paper.synthetic.claims import STATEMENTS, judge, paired_bootstrap, verdict
+from directloss.paper.synthetic.claims import STATEMENTS, judge, verdict
 from directloss.paper.synthetic.output import file_name
 from directloss.paper.synthetic.page import points, render
 from directloss.paper.synthetic.results import (
@@ -30,6 +30,7 @@ from directloss.paper.synthetic.summary import behind
 from directloss.report import schema
 from directloss.report.figures import encoded
 from directloss.report.page import plot_data_of
+from directloss.study.bootstrap import interval_of_mean
 
 METHODS = ["logistic", "hinge-ap", "per-ap", "pos-ap", "neg-ap"]
 LEVEL = {"logistic": 0.90, "hinge-ap": 0.91, "per-ap": 0.6, "pos-ap": 0.93, "neg-ap": 0.85}
@@ -167,11 +168,11 @@ def test_a_verdict_names_where_a_claim_holds() -> None:
 
 def test_the_bootstrap_interval_is_that_of_a_mean() -> None:
     values = np.random.default_rng(0).normal(3.0, 2.0, 400)
-    low, high = paired_bootstrap(values.tolist())
+    low, high = interval_of_mean(values.tolist())
     error = values.std(ddof=1) / 20
     assert low == pytest.approx(values.mean() - 1.96 * error, abs=0.1 * error)
     assert high == pytest.approx(values.mean() + 1.96 * error, abs=0.1 * error)
-    assert paired_bootstrap([0.5]) == (0.5, 0.5)
+    assert interval_of_mean([0.5]) == (0.5, 0.5)
 
 
 def test_signs_are_shown() -> None:

@@ -233,19 +233,19 @@ def test_a_diverging_trial_is_recorded_and_not_chosen(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"methods": ("logistic", "magic")}, "--methods: got 'magic', wanted some of logistic"),
-        ({"methods": ()}, "--methods"),
-        ({"methods": ("pos-ap", "pos-ap")}, "--methods: got pos-ap, pos-ap, wanted distinct"),
-        ({"metric": "magic"}, "--metric: got 'magic'"),
-        ({"trials": 0}, "--trials: got 0"),
-        ({"trials": 1000}, "--trials: got 1000, wanted at most .*: logistic has no more settings"),
-        ({"seeds": 0}, "--seeds: got 0"),
-        ({"epochs": 0}, "--epochs: got 0"),
-        ({"hidden": (4, 0)}, "--hidden: got 0"),
+        ({"methods": ("logistic", "magic")}, "methods: got 'magic', wanted some of logistic"),
+        ({"methods": ()}, "methods"),
+        ({"methods": ("pos-ap", "pos-ap")}, "methods: got pos-ap, pos-ap, wanted distinct"),
+        ({"metric": "magic"}, "metric: got 'magic'"),
+        ({"trials": 0}, "trials: got 0"),
+        ({"trials": 1000}, "trials: got 1000, wanted at most .*: logistic has no more settings"),
+        ({"seeds": 0}, "seeds: got 0"),
+        ({"epochs": 0}, "epochs: got 0"),
+        ({"hidden": (4, 0)}, "hidden: got 0"),
         ({"patience": 0}, "patience: got 0"),
-        ({"batch_positives": 5}, "--batch-positives: got 5, wanted --batch with it"),
-        ({"group": "a", "batch": 10}, "--batch: got 10, wanted nothing, with --group"),
-        ({"group": "a", "positive": "x"}, "--positive: got x, wanted nothing, with --group"),
+        ({"batch_positives": 5}, "batch_positives: got 5, wanted `batch` with it"),
+        ({"group": "a", "batch": 10}, "batch: got 10, wanted nothing, with `group`"),
+        ({"group": "a", "positive": "x"}, "positive: got x, wanted nothing, with `group`"),
     ],
 )
 def test_bad_configurations_touch_nothing(
@@ -260,6 +260,7 @@ def test_trials_are_in_one_file(table: str, tmp_path: Path) -> None:
     compare(comparison(table, methods=("logistic",), seeds=1), tmp_path, command=[])
     assert {file.name for file in tmp_path.iterdir()} == {
         ".lock",
+        "claims",
         "configuration.json",
         "results.csv",
         "results.json",

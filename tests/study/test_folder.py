@@ -69,7 +69,7 @@ def test_trials_without_configuration_are_not_taken_over(tmp_path: Path) -> None
 def test_a_folder_below_a_file_cannot_be(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (
-        pytest.raises(FolderError, match="--out: cannot write to"),
+        pytest.raises(FolderError, match="out: cannot write to"),
         output_folder(tmp_path / "file" / "out", {}),
     ):
         pass

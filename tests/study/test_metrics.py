@@ -78,14 +78,14 @@ def test_a_configuration_keeps_the_name_that_tables_have() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("magic", "--metric: got 'magic', wanted one of average-precision, .*bedroc"),
-        ("f1:2", "--metric: got 'f1:2'"),
-        ("precision-at-k", "--metric: got 'precision-at-k', wanted .*precision-at-k:NUMBER"),
+        ("magic", "metric: got 'magic', wanted one of average-precision, .*bedroc"),
+        ("f1:2", "metric: got 'f1:2'"),
+        ("precision-at-k", "metric: got 'precision-at-k', wanted .*precision-at-k:NUMBER"),
         ("precision-at-k:0", "wanted a fitting number: k: got 0"),
         ("bedroc:much", "wanted a fitting number: could not convert"),
-        ("ndcg:", "--metric: got 'ndcg:'"),
-        ("p", "--metric: got 'p', wanted .*precision-at-k:NUMBER"),
-        ("p@ten", "--metric: got 'p@ten', wanted a fitting number"),
+        ("ndcg:", "metric: got 'ndcg:'"),
+        ("p", "metric: got 'p', wanted .*precision-at-k:NUMBER"),
+        ("p@ten", "metric: got 'p@ten', wanted a fitting number"),
     ],
 )
 def test_bad_names(name: str, message: str) -> None:

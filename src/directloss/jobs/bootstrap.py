@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 
 from directloss.jobs.scoring import Scored
+from directloss.study.bootstrap import interval
 from directloss.study.metrics import ReportedMetric
-
-LEVEL = 0.95
 
 _AT_A_TIME = 2_000_000  # entries of resampled scores in memory
 
@@ -85,8 +84,7 @@ def estimate(
     defined = drawn[~np.isnan(drawn)]
     if not defined.size:
         return Estimate(value, math.nan, math.nan, float(resamples > 0))
-    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Estimate(value, float(low), float(high), 1 - defined.size / resamples)
+    return Estimate(value, *interval(defined), 1 - defined.size / resamples)
 
 
 def _of_rows(metric: Callable[..., Tensor], scores: Tensor, targets: Tensor) -> _Values:

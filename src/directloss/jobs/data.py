@@ -247,7 +247,7 @@ def _opened(file: Path) -> BinaryIO:
     try:
         return open_file(file)
     except OSError as error:
-        raise DataError(f"--data: cannot read {file}: {error.strerror}") from error
+        raise DataError(f"data: cannot read {file}: {error.strerror}") from error
 
 
 def _block_files(path: Path) -> list[Path]:
@@ -259,7 +259,7 @@ def _refuse(section: DataSection, names: tuple[str, ...], what: str) -> None:
         value = getattr(section, name)
         if value != type(section).model_fields[name].default:
             came = ", ".join(map(repr, value)) if isinstance(value, tuple) else repr(value)
-            raise ArgumentError(f"--{name.replace('_', '-')}", came, f"nothing, for {what}")
+            raise ArgumentError(name, came, f"nothing, for {what}")
 
 
 def _in_memory(configuration: Configuration, as_they_are: bool) -> MemoryData:
@@ -273,7 +273,7 @@ def _in_memory(configuration: Configuration, as_they_are: bool) -> MemoryData:
     )
     if section.group is not None:
         if section.positive is not None:
-            raise ArgumentError("--positive", section.positive, "nothing, with --group")
+            raise ArgumentError("positive", section.positive, "nothing, with `group`")
         graded = None if as_they_are else metric_named(configuration.training.metric).graded
         ranking = prepare_ranking(source, graded=graded, rules=section, seed=seed)
         parts = ranking.parts(ranking.name)
@@ -282,8 +282,8 @@ def _in_memory(configuration: Configuration, as_they_are: bool) -> MemoryData:
     problems = prepare(source, positive=section.positive, rules=section, seed=seed)
     if len(problems.columns) > 1:
         raise DataError(
-            f"--target: {source.target_name!r} has {len(problems.columns)} values; say which one "
-            f"is positive: --positive {problems.columns[0]!r}"
+            f"target: {source.target_name!r} has {len(problems.columns)} values; say which one "
+            f"is positive, such as {problems.columns[0]!r}"
         )
     (column,) = problems.columns
     return MemoryData(

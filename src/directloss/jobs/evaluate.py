@@ -20,11 +20,12 @@ from directloss.datasets.ranking import MOST_RELEVANT, relevances
 from directloss.datasets.recipe import Recipe
 from directloss.datasets.rows import read_rows
 from directloss.datasets.source import groups_of
-from directloss.jobs.bootstrap import LEVEL, estimate, resamples_for
+from directloss.jobs.bootstrap import estimate, resamples_for
 from directloss.jobs.data import content_digest, open_data
 from directloss.jobs.model import Model
 from directloss.jobs.scoring import DECISIONS, Scored, score
 from directloss.report.evaluation import Evaluation, Line, precision_recall, roc
+from directloss.study.bootstrap import LEVEL
 from directloss.study.metrics import metric_named
 from directloss.training.data import Part
 from directloss.training.model_folder import installed_versions
@@ -143,7 +144,7 @@ def _own_part(model: Model, part: str) -> Scored:
     section = model.configuration.data
     if section.sha256 != content_digest(section.path):
         raise DataError(
-            f"--data: {section.path} has changed since the training; name data to evaluate on"
+            f"data: {section.path} has changed since the training; name data to evaluate on"
         )
     # Relevances as they are: a row such as that of NDCG means one thing, whatever was trained on.
     data = open_data(model.configuration, as_they_are=True)
@@ -167,7 +168,7 @@ def _other_data(model: Model, data: str) -> Scored:
 def _scored(model: Model, data: str, parts: Iterator[Part]) -> Scored:
     found = score(model.network, parts)
     if found is None:
-        raise DataError(f"--data: {data} has no rows")
+        raise DataError(f"data: {data} has no rows")
     return found
 
 
@@ -179,7 +180,7 @@ def _labelled(
     rows = read_rows(data, recipe.reading, recipe.columns)
     for name in (target, section.group):
         if name is not None and name not in rows.columns:
-            raise DataError(f"--data: {data} has no column {name!r}, which the evaluation needs")
+            raise DataError(f"data: {data} has no column {name!r}, which the evaluation needs")
     for piece in rows.pieces:
         frame = piece.values
         if section.drop_missing_target:
@@ -207,7 +208,7 @@ def _targets(
 def _labelled_images(model: Model, recipe: ImageRecipe, path: Path) -> Iterator[Part]:
     folder = find_images(path)
     if folder.target is None:
-        raise DataError(f"--data: {path} has no folders that name the classes of its images")
+        raise DataError(f"data: {path} has no folders that name the classes of its images")
     positive = (folder.target == model.about.positive).to_numpy(bool, copy=True)
     for first in range(0, len(folder.files), _IMAGES):
         some = slice(first, first + _IMAGES)

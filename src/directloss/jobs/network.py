@@ -55,11 +55,11 @@ def make_network(
             return MLP(recipe.width, section.hidden, generator=generator)
         except RuntimeError as error:  # torch's word for want of memory
             came = ",".join(map(str, section.hidden))
-            raise ArgumentError("--hidden", came, "layers that fit into memory") from error
+            raise ArgumentError("hidden", came, "layers that fit into memory") from error
     from directloss.models.backbones import SMALLEST_SIZE, load_backbone
 
     if recipe.size < SMALLEST_SIZE:
-        raise ArgumentError("--image-size", recipe.size, f"{SMALLEST_SIZE} or more")
+        raise ArgumentError("image_size", recipe.size, f"{SMALLEST_SIZE} or more")
     weights = section.weights if pretrained else RANDOM
     backbone = load_backbone(section.backbone, weights, recipe.size)
     with torch.random.fork_rng(devices=[]):

@@ -53,7 +53,7 @@ def predict(
         OSError: the file cannot be written; no part of it is left.
     """
     if not out.name.lower().endswith(ENDINGS):
-        raise ArgumentError("--out", repr(out.name), f"a name that ends in {' or '.join(ENDINGS)}")
+        raise ArgumentError("out", repr(out.name), f"a name that ends in {' or '.join(ENDINGS)}")
     count: int | None
     if isinstance(model.recipe, ImageRecipe):
         columns, count, pieces = _images(model.recipe, Path(data))
@@ -63,7 +63,7 @@ def predict(
         pieces = ((piece.given, _features(model, piece)) for piece in rows.pieces)
     for name in (column, f"{column}_positive"):
         if name in columns:
-            raise ArgumentError("--column", repr(column), f"another name: {data} has {name!r}")
+            raise ArgumentError("column", repr(column), f"another name: {data} has {name!r}")
     done = 0
     with _Output(out) as output:
         for given, features in pieces:
@@ -82,7 +82,7 @@ def _images(
     recipe: ImageRecipe, path: Path
 ) -> tuple[list[str], int, Iterator[tuple[pa.Table, torch.Tensor]]]:
     if not path.is_dir():
-        raise DataError(f"--data: the model scores images, and {str(path)!r} is no folder")
+        raise DataError(f"data: the model scores images, and {str(path)!r} is no folder")
     files = find_images(path).files
 
     def pieces() -> Iterator[tuple[pa.Table, torch.Tensor]]:
@@ -165,9 +165,7 @@ class _Output:
         try:
             self._writer.write_table(table.select(self._schema.names).cast(self._schema))
         except pa.ArrowInvalid as error:
-            raise DataError(
-                f"--data: the files have columns of different types: {error}"
-            ) from error
+            raise DataError(f"data: the files have columns of different types: {error}") from error
 
     def _open(self, schema: pa.Schema) -> _Writer:
         if self._path.name.lower().endswith(".parquet"):

@@ -30,7 +30,7 @@ from directloss.jobs.scoring import (
 )
 from directloss.jobs.watch import Watcher, Watchers
 from directloss.models import MLP, scale_to_unit_spread
-from directloss.study.folder import locked_folder
+from directloss.study.folder import output_folder
 from directloss.study.metrics import metric_named
 from directloss.training.batches import Batches, WholeBatches
 from directloss.training.checkpoints import Checkpoints
@@ -79,7 +79,7 @@ def train(
     )
     configuration = with_digest(configuration)
     # One lock for all processes of one run.
-    lock = locked_folder(out) if accelerator.is_main_process else nullcontext()
+    lock = output_folder(out) if accelerator.is_main_process else nullcontext()
     with World().reaching(), lock:
         if accelerator.is_main_process:
             claim(out, configuration)
@@ -187,11 +187,11 @@ def _batches(
     share = _share(accelerator)
     if how.batch_size is None:
         if any(isinstance(module, _BatchNorm) for module in model.modules()):
-            raise ArgumentError("--batch", "all", "a number: the network normalises by batches")
+            raise ArgumentError("batch", "all", "a number: the network normalises by batches")
         return WholeBatches(lambda: data.chunks("train", *share))
     if how.batch_size < accelerator.num_processes:
         wanted = f"a sample or more for each of {accelerator.num_processes} processes"
-        raise ArgumentError("--batch", how.batch_size, wanted)
+        raise ArgumentError("batch", how.batch_size, wanted)
     return data.batches(how, how.batch_size, *share)
 
 

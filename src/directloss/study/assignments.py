@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from directloss.training.methods import METHODS, Settings
+from directloss.training.methods import METHODS, Method, Settings
 from directloss.training.search import Cell, plan
 
 
@@ -17,12 +18,29 @@ class Assignment:
     settings: Settings
 
 
+def cells(methods: Sequence[str], columns: Sequence[str], seeds: int) -> list[Cell]:
+    """All searches, methods alternating."""
+    return [
+        Cell(method, column, seed)
+        for seed in range(seeds)
+        for column in columns
+        for method in methods
+    ]
+
+
 def assignments(
-    methods: tuple[str, ...], columns: list[str], seeds: int, trials: int
+    methods: Sequence[str],
+    columns: Sequence[str],
+    seeds: int,
+    trials: int,
+    known: Mapping[str, Method] = METHODS,
 ) -> list[Assignment]:
-    """All units of work, methods alternating, so that an interrupted run has tried each alike."""
+    """All units of work, methods alternating, so that an interrupted run has tried each as often.
+
+    `known` holds the methods by name, with their grids.
+    """
     plans = {
-        (method, seed): plan(METHODS[method], trials, seed)
+        (method, seed): plan(known[method], trials, seed)
         for method in methods
         for seed in range(seeds)
     }

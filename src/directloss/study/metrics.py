@@ -118,13 +118,13 @@ def metric_named(name: str) -> ReportedMetric:
         return _PLAIN[base]
     family = _FAMILIES.get(base)
     if family is None or not (colon or family.usual):
-        raise ArgumentError("--metric", repr(name), f"one of {metric_names()}")
+        raise ArgumentError("metric", repr(name), f"one of {metric_names()}")
     try:
         number = family.number(text) if colon else family.usual or 0.0
         make_task = partial(family.make_task, number)
         make_task()
     except ValueError as error:
-        raise ArgumentError("--metric", repr(name), f"a fitting number: {error}") from error
+        raise ArgumentError("metric", repr(name), f"a fitting number: {error}") from error
     words = family.words.format(f"{number:g}")
     return ReportedMetric(words, make_task, family.decides, family.graded)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +23,7 @@ import numpy.typing as npt
 
 from directloss.datasets.errors import DataError
 from directloss.files import write_whole
+from directloss.study.memory import peak_megabytes
 from directloss.study.workers import run_all
 
 Item = TypeVar("Item")
@@ -154,7 +154,7 @@ def _work(stage: Stage[Item], item: Item) -> str | None:
     except DataError as error:
         return str(error)
     seconds = time.process_time() - began
-    save_arrays(stage.path(item), {**arrays, "cost": np.array([seconds, _peak_megabytes()])})
+    save_arrays(stage.path(item), {**arrays, "cost": np.array([seconds, peak_megabytes()])})
     return None
 
 
@@ -163,13 +163,3 @@ def _count(cost: StageCost, path: Path) -> None:
         seconds, megabytes = file["cost"]
     cost.seconds += float(seconds)
     cost.peak_megabytes = max(cost.peak_megabytes, float(megabytes))
-
-
-def _peak_megabytes() -> float:
-    """The most memory that this process has held so far; NaN where the system does not say."""
-    if sys.platform == "win32":
-        return float("nan")
-    import resource
-
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes or kibibytes
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6

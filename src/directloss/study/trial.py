@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import asdict
 from functools import lru_cache
 
 import torch
@@ -14,6 +12,7 @@ from directloss.models import MLP, scale_to_unit_spread
 from directloss.study.assignments import Assignment
 from directloss.study.config import Comparison
 from directloss.study.metrics import metric_named
+from directloss.study.records import finished, warnings_noted
 from directloss.training import METHODS, fit
 from directloss.training.search import Finished
 
@@ -51,8 +50,7 @@ def run_trial(comparison: Comparison, assignment: Assignment) -> Finished:
     metric = metric_named(comparison.metric)
     task = metric.make_task()
     loss_fn = METHODS[cell.method].loss(settings, spread=1.0, metric=metric.make_task)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with warnings_noted() as caught:
         result = fit(
             model,
             loss_fn,
@@ -62,19 +60,4 @@ def run_trial(comparison: Comparison, assignment: Assignment) -> Finished:
             threshold=metric.threshold(),
             accelerator=Accelerator(cpu=True),
         )
-    best = max if task.higher_is_better else min
-    return Finished(
-        number=assignment.number,
-        settings=settings,
-        validation=result.validation,
-        diverged=result.diverged,
-        notes={
-            "test": result.test,
-            "test_peak": best(result.history.test, default=result.test),
-            "spread_final": result.history.spread[-1] if len(result.history) else 0.0,
-            "seconds": round(result.seconds, 3),
-            # Warnings become part of the record, which the report shows.
-            "warnings": sorted({str(warning.message) for warning in caught}),
-            "history": asdict(result.history),
-        },
-    )
+    return finished(assignment, result, caught, higher_is_better=task.higher_is_better)

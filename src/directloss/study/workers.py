@@ -73,7 +73,7 @@ def worker_pool(workers: int) -> Iterator[Submit[Any, Any]]:
     except BrokenProcessPool as error:
         raise WorkerError(
             "a worker process was killed (out of memory?); finished trials are kept, and fewer "
-            "--workers need less"
+            "workers need less"
         ) from error
     finally:
         held_here.close()

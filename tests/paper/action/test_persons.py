@@ -83,7 +83,7 @@ def test_without_anybody_it_says_the_first_reason(root: Path) -> None:
 
 @pytest.mark.parametrize(
     ("classes", "message"),
-    [(("flying",), "--classes: got 'flying', wanted some of running"), (("running",) * 2, "dist")],
+    [(("flying",), "classes: got 'flying', wanted some of running"), (("running",) * 2, "dist")],
 )
 def test_classes_are_checked(root: Path, classes: tuple[str, ...], message: str) -> None:
     write_action_sets(root, {"running": [("a", 1, 1)]})

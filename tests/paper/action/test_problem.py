@@ -74,5 +74,5 @@ def test_each_class_and_seed_has_thirds_of_its_own(table: Table) -> None:
 
 def test_a_class_without_positives_is_named(table: Table) -> None:
     empty = Table(table.features, -np.abs(table.labels), table.image, table.classes)
-    with pytest.raises(DataError, match="--voc: walking: 0 positives and 90 negatives"):
+    with pytest.raises(DataError, match="voc: walking: 0 positives and 90 negatives"):
         make_problem(empty, "walking", 0, ambiguous="ignore", flips=0.0)

@@ -208,13 +208,13 @@ def test_the_gallery_shows_the_ends_of_the_ranking(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"methods": ("blackbox",)}, "--methods: got 'blackbox', wanted some of logistic"),
-        ({"methods": ()}, "--methods: got , wanted distinct names"),
-        ({"trials": 10}, "--trials: got 10, wanted at most 9: logistic has no more settings"),
-        ({"splits": 0}, "--splits: got 0, wanted 1 or more"),
-        ({"label_flips": 1.0}, "--label-flips: got 1.0"),
-        ({"padding": 32}, "--padding: got 32, wanted 0 or more, below half of --size"),
-        ({"all_rate": 0.0}, "--all-rate: got 0.0"),
+        ({"methods": ("blackbox",)}, "methods: got 'blackbox', wanted some of logistic"),
+        ({"methods": ()}, "methods: got , wanted distinct names"),
+        ({"trials": 10}, "trials: got 10, wanted at most 9: logistic has no more settings"),
+        ({"splits": 0}, "splits: got 0, wanted 1 or more"),
+        ({"label_flips": 1.0}, "label_flips: got 1.0"),
+        ({"padding": 32}, "padding: got 32, wanted 0 or more, below half of `size`"),
+        ({"all_rate": 0.0}, "all_rate: got 0.0"),
     ],
 )
 def test_options_are_checked(

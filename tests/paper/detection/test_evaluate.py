@@ -11,10 +11,11 @@ from directloss.datasets.voc import VOCFolder
 from directloss.paper.detection.average_precision import FALSE, FOUND
 from directloss.paper.detection.config import DetectionConfig
 from directloss.paper.detection.detect import Detections
-from directloss.paper.detection.evaluate import interval, measure, resampled_means
+from directloss.paper.detection.evaluate import measure, resampled_means
 from directloss.paper.detection.experiment import Experiment
 from directloss.paper.detection.photographs import Photograph, photographs, read_split
 from directloss.paper.detection.pictures import ANNOTATED, DETECTED, draw, top_pictures
+from directloss.study.bootstrap import interval
 from tests.paper.detection.plain_voc import Image, plain_average_precision
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import directloss as dl
 from directloss.datasets import DataError
-from directloss.paper.detection.config import KNOWN_METHODS
+from directloss.paper.detection.config import known_methods
 from directloss.paper.detection.heads import (
     SOFTMAX,
     Head,
@@ -64,7 +64,7 @@ def average_precision(head: Head, rows: Rows, column: int) -> float:
 
 @pytest.mark.parametrize("method", ["logistic", "pos-ap", "neg-ap", "hinge-ap", "mix-ap"])
 def test_a_class_is_learnt(rows: Rows, method: str) -> None:
-    assert method in KNOWN_METHODS
+    assert method in known_methods()
     head = train_head(rows, 1, settings(method))
     assert head.weight.shape == (1, 6)
     assert average_precision(head, rows, 1) > 0.95

@@ -56,7 +56,7 @@ def test_classes(voc: Path) -> None:
     train, test = read_split(folder, "train"), read_split(folder, "val")
     assert choose_classes((), train, test) == ("disc", "square")
     assert choose_classes(("square",), train, test) == ("square",)
-    with pytest.raises(ArgumentError, match="--classes: got 'cat', wanted some of disc, square"):
+    with pytest.raises(ArgumentError, match="classes: got 'cat', wanted some of disc, square"):
         choose_classes(("cat",), train, test)
 
 

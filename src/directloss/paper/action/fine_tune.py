@@ -7,8 +7,6 @@ network holds a few of them at a time.
 from __future__ import annotations
 
 import copy
-import warnings
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +30,7 @@ from directloss.paper.action.trial import (
     train_head,
 )
 from directloss.study.assignments import Assignment
+from directloss.study.records import finished, warnings_noted
 from directloss.study.stages import digest
 from directloss.training import fit
 from directloss.training.data import Part, Parts
@@ -103,8 +102,7 @@ def fine_tune(
     cell, settings = assignment.cell, assignment.settings
     problem = load_problem(experiment, features, cell.column, cell.seed)
     pixels = torch.from_numpy(np.load(crops, mmap_mode="c"))
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with warnings_noted() as caught:
         head = train_head(experiment, features, cell, settings).model
         # A copy: the loaded network serves other cells, too.
         backbone = copy.deepcopy(experiment.crops.load()).cpu()
@@ -121,21 +119,7 @@ def fine_tune(
     device = model.centre.device
     with torch.no_grad():
         outputs = model(pixels[problem.test].to(device)).cpu()
-    return Finished(
-        number=assignment.number,
-        settings=settings,
-        validation=result.validation,
-        diverged=result.diverged,
-        notes={
-            "test": result.test,
-            "test_peak": max(result.history.test, default=result.test),
-            "spread_final": result.history.spread[-1] if len(result.history) else 0.0,
-            "seconds": round(result.seconds, 3),
-            "warnings": sorted({str(warning.message) for warning in caught}),
-            "history": asdict(result.history),
-            "ranking": test_ranking(problem, outputs),
-        },
-    )
+    return finished(assignment, result, caught, ranking=test_ranking(problem, outputs))
 
 
 def _parts(problem: Problem, pixels: Tensor, *, mirror: bool, joint: bool) -> Parts:

@@ -133,16 +133,16 @@ def read_persons(folder: VOCFolder, split: str, classes: Sequence[str] = ()) -> 
         rows += [[wanted[number].get(name, AMBIGUOUS) for name in names] for number in found]
     if not rows:
         reason = f"; the first reason: {remarks[0]}" if remarks else ""
-        raise DataError(f"--voc: no person of {split!r} in {folder.root} can be used{reason}")
+        raise DataError(f"voc: no person of {split!r} in {folder.root} can be used{reason}")
     return Persons(names, tuple(photographs), np.array(rows, dtype=np.int8), tuple(remarks))
 
 
 def _chosen(asked: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
     for name in asked:
         if name not in known:
-            raise ArgumentError("--classes", repr(name), f"some of {', '.join(known)}")
+            raise ArgumentError("classes", repr(name), f"some of {', '.join(known)}")
     if len(set(asked)) < len(asked):
-        raise ArgumentError("--classes", ", ".join(asked), "distinct names")
+        raise ArgumentError("classes", ", ".join(asked), "distinct names")
     return tuple(asked or known)
 
 

@@ -98,7 +98,7 @@ def make_problem(
     try:
         parts = thirds(positive[kept, number], table.image[kept], generator)
     except DataError as error:
-        raise DataError(f"--voc: {column}: {error}") from error
+        raise DataError(f"voc: {column}: {error}") from error
     train = kept[parts.train]
     flipped = generator.choice(train, round(flips * len(train)), replace=False)
     positive[flipped, number] ^= True

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+from directloss.datasets.voc import VOCFolder
 from directloss.files import write_whole
 from directloss.paper.action.config import ActionExperiment
 from directloss.paper.action.features import make_table
 from directloss.paper.action.fine_tune import fine_tune, keep_crops
 from directloss.paper.action.methods import ACTION_METHODS
-from directloss.paper.action.persons import Persons
+from directloss.paper.action.persons import Persons, read_persons
 from directloss.paper.action.trial import load_problem, run_trial
 from directloss.report import schema
-from directloss.study.assignments import Assignment
-from directloss.study.folder import TRIALS, shared_folder
+from directloss.study.assignments import Assignment, assignments, cells
+from directloss.study.folder import CLAIMS, SHARED, TRIALS, output_folder
 from directloss.study.memory import peak_megabytes
-from directloss.study.records import run_record, trial_record, versions
+from directloss.study.options import validate
+from directloss.study.records import RESULTS, header, search_results
 from directloss.study.sharing import Found, OnTrial, work_together
 from directloss.study.stages import OnItem, StageCost
-from directloss.study.table import make_table as make_result_table
-from directloss.training.search import Cell, TrialStore, plan
+from directloss.training.search import Cell, TrialStore
 
-RESULTS = "results.json"
 COSTS = "costs.json"
 FEATURES = "features.npz"
 ALL_LAYERS = "all-layers.sqlite3"
@@ -52,6 +52,23 @@ class Outcome:
     persons: Persons
     rankings: dict[tuple[str, str], list[int]]
     costs: dict[str, StageCost]
+
+
+def prepare(given: Mapping[str, Any]) -> tuple[ActionExperiment, Persons]:
+    """The experiment that a user describes, and the persons of its photographs.
+
+    Raises:
+        DirectLossError: configuration or data do not fit.
+    """
+    said = validate(ActionExperiment, {**given, "persons_sha256": "", "weights_sha256": ""})
+    persons = read_persons(VOCFolder(said.voc), said.split, said.classes)
+    said.check()
+    known = {
+        "classes": persons.classes,
+        "persons_sha256": persons.fingerprint(),
+        "weights_sha256": said.crops.load().fingerprint,
+    }
+    return said.model_copy(update=known), persons
 
 
 def run_experiment(
@@ -81,7 +98,7 @@ def run_experiment(
         DirectLossError: configuration, data or folder do not fit.
     """
     experiment.check()
-    with shared_folder(out, experiment.model_dump(mode="json")) as folder:
+    with output_folder(out, experiment.model_dump(mode="json"), patience=SHARED) as folder:
         heads = TrialStore(folder / TRIALS, methods=ACTION_METHODS)
         layers = TrialStore(folder / ALL_LAYERS, methods=ACTION_METHODS)
         features = folder / FEATURES
@@ -97,12 +114,18 @@ def run_experiment(
     for column in experiment.classes:
         for seed in range(experiment.splits):
             load_problem(experiment, features, column, seed)  # refused now, not hours later
-    todo = _searches(experiment)
+    todo = assignments(
+        experiment.methods,
+        experiment.classes,
+        experiment.splits,
+        experiment.trials,
+        ACTION_METHODS,
+    )
     found = work_together(
         lambda _: todo,
         partial(run_trial, experiment, features),
         heads,
-        folder / "claims",
+        folder / CLAIMS,
         workers=workers,
         on_trial=_counted(on_stage("heads", len(todo))),
     )
@@ -111,7 +134,8 @@ def run_experiment(
     if experiment.train == "all":
         reported = layers
         crops = keep_crops(usable, experiment.crops, cache)
-        best = [Assignment(cell, 0, heads.best(cell).settings) for cell in cells(experiment)]
+        every = cells(experiment.methods, experiment.classes, experiment.splits)
+        best = [Assignment(cell, 0, heads.best(cell).settings) for cell in every]
         found = work_together(
             lambda _: best,
             partial(fine_tune, experiment, features, crops),
@@ -121,7 +145,17 @@ def run_experiment(
             on_trial=_counted(on_stage("all layers", len(best))),
         )
         costs["all layers"] = _cost(found)
-    results = _collect(experiment, heads, reported, command)
+    trained = "top layer" if experiment.train == "head" else "all layers"
+    title = f"Actions in {Path(experiment.voc).resolve().name}: {experiment.backbone}, {trained}"
+    results = search_results(
+        header(title, command, experiment, _PACKAGES),
+        schema.Metric(name="average precision"),
+        experiment.methods,
+        experiment.classes,
+        experiment.splits,
+        searched=heads,
+        reported=reported,
+    )
     write_whole(folder / RESULTS, results.to_json())
     records = {name: asdict(cost) for name, cost in costs.items()}
     write_whole(folder / COSTS, json.dumps(records, indent=2) + "\n")
@@ -133,26 +167,6 @@ def run_experiment(
     return Outcome(results, usable, rankings, costs)
 
 
-def cells(experiment: ActionExperiment) -> list[Cell]:
-    """All searches, methods alternating, so that an interrupted run has tried each alike."""
-    return [
-        Cell(method, column, seed)
-        for seed in range(experiment.splits)
-        for column in experiment.classes
-        for method in experiment.methods
-    ]
-
-
-def _searches(experiment: ActionExperiment) -> list[Assignment]:
-    return [
-        Assignment(cell, number, settings)
-        for cell in cells(experiment)
-        for number, settings in enumerate(
-            plan(ACTION_METHODS[cell.method], experiment.trials, cell.seed)
-        )
-    ]
-
-
 def _counted(on_item: OnItem) -> OnTrial:
     return lambda _, __, was_there: on_item(was_there)
 
@@ -161,30 +175,3 @@ def _cost(found: Found) -> StageCost:
     trials = [trial for several in found.values() for trial in several.values()]
     seconds = sum(trial.notes["seconds"] for trial in trials)
     return StageCost(len(trials), seconds=seconds, peak_megabytes=peak_megabytes())
-
-
-def _collect(
-    experiment: ActionExperiment, heads: TrialStore, reported: TrialStore, command: list[str]
-) -> schema.Results:
-    every = cells(experiment)
-    runs = [run_record(cell, reported.best(cell)) for cell in every]
-    trained = "top layer" if experiment.train == "head" else "all layers"
-    return schema.Results(
-        title=f"Actions in {Path(experiment.voc).resolve().name}: {experiment.backbone}, {trained}",
-        command=command,
-        created=datetime.now().astimezone().isoformat(timespec="seconds"),
-        versions=versions(*_PACKAGES),
-        configuration=experiment.model_dump(mode="json"),
-        metric=schema.Metric(name="average precision"),
-        columns=list(experiment.classes),
-        methods=list(experiment.methods),
-        runs=runs,
-        trials=[
-            trial_record(cell, trial)
-            for cell in every
-            for _, trial in sorted(heads.finished(cell).items())
-        ],
-        table=make_result_table(
-            runs, experiment.methods, list(experiment.classes), higher_is_better=True
-        ),
-    )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from directloss.paper.action.methods import ACTION_METHODS, SOFTMAX
 from directloss.paper.action.problem import Problem, make_problem
 from directloss.paper.action.softmax import ClassPrecision, SoftmaxHead
 from directloss.study.assignments import Assignment
+from directloss.study.records import finished, warnings_noted
 from directloss.training import FitResult, Metric, fit
 from directloss.training.data import Parts
 from directloss.training.methods import Settings
@@ -113,25 +113,9 @@ def test_ranking(problem: Problem, outputs: Tensor) -> list[int]:
 def run_trial(experiment: ActionExperiment, file: Path, assignment: Assignment) -> Finished:
     """Trains one network."""
     cell, settings = assignment.cell, assignment.settings
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with warnings_noted() as caught:
         trained = train_head(experiment, file, cell, settings)
     problem = load_problem(experiment, file, cell.column, cell.seed)
-    result = trained.result
     with torch.no_grad():
         outputs = trained.model(trained.parts.test.features)
-    return Finished(
-        number=assignment.number,
-        settings=settings,
-        validation=result.validation,
-        diverged=result.diverged,
-        notes={
-            "test": result.test,
-            "test_peak": max(result.history.test, default=result.test),
-            "spread_final": result.history.spread[-1] if len(result.history) else 0.0,
-            "seconds": round(result.seconds, 3),
-            "warnings": sorted({str(warning.message) for warning in caught}),
-            "history": asdict(result.history),
-            "ranking": test_ranking(problem, outputs),
-        },
-    )
+    return finished(assignment, trained.result, caught, ranking=test_ranking(problem, outputs))

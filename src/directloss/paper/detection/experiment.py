@@ -86,7 +86,7 @@ def read_material(config: DetectionConfig) -> tuple[Material, list[str]]:
     }
     if shared:
         raise ArgumentError(
-            "--test-split",
+            "test_split",
             f"{config.test_split!r}, which shares {min(shared)} with {config.train_split!r}",
             "splits without a common image",
         )
@@ -116,7 +116,7 @@ class Experiment:
         on_stage: OnStage = lambda *_: lambda _: None,
     ) -> None:
         if workers < 1:
-            raise ArgumentError("--workers", workers, "1 or more")
+            raise ArgumentError("workers", workers, "1 or more")
         self._config = config
         self._cache = cache
         self._workers = workers

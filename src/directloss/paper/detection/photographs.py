@@ -98,7 +98,7 @@ def choose_classes(asked: Sequence[str], train: Split, test: Split) -> tuple[str
         raise DataError("no class has an object in both splits")
     for name in asked:
         if name not in known:
-            raise ArgumentError("--classes", repr(name), f"some of {', '.join(known)}")
+            raise ArgumentError("classes", repr(name), f"some of {', '.join(known)}")
     return tuple(asked) or tuple(known)
 
 

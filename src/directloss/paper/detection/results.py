@@ -5,25 +5,19 @@ Average precisions are stored as they are, in [0, 1].
 
 from __future__ import annotations
 
-from typing import Any
+from pydantic import Field
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from directloss.report.schema import Table
+from directloss.report.schema import Document, Record, Table
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Interval(_Record):
+class Interval(Record):
     """95 % percentile interval over bootstrap samples of the test images."""
 
     low: float
     high: float
 
 
-class Summary(_Record):
+class Summary(Record):
     """A method over all classes."""
 
     method: str
@@ -38,7 +32,7 @@ class Summary(_Record):
     spread: float = Field(description="of the last mini-batch's scores, mean over heads and seeds")
 
 
-class Trace(_Record):
+class Trace(Record):
     """The precision-recall curve of a method for a class: first seed, thinned for drawing."""
 
     method: str
@@ -47,7 +41,7 @@ class Trace(_Record):
     precision: list[float]
 
 
-class Ceiling(_Record):
+class Ceiling(Record):
     """How well the proposals cover the test objects of a class."""
 
     column: str
@@ -56,7 +50,7 @@ class Ceiling(_Record):
     mean_best_overlap: float
 
 
-class StageRecord(_Record):
+class StageRecord(Record):
     """What a stage took; seconds are those of one core, summed over workers."""
 
     name: str
@@ -66,7 +60,7 @@ class StageRecord(_Record):
     peak_megabytes: float
 
 
-class DataRecord(_Record):
+class DataRecord(Record):
     """What was used."""
 
     train_images: int
@@ -78,14 +72,9 @@ class DataRecord(_Record):
     features: int = Field(description="number of features of a box")
 
 
-class DetectionResults(_Record):
+class DetectionResults(Document):
     """One run of `directloss experiment detection`."""
 
-    title: str
-    command: list[str]
-    created: str
-    versions: dict[str, str]
-    configuration: dict[str, Any]
     classes: list[str]
     methods: list[str]
     data: DataRecord
@@ -95,7 +84,3 @@ class DetectionResults(_Record):
     ceiling: list[Ceiling]
     stages: list[StageRecord]
     remarks: list[str]
-
-    def to_json(self) -> str:
-        """The file's text."""
-        return self.model_dump_json(indent=1) + "\n"

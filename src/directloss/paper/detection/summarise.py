@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
-from datetime import datetime
-from statistics import fmean, stdev
+from statistics import fmean
 
 import numpy as np
 
-import directloss as dl
 from directloss.paper.detection.average_precision import precision_recall
 from directloss.paper.detection.boxes import Floats
 from directloss.paper.detection.config import DetectionConfig
-from directloss.paper.detection.evaluate import Measured, interval, measure, resampled_means
+from directloss.paper.detection.evaluate import Measured, measure, resampled_means
 from directloss.paper.detection.experiment import UNITS, Finished
 from directloss.paper.detection.labels import POSITIVE
 from directloss.paper.detection.proposals import recall
@@ -27,9 +23,11 @@ from directloss.paper.detection.results import (
     Trace,
 )
 from directloss.paper.detection.training_set import jobs, load_rows
-from directloss.report import schema
+from directloss.study.bootstrap import interval
+from directloss.study.records import header
+from directloss.study.table import Values, table_of
 
-_VERSIONS = ("torch", "torchvision", "opencv-contrib-python-headless", "numpy", "numba", "pillow")
+_PACKAGES = ("torch", "torchvision", "opencv-contrib-python-headless", "numpy", "numba", "pillow")
 
 _TRACE_POINTS = 200
 
@@ -51,19 +49,13 @@ def summarise(
         for place, method in enumerate(config.methods)
     }
     return DetectionResults(
-        title=f"Detection on {name}",
-        command=command,
-        created=datetime.now().astimezone().isoformat(timespec="seconds"),
-        versions={
-            "directloss": dl.__version__,
-            "python": platform.python_version(),
-            **{package: importlib.metadata.version(package) for package in _VERSIONS},
-        },
-        configuration=config.model_dump(mode="json"),
+        **header(f"Detection on {name}", command, config, _PACKAGES),
         classes=list(finished.material.classes),
         methods=list(config.methods),
         data=_data(finished),
-        table=_table(by_method, finished.material.classes),
+        table=table_of(
+            _values(by_method, finished.material.classes), config.methods, finished.material.classes
+        ),
         summaries=_summaries(finished, config, by_method),
         curves=_traces(finished, config),
         ceiling=_ceiling(finished),
@@ -96,38 +88,12 @@ def _data(finished: Finished) -> DataRecord:
     )
 
 
-def _table(by_method: dict[str, list[Measured]], classes: tuple[str, ...]) -> schema.Table:
-    """Means and deviations over seeds, the best mean of each column marked."""
-    values = {
-        name: np.array([each.all_points for each in seeds]) for name, seeds in by_method.items()
+def _values(by_method: dict[str, list[Measured]], classes: tuple[str, ...]) -> Values:
+    return {
+        (method, name): [float(each.all_points[column]) for each in seeds]
+        for method, seeds in by_method.items()
+        for column, name in enumerate(classes)
     }
-    best = np.max([each.mean(axis=0) for each in values.values()], axis=0)
-    best_average = max(float(each.mean()) for each in values.values())
-
-    def cell(values: Floats, column: int) -> schema.Cell:
-        mean = float(values[:, column].mean())
-        return schema.Cell(
-            column=classes[column],
-            mean=mean,
-            std=_deviation(values[:, column]),
-            n=len(values),
-            best=mean == best[column],
-        )
-
-    return schema.Table(
-        rows=[
-            schema.Row(
-                method=name,
-                cells=[cell(each, column) for column in range(len(classes))],
-                average=schema.Average(
-                    mean=float(each.mean()),
-                    std=_deviation(each.mean(axis=1)),
-                    best=float(each.mean()) == best_average,
-                ),
-            )
-            for name, each in values.items()
-        ]
-    )
 
 
 def _summaries(
@@ -198,7 +164,3 @@ def _mean_ap(seeds: list[Measured]) -> float:
 def _interval(values: Floats) -> Interval:
     low, high = interval(values)
     return Interval(low=low, high=high)
-
-
-def _deviation(values: Floats) -> float | None:
-    return stdev(map(float, values)) if len(values) > 1 else None

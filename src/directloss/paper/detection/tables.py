@@ -87,7 +87,7 @@ def stage_rows(results: DetectionResults) -> tuple[list[str], list[list[str]]]:
 
 def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table in GitHub's Markdown, the first column to the left, the others to the right."""
-    lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
+    lines = [heads, ["_", *["---:"] * (len(heads) - 1)], *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 

@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from statistics import fmean
 from types import MappingProxyType
 
-import numpy as np
-
-from directloss.paper.synthetic.columns import Kind
+from directloss.paper.synthetic.config import Kind
 from directloss.paper.synthetic.contenders import PAPER
 from directloss.paper.synthetic.results import Claim, ColumnRecord, Difference, StudyRun
+from directloss.study.bootstrap import interval_of_mean
 
-RESAMPLES = 10_000
 LARGE_MARGIN = 0.02
 AS_GOOD = 0.005
 COLLAPSE = 0.05
@@ -251,14 +249,6 @@ def verdict(differences: Sequence[Difference]) -> str:
     return f"holds only in: {'; '.join(held)}" if held else "does not hold"
 
 
-def paired_bootstrap(differences: Sequence[float]) -> tuple[float, float]:
-    """The 95 % percentile interval of the mean of paired differences; always the same draws."""
-    values = np.asarray(differences)
-    drawn = np.random.default_rng(0).integers(0, values.size, (RESAMPLES, values.size))
-    low, high = np.quantile(values[drawn].mean(1), [0.025, 0.975])
-    return float(low), float(high)
-
-
 def _difference(
     statement: Statement, column: str, left: str, right: str, runs: Sequence[StudyRun]
 ) -> Difference:
@@ -271,7 +261,7 @@ def _difference(
         others = [name for name in PAPER if name in values and name != left]
         right = max(others, key=lambda name: fmean(values[name].values()))
     paired = [values[left][seed] - values[right][seed] for seed in sorted(values[left])]
-    low, high = paired_bootstrap(paired)
+    low, high = interval_of_mean(paired)
     return Difference(
         column=column,
         measure=statement.measure,

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from directloss.paper.synthetic.contenders import ADDED, NOISE, OURS, PAPER
 from directloss.paper.synthetic.student import Start
-
-Kind = Literal["synthetic", "linear"]
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from directloss.paper.synthetic.columns import (
-    LINEAR_SETTINGS,
-    NETWORK_SETTINGS,
-    Kind,
-)
-from directloss.paper.synthetic.config import StudyConfig
+from directloss.paper.synthetic.columns import LINEAR_SETTINGS, NETWORK_SETTINGS
+from directloss.paper.synthetic.config import Kind, StudyConfig
 
 
 def default(kind: Kind) -> StudyConfig:

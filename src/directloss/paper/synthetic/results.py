@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from directloss.report import schema
-from directloss.report.schema import _Record
+from directloss.report.schema import Document, Record
 
 Rule = Literal["training", "validation"]
 """What settings are chosen by: the final average precision on the training half, as in the paper,
@@ -16,7 +16,7 @@ or that on the held-out half of the tuning seed."""
 RULES: tuple[Rule, ...] = ("training", "validation")
 
 
-class ColumnRecord(_Record):
+class ColumnRecord(Record):
     """A column, as far as a reader has to know it."""
 
     name: str
@@ -46,7 +46,7 @@ class TuningTrial(schema.Trial):
     train: float
 
 
-class Difference(_Record):
+class Difference(Record):
     """A paired difference over seeds: mean and 95 % bootstrap interval; all are unscaled."""
 
     column: str
@@ -59,7 +59,7 @@ class Difference(_Record):
     holds: bool
 
 
-class Claim(_Record):
+class Claim(Record):
     """A claim of the paper, in our words, and what was measured."""
 
     name: str
@@ -68,26 +68,15 @@ class Claim(_Record):
     verdict: str
 
 
-class StudyResults(_Record):
+class StudyResults(Document):
     """The whole file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
     schema_version: Literal[1] = Field(default=1, alias="schema")
-    title: str
-    command: list[str]
-    created: str
-    versions: dict[str, str]
-    configuration: dict[str, Any]
     columns: list[ColumnRecord]
     methods: list[str]
     runs: list[StudyRun]
     trials: list[TuningTrial]
     claims: list[Claim]
-
-    def to_json(self) -> str:
-        """The text of `results.json`."""
-        return self.model_dump_json(by_alias=True)
 
     def chosen(self, rule: Rule) -> list[StudyRun]:
         """The runs whose settings a rule has chosen."""

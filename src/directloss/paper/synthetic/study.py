@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,16 +22,13 @@ from directloss.paper.synthetic.results import (
     TuningTrial,
 )
 from directloss.paper.synthetic.trial import run_trial
-from directloss.report import schema
 from directloss.study.assignments import Assignment
-from directloss.study.folder import TRIALS, shared_folder
-from directloss.study.records import run_record, trial_record, versions
+from directloss.study.folder import CLAIMS, SHARED, TRIALS, output_folder
+from directloss.study.records import RESULTS, header, run_record, trial_record
 from directloss.study.sharing import Found, OnTrial, work_together
 from directloss.training.methods import Method, Settings
 from directloss.training.search import Cell, Finished, TrialStore, plan
 
-RESULTS = "results.json"
-CLAIMS = "claims"
 _PACKAGES = ("torch", "numpy", "numba", "accelerate", "optuna")
 _DIGITS = 6
 
@@ -121,7 +117,7 @@ def run_study(
     """
     config.check()
     study = StudyPlan(config)
-    with shared_folder(out, config.model_dump(mode="json")) as folder:
+    with output_folder(out, config.model_dump(mode="json"), patience=SHARED) as folder:
         store = TrialStore(folder / TRIALS, methods=study.methods())
     found = work_together(
         study.assignments,
@@ -162,11 +158,7 @@ def _collect(
     records = [_record(column) for column in columns]
     methods = list(dict.fromkeys(name for column in columns for name in column.methods))
     return StudyResults(
-        title=_TITLES[config.kind],
-        command=command,
-        created=datetime.now().astimezone().isoformat(timespec="seconds"),
-        versions=versions(*_PACKAGES),
-        configuration=config.model_dump(mode="json"),
+        **header(_TITLES[config.kind], command, config, _PACKAGES),
         columns=records,
         methods=methods,
         runs=flat,
@@ -201,11 +193,6 @@ def _run(cell: Cell, found: Found, choices: Mapping[Rule, int]) -> list[StudyRun
 
 def _study_run(cell: Cell, trial: Finished, chosen_by: list[Rule]) -> StudyRun:
     notes: dict[str, Any] = _rounded(dict(trial.notes))
-    history = schema.History(**notes["history"])
-    notes |= {
-        "test_peak": max(history.test, default=notes["test"]),
-        "spread_final": history.spread[-1] if history.spread else 0.0,
-    }
     record = run_record(cell, replace(trial, notes=notes, validation=_rounded(trial.validation)))
     return StudyRun(
         **dict(record),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import asdict
 from functools import lru_cache
 
 import torch
@@ -17,6 +15,7 @@ from directloss.paper.synthetic.config import StudyConfig
 from directloss.paper.synthetic.contenders import SMALL_START, Contender, contender
 from directloss.paper.synthetic.student import Student
 from directloss.study.assignments import Assignment
+from directloss.study.records import finished, warnings_noted
 from directloss.training import FitConfig, Part, Parts, fit
 from directloss.training.search import Finished
 
@@ -109,8 +108,7 @@ def run_trial(config: StudyConfig, assignment: Assignment) -> Finished:
     with torch.no_grad():
         spread = float(student(parts.train.features).double().std(correction=0))
     metric = _PrecisionAndAccuracy(parts)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with warnings_noted() as caught:
         result = fit(
             student,
             entrant.method.loss(settings, spread),
@@ -128,18 +126,11 @@ def run_trial(config: StudyConfig, assignment: Assignment) -> Finished:
             accelerator=Accelerator(cpu=True),
         )
     looks = len(result.history)
-    return Finished(
-        number=assignment.number,
-        settings=settings,
-        validation=result.validation,
-        diverged=result.diverged,
-        notes={
-            "train": 0.0 if result.diverged else result.history.train[-1],
-            "test": result.test,
-            "seconds": round(result.seconds, 3),
-            "warnings": sorted({str(warning.message) for warning in caught}),
-            "history": asdict(result.history),
-            "accuracy": metric.clean[:looks],
-            "accuracy_flipped": metric.flipped[:looks],
-        },
+    return finished(
+        assignment,
+        result,
+        caught,
+        train=0.0 if result.diverged else result.history.train[-1],
+        accuracy=metric.clean[:looks],
+        accuracy_flipped=metric.flipped[:looks],
     )

@@ -6,7 +6,7 @@ from statistics import fmean
 
 from directloss.paper.synthetic.results import Rule, StudyResults, StudyRun
 from directloss.report import curves, schema
-from directloss.study.table import spread_over_seeds
+from directloss.study.table import cells_of, values_of
 
 
 def average_precision(study: StudyResults, rule: Rule) -> schema.Results:
@@ -45,6 +45,16 @@ def _accurate(run: StudyRun) -> StudyRun:
 
 
 def _results(study: StudyResults, runs: list[StudyRun], metric: str) -> schema.Results:
+    columns = [column.name for column in study.columns]
+    # Settings are not there to be averaged; the page does not show it.
+    rows = [
+        schema.Row(
+            method=method,
+            cells=cells,
+            average=schema.Average(mean=fmean(c.mean for c in cells), std=None, best=False),
+        )
+        for method, cells in cells_of(values_of(runs), study.methods, columns).items()
+    ]
     return schema.Results(
         title=study.title,
         command=study.command,
@@ -52,35 +62,9 @@ def _results(study: StudyResults, runs: list[StudyRun], metric: str) -> schema.R
         versions=study.versions,
         configuration=study.configuration,
         metric=schema.Metric(name=metric),
-        columns=[column.name for column in study.columns],
+        columns=columns,
         methods=study.methods,
         runs=list(runs),
         trials=list(study.trials),
-        table=schema.Table(rows=[_row(study, runs, method) for method in study.methods]),
-    )
-
-
-def _row(study: StudyResults, runs: list[StudyRun], method: str) -> schema.Row:
-    cells = [
-        _cell(runs, method, column.name) for column in study.columns if method in column.methods
-    ]
-    mean = fmean(cell.mean for cell in cells)
-    # Settings are not there to be averaged; the page does not show it.
-    return schema.Row(
-        method=method, cells=cells, average=schema.Average(mean=mean, std=None, best=False)
-    )
-
-
-def _cell(runs: list[StudyRun], method: str, column: str) -> schema.Cell:
-    here: dict[str, list[float]] = {}
-    for run in sorted((run for run in runs if run.column == column), key=lambda run: run.seed):
-        here.setdefault(run.method, []).append(run.test)
-    best = max(fmean(values) for values in here.values())
-    values = here[method]
-    return schema.Cell(
-        column=column,
-        mean=fmean(values),
-        std=spread_over_seeds(values),
-        n=len(values),
-        best=fmean(values) == best,
+        table=schema.Table(rows=rows),
     )
