@@ -25,11 +25,11 @@ from benchmarks.figures import SETTINGS, Interval, draw_intervals, save
 from directloss.paper.detection.results import DetectionResults, StageRecord
 from directloss.paper.detection.tables import (
     caption,
-    markdown,
     markdown_table,
     stage_rows,
     summary_rows,
 )
+from directloss.report.tables import markdown
 
 HERE = Path(__file__).parent
 PAGE = HERE / "detection.md"

@@ -28,7 +28,6 @@ from paper_study import (
     archived,
     final,
     flipped,
-    markdown,
 )
 
 from benchmarks import archive
@@ -39,6 +38,7 @@ from directloss.paper.synthetic.results import (
     StudyRun,
 )
 from directloss.paper.synthetic.stills import noise_columns
+from directloss.report.tables import markdown
 
 
 def answer(network: Study, noisy: list[str]) -> str:

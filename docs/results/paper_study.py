@@ -19,6 +19,7 @@ from directloss.paper.synthetic.results import (
     StudyRun,
 )
 from directloss.paper.synthetic.summary import Behind, behind
+from directloss.report.tables import markdown
 from directloss.study.bootstrap import interval_of_mean
 
 DOCS = Path(__file__).resolve().parents[1]
@@ -155,7 +156,7 @@ class Study:
         return markdown(
             ["claim, in our words", "measured, in points of 100", "holds"],
             [[claim.words, measured(claim), held(claim)] for claim in self.results.claims],
-            numbers=False,
+            left=3,
         )
 
     def chosen(self, method: str, column: str, rule: Rule = "training") -> str:
@@ -281,10 +282,3 @@ def listed(words: list[str]) -> str:
     """Words as a sentence lists them."""
     *first, last = words
     return f"{', '.join(first)} and {last}" if first else last
-
-
-def markdown(heads: list[str], rows: list[list[str]], *, numbers: bool = True) -> str:
-    """A table in GitHub's Markdown."""
-    rule = "---:" if numbers else "---"
-    lines = [heads, ["---", *[rule] * (len(heads) - 1)], *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

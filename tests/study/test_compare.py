@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import csv
 import json
+import sqlite3
+import subprocess
+import sys
 from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -145,6 +149,18 @@ def test_an_interrupted_run_resumes_and_repeats_nothing(
     assert (stored.count(True), stored.count(False)) == (9, 36 - 9)
     assert len(trained) == len(set(trained)) == 36
     assert numbers(results) == numbers(undisturbed)
+
+
+def test_two_processes_share_the_work(table: str, tmp_path: Path, undisturbed: Results) -> None:
+    options = ["--target", "kind", "--methods", ",".join(METHOD_NAMES), "--hidden", "4"]
+    options += ["--trials", "2", "--seeds", "2", "--epochs", "10", "--workers", "1"]
+    command = [sys.executable, "-m", "directloss", "compare", "--data", table, *options]
+    both = [subprocess.Popen([*command, "--out", str(tmp_path)]) for _ in range(2)]
+    assert [process.wait(timeout=300) for process in both] == [0, 0]
+    found = Results.model_validate_json((tmp_path / "results.json").read_text())
+    assert numbers(found) == numbers(undisturbed)
+    with closing(sqlite3.connect(tmp_path / TRIALS)) as store:
+        assert store.execute("SELECT count(*) FROM trials").fetchone() == (36,)
 
 
 def test_a_finished_comparison_trains_nothing(

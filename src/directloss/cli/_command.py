@@ -130,7 +130,8 @@ def _option(
     kinds = [each for each in get_args(info.annotation) if each is not NoneType]
     if info.annotation is bool:
         kind: Any = bool
-        if default:
+        if info.default:
+            kind = bool if fields.defaults else bool | None
             names = (f"{names[0]}/--no-{names[0].removeprefix('--')}",)
         else:
             default, read = False, _if_true

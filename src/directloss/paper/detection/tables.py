@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from rich.table import Table
 from rich.text import Text
 
 from directloss.paper.detection.results import DetectionResults, Interval
 from directloss.report.schema import Average, Cell, Row
-from directloss.report.tables import escaped
+from directloss.report.tables import escaped, markdown
 from directloss.terminal import printable
 
 
@@ -83,12 +81,6 @@ def stage_rows(results: DetectionResults) -> tuple[list[str], list[list[str]]]:
         for each in results.stages
     ]
     return heads, rows
-
-
-def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in GitHub's Markdown, the first column to the left, the others to the right."""
-    lines = [heads, ["_", *["---:"] * (len(heads) - 1)], *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _recalls(results: DetectionResults) -> list[float]:
