@@ -28,7 +28,7 @@ from directloss.datasets.splits import (
     part_numbers,
 )
 from directloss.datasets.stream import Block, TableStream
-from directloss.training.batches import Batch, Rows, take
+from directloss.training.batches import Batch, Rows
 from directloss.training.data import Part
 from directloss.training.sampler import BalancedBatchSampler, check_positives
 
@@ -186,7 +186,7 @@ class StreamedBatches:
         part, rows = self._problem.read("train", pool)
         seed = int(np.random.SeedSequence(seeds).generate_state(1)[0])
         for chosen in self._orders(part.targets, seed):
-            yield Batch(take(part, chosen), rows[chosen])
+            yield Batch(part[torch.from_numpy(chosen)], rows[chosen])
 
     def _orders(self, targets: torch.Tensor, seed: int) -> Iterator[Rows]:
         if self._size > 1 and 0 < int(targets.sum()) < len(targets):

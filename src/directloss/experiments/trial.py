@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import asdict
 from functools import lru_cache
 
 import torch
@@ -75,6 +74,6 @@ def run_trial(comparison: Comparison, assignment: Assignment) -> Finished:
             "seconds": round(result.seconds, 3),
             # Warnings become part of the record, which the report shows.
             "warnings": sorted({str(warning.message) for warning in caught}),
-            "history": asdict(result.history),
+            "history": result.history.record(),
         },
     )

@@ -77,9 +77,10 @@ class MemoryBatches:
 
     Args:
         part: the samples.
-        rows: their row numbers in the data.
+        rows: their row numbers in the data; None where they are the data.
         batch_size: samples a batch of a `BalancedBatchSampler`; where the samples have groups,
-            batches are of whole lists in random order, of about `batch_size` samples.
+            batches are of whole lists in random order, of about `batch_size` samples. None: one
+            batch of all samples.
         positives: positives a batch, see `BalancedBatchSampler`.
         seed: together with the epoch decides the order.
         process, processes: which share of every batch to take; together they hold the batch that
@@ -92,21 +93,25 @@ class MemoryBatches:
     def __init__(
         self,
         part: Part,
-        rows: Rows,
+        rows: Rows | None = None,
         *,
-        batch_size: int,
+        batch_size: int | None,
         positives: int | float | None = None,
         seed: int = 0,
         process: int = 0,
         processes: int = 1,
     ) -> None:
         self._part = part
-        self._rows = rows
+        self._rows = np.arange(len(part)) if rows is None else rows
         self._seed = seed
         self._size = batch_size
         self._mine = slice(process, None, processes)
         self._sampler: BalancedBatchSampler | None = None
         self._starts: Rows = np.zeros(0, np.int64)
+        if batch_size is None:
+            whole = processes == 1  # then it is the samples themselves, and no copy
+            self._all = Batch(part if whole else part[self._mine], self._rows[self._mine])
+            return
         if part.groups is None:
             self._sampler = BalancedBatchSampler(
                 part.targets, batch_size, positives=positives, seed=seed
@@ -116,17 +121,23 @@ class MemoryBatches:
             raise ArgumentError("positives", positives, "nothing: batches hold whole lists")
         if batch_size < 1:
             raise ArgumentError("batch_size", batch_size, "1 or more")
-        self._order = np.argsort(part.groups.numpy(), kind="stable")
-        ordered = part.groups.numpy()[self._order]
+        groups = part.groups.cpu().numpy()
+        self._order = np.argsort(groups, kind="stable")
+        ordered = groups[self._order]
         self._starts = np.append(0, np.flatnonzero(np.diff(ordered)) + 1)
 
     def __len__(self) -> int:
+        if self._size is None:
+            return 1
         if self._sampler is not None:
             return len(self._sampler)
         return min(max(round(len(self._part) / self._size), 1), len(self._starts))
 
     def epoch(self, number: int, *, start: int = 0) -> Iterator[Batch]:
         """See `Batches`."""
+        if self._size is None:
+            yield from [self._all][start:]
+            return
         chosen: Iterator[Rows]
         if self._sampler is not None:
             self._sampler.set_epoch(number)
@@ -135,17 +146,10 @@ class MemoryBatches:
             chosen = self._whole_lists(number)
         for batch in islice(chosen, start, None):
             rows = batch[self._mine]
-            yield Batch(take(self._part, rows), self._rows[rows])
+            yield Batch(self._part[torch.from_numpy(rows)], self._rows[rows])
 
     def _whole_lists(self, number: int) -> Iterator[Rows]:
         lists = np.split(self._order, self._starts[1:])
         shuffled = np.random.default_rng((self._seed, number)).permutation(len(lists))
         for share in np.array_split(shuffled, len(self)):
             yield np.concatenate([lists[k] for k in share])
-
-
-def take(part: Part, rows: Rows) -> Part:
-    """Some samples of a part."""
-    places = torch.from_numpy(rows)
-    groups = None if part.groups is None else part.groups[places]
-    return Part(part.features[places], part.targets[places], groups)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -36,6 +37,10 @@ class Part:
         """The same part on another device."""
         groups = None if self.groups is None else self.groups.to(device)
         return Part(self.features.to(device), self.targets.to(device), groups)
+
+    def split(self, size: int) -> Iterator[Part]:
+        """The samples in their order, `size` at a time."""
+        return (self[start : start + size] for start in range(0, len(self), size))
 
     def __getitem__(self, rows: Tensor | slice) -> Part:
         """Some of the samples."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import warnings
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -132,7 +131,7 @@ def fine_tune(
             "spread_final": result.history.spread[-1] if len(result.history) else 0.0,
             "seconds": round(result.seconds, 3),
             "warnings": sorted({str(warning.message) for warning in caught}),
-            "history": asdict(result.history),
+            "history": result.history.record(),
             "ranking": test_ranking(problem, outputs),
         },
     )

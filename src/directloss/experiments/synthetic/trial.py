@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import asdict
 from functools import lru_cache
 
 import torch
@@ -138,7 +137,7 @@ def run_trial(config: StudyConfig, assignment: Assignment) -> Finished:
             "test": result.test,
             "seconds": round(result.seconds, 3),
             "warnings": sorted({str(warning.message) for warning in caught}),
-            "history": asdict(result.history),
+            "history": result.history.record(),
             "accuracy": metric.clean[:looks],
             "accuracy_flipped": metric.flipped[:looks],
         },
