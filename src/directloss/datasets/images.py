@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Unpack
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from directloss.datasets.errors import DataError
 from directloss.datasets.labels import read_labels
 from directloss.datasets.splits import PART_NAMES, Split, from_column, stratified
 from directloss.files import is_text
-from directloss.training.batches import Batch, MemoryBatches, Rows
+from directloss.training.batches import Batch, BatchOptions, MemoryBatches, Rows
 from directloss.training.data import Part
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
@@ -114,7 +114,7 @@ def _images(path: Path) -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class ImageProblem:
-    """One split of an image folder. In memory are names and targets; images come and go.
+    """One split of an image folder: `Data`. In memory are names and targets; images come and go.
 
     Attributes:
         folder: the files.
@@ -130,6 +130,8 @@ class ImageProblem:
     targets: Tensor
     rows: Split
 
+    target_name = "class"
+
     def describe(self) -> str:
         """Numbers of images and positives in one line."""
         sizes = ", ".join(f"{len(rows)} {part}" for part, rows in self.rows.items())
@@ -140,6 +142,10 @@ class ImageProblem:
         """Some images with their targets."""
         images = self.recipe.load([self.folder.files[row] for row in rows])
         return Part(images, self.targets[torch.from_numpy(rows)])
+
+    def batches(self, **how: Unpack[BatchOptions]) -> ImageBatches:
+        """See `Data`; together the shares are the batches of one process."""
+        return ImageBatches(self, **how)
 
     def chunks(self, part: str, process: int = 0, processes: int = 1) -> Iterator[Part]:
         """The images of a part, every so many of them, some at a time."""

@@ -11,6 +11,7 @@ import torch
 
 from directloss.datasets.cells import encode
 from directloss.datasets.columns import FEWEST_ROWS
+from directloss.datasets.data import InMemory
 from directloss.datasets.errors import DataError, Faults
 from directloss.datasets.fitting import fit_transform
 from directloss.datasets.labels import Labels, labels_of, shown_positive
@@ -22,8 +23,10 @@ from directloss.training.data import Part, Parts
 
 
 @dataclass(frozen=True)
-class Problems:
+class Problems(InMemory):
     """One split of the data, shared by a binary problem for each column of the table.
+
+    With one column it is `Data`.
 
     Attributes:
         features: of each part, `(n, d)`.
@@ -47,6 +50,12 @@ class Problems:
     def columns(self) -> list[str]:
         """Names of the binary problems."""
         return list(self.names)
+
+    @property
+    def positive(self) -> str:
+        """The positive value of the only column."""
+        (value,) = self.names.values()
+        return value
 
     def parts(self, column: str) -> Parts:
         """The arrays of one binary problem."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -22,14 +23,13 @@ from directloss.datasets.recipe import Recipe
 from directloss.datasets.source import assign_roles, missing_note
 from directloss.datasets.splits import (
     PART_NAMES,
-    PARTS,
     TEST_SHARE,
     VALIDATION_SHARE,
     part_numbers,
 )
 from directloss.datasets.stream import Block, TableStream
-from directloss.training.batches import Batch, Rows
-from directloss.training.data import Part
+from directloss.training.batches import Batch, BatchOptions, Rows
+from directloss.training.data import SPLITS, Part
 from directloss.training.sampler import BalancedBatchSampler, check_positives
 
 _NO_PART = 255  # of rows that are left out
@@ -41,7 +41,7 @@ _POOL = 131_072  # rows that are in memory, and mixed, at a time
 
 @dataclass(frozen=True)
 class StreamedProblem:
-    """One split of a stream. In memory are two bytes a row: its target and its part.
+    """One split of a stream: `Data`. In memory are two bytes a row: its target and its part.
 
     Attributes:
         stream: the rows.
@@ -49,7 +49,7 @@ class StreamedProblem:
         target_name: of the target column.
         positive: its positive value.
         targets: which rows are positive, bool (n,).
-        part_of: index into `PARTS` of each row, uint8 (n,); another number for none.
+        part_of: index into `SPLITS` of each row, uint8 (n,); another number for none.
         notes: what a user should know of the data.
     """
 
@@ -64,7 +64,7 @@ class StreamedProblem:
     def describe(self) -> str:
         """Numbers of rows, blocks, features and positives in one line, and the notes."""
         used = self.part_of != _NO_PART
-        sizes = np.bincount(self.part_of[used], minlength=len(PARTS))
+        sizes = np.bincount(self.part_of[used], minlength=len(SPLITS))
         line = (
             f"{sizes.sum()} rows in {len(self.stream.blocks)} blocks ({sizes[0]} training, "
             f"{sizes[1]} validation, {sizes[2]} test), {self.recipe.width} features, "
@@ -75,7 +75,7 @@ class StreamedProblem:
 
     def size(self, part: str, block: Block) -> int:
         """How many rows of a part a block has."""
-        return int(np.count_nonzero(self.part_of[block.slice] == PARTS.index(part)))
+        return int(np.count_nonzero(self.part_of[block.slice] == SPLITS.index(part)))
 
     def blocks(self, part: str) -> list[Block]:
         """The blocks that have rows of a part."""
@@ -86,13 +86,17 @@ class StreamedProblem:
         columns = self.recipe.columns
         pieces, numbers = [], []
         for block in blocks:
-            chosen = np.flatnonzero(self.part_of[block.slice] == PARTS.index(part))
+            chosen = np.flatnonzero(self.part_of[block.slice] == SPLITS.index(part))
             frame = self.stream.read(block, columns)
             pieces.append(self.recipe.apply(frame.iloc[chosen]))
             numbers.append(chosen + block.first)
         rows = np.concatenate(numbers)
         features = torch.from_numpy(np.concatenate(pieces))
         return Part(features, torch.from_numpy(self.targets[rows])), rows
+
+    def batches(self, **how: Unpack[BatchOptions]) -> StreamedBatches:
+        """See `Data`."""
+        return StreamedBatches(self, **how)
 
     def chunks(self, part: str, process: int = 0, processes: int = 1) -> Iterator[Part]:
         """The samples of a part in the order of the stream, every so many blocks of them."""
@@ -261,7 +265,7 @@ def _one_positive(coded: Coded, target: str, positive: str | None) -> Labels:
 def _check_parts(
     targets: npt.NDArray[np.bool_], part_of: npt.NDArray[np.uint8], target: str, positive: str
 ) -> None:
-    for index, part in enumerate(PARTS):
+    for index, part in enumerate(SPLITS):
         found, size = int(targets[part_of == index].sum()), int((part_of == index).sum())
         if not 0 < found < size:
             raise DataError(
@@ -277,20 +281,20 @@ def _parts(
     generator = np.random.default_rng((seed, 2))
     if split_column is not None:
         part_of = part_numbers(stream.encode(split_column, rules), split_column)
-        if not (part_of == PARTS.index("validation")).any():
-            train = np.flatnonzero(part_of == PARTS.index("train"))
+        if not (part_of == SPLITS.index("validation")).any():
+            train = np.flatnonzero(part_of == SPLITS.index("train"))
             chosen = generator.random(len(train)) < VALIDATION_SHARE
-            part_of[train[chosen]] = PARTS.index("validation")
+            part_of[train[chosen]] = SPLITS.index("validation")
         return part_of
     folders = [
         block.file.relative_to(stream.path).parts[0].lower() if stream.path.is_dir() else ""
         for block in stream.blocks
     ]
     if all(folder in PART_NAMES for folder in folders):
-        found = [PARTS.index(PART_NAMES[folder]) for folder in folders]
+        found = [SPLITS.index(PART_NAMES[folder]) for folder in folders]
         sizes = [block.rows for block in stream.blocks]
         part_of = np.repeat(np.array(found, np.uint8), sizes)
-        if len(set(found)) < len(PARTS):
+        if len(set(found)) < len(SPLITS):
             raise DataError(f"--data: {stream.path} needs folders train, validation and test")
         return part_of
     bounds = np.array([1 - VALIDATION_SHARE - TEST_SHARE, 1 - TEST_SHARE])

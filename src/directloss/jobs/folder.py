@@ -11,7 +11,7 @@ from directloss.errors import ArgumentError
 from directloss.experiments.folder import FolderError
 from directloss.files import read_file, write_whole
 from directloss.jobs.config import Configuration, ConfigurationError, read_configuration
-from directloss.jobs.data import content_digest
+from directloss.jobs.kinds import content_digest
 from directloss.training.checkpoints import Checkpoints
 from directloss.training.model_folder import CONFIGURATION, MODEL
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -15,16 +15,12 @@ import pyarrow.parquet
 import torch
 
 from directloss.datasets import DataError
-from directloss.datasets.images import ImageRecipe, find_images
-from directloss.datasets.rows import Piece, read_rows
 from directloss.errors import ArgumentError
 from directloss.files import whole_file
 from directloss.jobs.model import Model
-from directloss.report.lines import FORMULA, Lines
+from directloss.report.lines import Lines
 
 ENDINGS = (".csv", ".parquet")
-
-_IMAGES = 64  # that are in memory at a time
 
 
 def predict(
@@ -54,44 +50,17 @@ def predict(
     """
     if not out.name.lower().endswith(ENDINGS):
         raise ArgumentError("--out", repr(out.name), f"a name that ends in {' or '.join(ENDINGS)}")
-    count: int | None
-    if isinstance(model.recipe, ImageRecipe):
-        columns, count, pieces = _images(model.recipe, Path(data))
-    else:
-        rows = read_rows(data, model.recipe.reading, model.recipe.columns)
-        columns, count = rows.columns, rows.count
-        pieces = ((piece.given, _features(model, piece)) for piece in rows.pieces)
+    rows = model.kind.unlabelled(model.recipe, data)
     for name in (column, f"{column}_positive"):
-        if name in columns:
+        if name in rows.columns:
             raise ArgumentError("--column", repr(column), f"another name: {data} has {name!r}")
     done = 0
     with _Output(out) as output:
-        for given, features in pieces:
+        for given, features in rows.pieces:
             output.write(_with_scores(model, given, features, column))
             done += given.num_rows
-            on_rows(done, count)
+            on_rows(done, rows.count)
     return done
-
-
-def _features(model: Model, piece: Piece) -> torch.Tensor:
-    assert not isinstance(model.recipe, ImageRecipe)
-    return torch.from_numpy(model.recipe.apply(piece.values))
-
-
-def _images(
-    recipe: ImageRecipe, path: Path
-) -> tuple[list[str], int, Iterator[tuple[pa.Table, torch.Tensor]]]:
-    if not path.is_dir():
-        raise DataError(f"--data: the model scores images, and {str(path)!r} is no folder")
-    files = find_images(path).files
-
-    def pieces() -> Iterator[tuple[pa.Table, torch.Tensor]]:
-        for first in range(0, len(files), _IMAGES):
-            some = files[first : first + _IMAGES]
-            names = [_harmless(file.relative_to(path)) for file in some]
-            yield pa.table({"file": names}), recipe.load(some)
-
-    return ["file"], len(files), pieces()
 
 
 def _with_scores(model: Model, given: pa.Table, features: torch.Tensor, column: str) -> pa.Table:
@@ -134,12 +103,6 @@ def write_csv(table: pa.Table, path: Path) -> None:
         writer = _CSV(file)
         writer.write_table(table)
         writer.close()
-
-
-def _harmless(file: Path) -> str:
-    """The path, which no program of tables takes for a formula."""
-    path = file.as_posix()
-    return f"./{path}" if path.startswith(FORMULA) else path
 
 
 class _Output:

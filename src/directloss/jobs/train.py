@@ -14,13 +14,13 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from directloss._world import World
+from directloss.datasets.data import Data
 from directloss.errors import ArgumentError
 from directloss.experiments.folder import locked_folder
 from directloss.experiments.metrics import metric_named
 from directloss.jobs.config import Configuration, TrainingSection
-from directloss.jobs.data import Data, open_data
 from directloss.jobs.folder import CHECKPOINTS, claim, identity, with_digest
-from directloss.jobs.network import make_network
+from directloss.jobs.kinds import kind_at, open_data
 from directloss.jobs.scoring import (
     DECISIONS,
     Scored,
@@ -33,6 +33,7 @@ from directloss.jobs.watch import Watcher, Watchers
 from directloss.models import MLP, scale_to_unit_spread
 from directloss.training.batches import Batches, WholeBatches
 from directloss.training.checkpoints import Checkpoints
+from directloss.training.data import SPLITS
 from directloss.training.history import Entry
 from directloss.training.methods import METHODS
 from directloss.training.model_folder import METRICS, MODEL, ModelError, read_model, write_model
@@ -96,7 +97,7 @@ def train(
 def _measured(out: Path) -> dict[str, Any]:
     """The metrics of a finished run."""
     metrics = dict(read_model(out).metrics)
-    for part in ("train", "validation", "test"):
+    for part in SPLITS:
         if not isinstance(metrics.get(part), int | float):
             raise ModelError(f"{out / METRICS} has no metric of the {part} part")
     return metrics
@@ -160,7 +161,7 @@ def _train(
     threshold = history.threshold[kept] if metric.decides else None
     model = accelerator.unwrap_model(run.model)
     model.eval()
-    final = {part: scored(model, part) for part in ("train", "validation", "test")}
+    final = {part: scored(model, part) for part in SPLITS}
     metrics = {
         "metric": how.metric,
         "higher_is_better": task.higher_is_better,
@@ -177,7 +178,7 @@ def _train(
                 preprocessing=data.recipe.model_dump_json(indent=2) + "\n",
                 configuration=configuration.to_toml(),
                 metrics=metrics,
-                target=data.target,
+                target=data.target_name,
                 positive=data.positive,
                 threshold=threshold,
                 thresholds=fit_thresholds((*DECISIONS, how.metric), final["train"]),
@@ -186,20 +187,26 @@ def _train(
 
 
 def _batches(data: Data, how: TrainingSection, model: nn.Module, world: World) -> Batches:
-    share = world.rank, world.size
     if how.batch_size is None:
         if any(isinstance(module, _BatchNorm) for module in model.modules()):
             raise ArgumentError("--batch", "all", "a number: the network normalises by batches")
-        return WholeBatches(lambda: data.chunks("train", *share))
+        return WholeBatches(lambda: data.chunks("train", world.rank, world.size))
     if how.batch_size < world.size:
         wanted = f"a sample or more for each of {world.size} processes"
         raise ArgumentError("--batch", how.batch_size, wanted)
-    return data.batches(how, how.batch_size, *share)
+    return data.batches(
+        batch_size=how.batch_size,
+        positives=how.batch_positives,
+        seed=how.seed,
+        process=world.rank,
+        processes=world.size,
+    )
 
 
 def _initial(configuration: Configuration, data: Data) -> tuple[nn.Module, float]:
     """The untrained network and the spread of its scores, in whose units epsilon is given."""
-    model = make_network(configuration.model, data.recipe, seed=configuration.training.seed)
+    seed = configuration.training.seed
+    model = kind_at(configuration.data.path).network(configuration.model, data.recipe, seed=seed)
     features = next(iter(data.chunks("train"))).features
     if isinstance(model, MLP):
         scale_to_unit_spread(model, features)

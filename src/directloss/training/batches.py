@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
+from typing import Protocol, Required, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +46,16 @@ class AllSamples:
     def names(self) -> str:
         """The rows, as an error message names them."""
         return "all training rows"
+
+
+class BatchOptions(TypedDict, total=False):
+    """How batches are drawn, and which share of them is taken; see `MemoryBatches`."""
+
+    batch_size: Required[int]
+    positives: int | float | None
+    seed: int
+    process: int
+    processes: int
 
 
 class Batches(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -64,3 +64,7 @@ class Parts:
     def to(self, device: torch.device) -> Parts:
         """The same parts on another device."""
         return Parts(self.train.to(device), self.validation.to(device), self.test.to(device))
+
+
+SPLITS = tuple(each.name for each in fields(Parts))
+"""Names of the parts: "train", "validation", "test"."""
