@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 import directloss as dl
-from directloss.training.batches import Batch, Batches, MemoryBatches, WholeBatches
+from directloss.training.batches import AllSamples, Batch, Batches, MemoryBatches, OneBatch
 from directloss.training.checkpoints import CheckpointError, Checkpoints
 from directloss.training.config import FitConfig
 from directloss.training.data import Part
@@ -35,9 +35,7 @@ def samples(groups: bool = False) -> Part:
 def batches(kind: str, process: int = 0, processes: int = 1) -> Batches:
     part = samples(groups=kind == "groups")
     if kind == "all":
-        return WholeBatches(
-            lambda: (Part(part.features[k], part.targets[k]) for k in torch.arange(ROWS).split(25))
-        )
+        return OneBatch(AllSamples(lambda: part.split(25)))
     share = {"process": process, "processes": processes}
     return MemoryBatches(part, np.arange(ROWS) + 1000, batch_size=16, seed=3, **share)
 

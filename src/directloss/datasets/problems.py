@@ -12,13 +12,13 @@ import torch
 from directloss.datasets.cells import encode
 from directloss.datasets.columns import FEWEST_ROWS
 from directloss.datasets.data import InMemory
-from directloss.datasets.errors import DataError, Faults
+from directloss.datasets.errors import Faults
 from directloss.datasets.fitting import fit_transform
 from directloss.datasets.labels import Labels, labels_of, shown_positive
 from directloss.datasets.reading import FeatureRules
 from directloss.datasets.recipe import Recipe
 from directloss.datasets.source import Source
-from directloss.datasets.splits import Split, from_column, stratified
+from directloss.datasets.splits import Split, refuse_one_kind, split_rows
 from directloss.training.data import Part, Parts
 
 
@@ -116,16 +116,9 @@ def prepare(
 def _split(source: Source, labels: Labels, seed: int) -> Split:
     several = len(labels.positives) > 1
     strata = labels.codes if several else labels.binary(labels.positives[0]).astype(np.int64)
-    if source.split is None:
-        rows = stratified(strata, seed)
-    else:
-        rows = from_column(source.split, strata, seed)
+    rows = split_rows(source.split, strata, seed)
     for value in labels.positives:
-        for part, indices in rows.items():
-            found = int(labels.binary(value)[indices].sum())
-            if not 0 < found < len(indices):
-                raise DataError(
-                    f"--target: the {part} part has {found} positives among {len(indices)} rows "
-                    f"({shown_positive(source.target_name, value)}); both kinds are needed"
-                )
+        positive = labels.binary(value)
+        counts = {part: (int(positive[each].sum()), len(each)) for part, each in rows.items()}
+        refuse_one_kind(counts, shown_positive(source.target_name, value))
     return rows

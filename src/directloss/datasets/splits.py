@@ -13,12 +13,12 @@ from sklearn.model_selection import train_test_split
 from directloss.datasets.cells import Coded, encode
 from directloss.datasets.errors import DataError
 from directloss.datasets.reading import Reading
+from directloss.training.batches import Rows
 from directloss.training.data import SPLITS
 
 VALIDATION_SHARE = 0.2
 TEST_SHARE = 0.2
 
-Rows = npt.NDArray[np.int64]
 Split = Mapping[str, Rows]
 """Row numbers of each of `SPLITS`."""
 
@@ -34,6 +34,26 @@ PART_NAMES = MappingProxyType(
         "testing": "test",
     }
 )
+
+
+def refuse_one_kind(counts: Mapping[str, tuple[int, int]], which: str) -> None:
+    """Raises `DataError` if a split lacks positives, or negatives.
+
+    Args:
+        counts: split -> its positives, and its rows.
+        which: what is positive, in words.
+    """
+    for part, (found, size) in counts.items():
+        if not 0 < found < size:
+            raise DataError(
+                f"--data: the {part} part has {found} positives among {size} rows ({which}); "
+                "both kinds are needed"
+            )
+
+
+def split_rows(column: pd.Series | None, codes: npt.NDArray[np.int64], seed: int) -> Split:
+    """`from_column`, or without a column `stratified`."""
+    return stratified(codes, seed) if column is None else from_column(column, codes, seed)
 
 
 def stratified(codes: npt.NDArray[np.int64], seed: int) -> Split:

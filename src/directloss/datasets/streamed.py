@@ -17,7 +17,7 @@ from directloss.datasets.cells import Coded
 from directloss.datasets.columns import FEWEST_ROWS
 from directloss.datasets.errors import DataError, Faults
 from directloss.datasets.fitting import fit_recipe
-from directloss.datasets.labels import Labels, labels_of, shown_positive
+from directloss.datasets.labels import labels_of, shown_positive
 from directloss.datasets.reading import FeatureRules
 from directloss.datasets.recipe import Recipe
 from directloss.datasets.source import assign_roles, missing_note
@@ -26,6 +26,7 @@ from directloss.datasets.splits import (
     TEST_SHARE,
     VALIDATION_SHARE,
     part_numbers,
+    refuse_one_kind,
 )
 from directloss.datasets.stream import Block, TableStream
 from directloss.training.batches import Batch, BatchOptions, Rows
@@ -231,47 +232,35 @@ def prepare_stream(
     if rules.drop_missing_target:
         notes += missing_note(roles.target, coded.missing)
         coded = Coded(coded.codes[present], coded.cells)
-    labels = faults.attempt(lambda: _one_positive(coded, roles.target, positive))
+    labels = faults.attempt(lambda: labels_of(coded, roles.target, positive))
+    chosen = None
+    if labels is not None:
+        chosen = faults.attempt(lambda: labels.only_positive(f"--target: {roles.target!r}"))
     part_of = faults.attempt(lambda: _parts(stream, split_column, rules, seed))
     if part_of is None:
         part_of = np.zeros(len(stream), np.uint8)  # all rows say what else is wrong
     targets = np.zeros(len(stream), bool)
-    if labels is not None:
+    if labels is not None and chosen is not None:
         used = present if rules.drop_missing_target else slice(None)
-        targets[used] = labels.binary(labels.positives[0])
+        targets[used] = labels.binary(chosen)
         if rules.drop_missing_target:
             part_of = np.where(present, part_of, np.uint8(_NO_PART))
-        faults.attempt(lambda: _check_parts(targets, part_of, roles.target, labels.positives[0]))
+        faults.attempt(lambda: _check_parts(targets, part_of, roles.target, chosen))
     sample = _sample(stream, roles.features, part_of, seed)
     fitted = faults.attempt(lambda: fit_recipe(sample, rules))
     faults.check()
-    assert labels is not None and fitted is not None
-    (positive,) = labels.positives
+    assert labels is not None and chosen is not None and fitted is not None
     recipe, more = fitted
-    recipe = recipe.model_copy(update={"labels": labels.known(positive, FEWEST_ROWS)})
-    return StreamedProblem(stream, recipe, roles.target, positive, targets, part_of, notes + more)
-
-
-def _one_positive(coded: Coded, target: str, positive: str | None) -> Labels:
-    labels = labels_of(coded, target, positive)
-    if len(labels.positives) > 1:
-        raise DataError(
-            f"--target: {target!r} has {len(labels.classes)} values; say which one is positive: "
-            f"--positive {labels.positives[0]!r}"
-        )
-    return labels
+    recipe = recipe.model_copy(update={"labels": labels.known(chosen, FEWEST_ROWS)})
+    return StreamedProblem(stream, recipe, roles.target, chosen, targets, part_of, notes + more)
 
 
 def _check_parts(
     targets: npt.NDArray[np.bool_], part_of: npt.NDArray[np.uint8], target: str, positive: str
 ) -> None:
-    for index, part in enumerate(SPLITS):
-        found, size = int(targets[part_of == index].sum()), int((part_of == index).sum())
-        if not 0 < found < size:
-            raise DataError(
-                f"--target: the {part} part has {found} positives among {size} rows "
-                f"({shown_positive(target, positive)}); both kinds are needed"
-            )
+    inside = {part: part_of == index for index, part in enumerate(SPLITS)}
+    counts = {part: (int(targets[rows].sum()), int(rows.sum())) for part, rows in inside.items()}
+    refuse_one_kind(counts, shown_positive(target, positive))
 
 
 def _parts(

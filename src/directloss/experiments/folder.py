@@ -13,8 +13,6 @@ from filelock import FileLock, Timeout
 from directloss.errors import DirectLossError
 from directloss.files import read_file, write_whole
 
-write_atomically = write_whole
-
 CONFIGURATION = "configuration.json"
 TRIALS = "trials.sqlite3"
 _LOCK = ".lock"

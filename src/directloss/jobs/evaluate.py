@@ -13,11 +13,12 @@ import torch
 from directloss.datasets import DataError
 from directloss.datasets.ranking import MOST_RELEVANT
 from directloss.experiments.metrics import metric_named
-from directloss.jobs.bootstrap import LEVEL, estimate, resamples_for
+from directloss.jobs.bootstrap import estimate, resamples_for
 from directloss.jobs.kinds import content_digest, open_data
 from directloss.jobs.model import Model
 from directloss.jobs.scoring import DECISIONS, Scored, score
 from directloss.report.evaluation import Evaluation, Line, precision_recall, roc
+from directloss.report.intervals import LEVEL
 from directloss.training.model_folder import installed_versions
 
 RANKING = (
@@ -61,7 +62,7 @@ def evaluate(
         DataError: the data do not fit, or are not those of the training any more.
     """
     if data is None:
-        scored, words = _own_part(model, part), f"the {part} part of {_trained_on(model)}"
+        scored, words = _own_split(model, part), f"the {part} part of {_trained_on(model)}"
     else:
         scored, words = _other_data(model, data), data
     count = resamples_for(len(scored.scores)) if resamples is None else resamples
@@ -128,7 +129,7 @@ def _trained_on(model: Model) -> str:
     return Path(model.configuration.data.path).name
 
 
-def _own_part(model: Model, part: str) -> Scored:
+def _own_split(model: Model, split: str) -> Scored:
     section = model.configuration.data
     if section.sha256 != content_digest(section.path):
         raise DataError(
@@ -136,7 +137,9 @@ def _own_part(model: Model, part: str) -> Scored:
         )
     # Relevances as they are: a row such as that of NDCG means one thing, whatever was trained on.
     data = open_data(model.configuration, as_they_are=True)
-    return Scored.join([score(model.network, data.chunks(part))])
+    scored = score(model.network, data.chunks(split))
+    assert scored is not None, "every split has samples"
+    return scored
 
 
 def _other_data(model: Model, data: str) -> Scored:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, Protocol
 
 import pandas as pd
@@ -55,9 +54,9 @@ def predict(
         if name in rows.columns:
             raise ArgumentError("--column", repr(column), f"another name: {data} has {name!r}")
     done = 0
-    with _Output(out) as output:
+    with _output(out) as write:
         for given, features in rows.pieces:
-            output.write(_with_scores(model, given, features, column))
+            write(_with_scores(model, given, features, column))
             done += given.num_rows
             on_rows(done, rows.count)
     return done
@@ -105,42 +104,30 @@ def write_csv(table: pa.Table, path: Path) -> None:
         writer.close()
 
 
-class _Output:
-    """A CSV or Parquet file that appears under its name when it is complete."""
+@contextmanager
+def _output(path: Path) -> Iterator[Callable[[pa.Table], None]]:
+    """What adds rows to a CSV or Parquet file, in the types of the first ones.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._stack = ExitStack()
-        self._writer: _Writer | None = None
-        self._schema: pa.Schema | None = None
-
-    def __enter__(self) -> _Output:
+    The file appears under its name when it is complete.
+    """
+    with ExitStack() as stack:
         # A folder that cannot be written is found before the first row.
-        self._file = self._stack.enter_context(whole_file(self._path))
-        return self
+        file = stack.enter_context(whole_file(path))
+        writer: _Writer | None = None
+        schema: pa.Schema | None = None
 
-    def write(self, table: pa.Table) -> None:
-        """Adds rows, in the types of the first ones."""
-        if self._writer is None or self._schema is None:
-            self._schema = table.schema.remove_metadata()
-            self._writer = self._open(self._schema)
-            self._stack.callback(self._writer.close)  # before the file is closed and named
-        try:
-            self._writer.write_table(table.select(self._schema.names).cast(self._schema))
-        except pa.ArrowInvalid as error:
-            raise DataError(
-                f"--data: the files have columns of different types: {error}"
-            ) from error
+        def write(table: pa.Table) -> None:
+            nonlocal writer, schema
+            if writer is None or schema is None:
+                schema = table.schema.remove_metadata()
+                parquet = path.name.lower().endswith(".parquet")
+                writer = pyarrow.parquet.ParquetWriter(file, schema) if parquet else _CSV(file)
+                stack.callback(writer.close)  # before the file is closed and named
+            try:
+                writer.write_table(table.select(schema.names).cast(schema))
+            except pa.ArrowInvalid as error:
+                raise DataError(
+                    f"--data: the files have columns of different types: {error}"
+                ) from error
 
-    def _open(self, schema: pa.Schema) -> _Writer:
-        if self._path.name.lower().endswith(".parquet"):
-            return pyarrow.parquet.ParquetWriter(self._file, schema)  # type: ignore[no-any-return]
-        return _CSV(self._file)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
+        yield write

@@ -31,7 +31,7 @@ from directloss.jobs.scoring import (
 )
 from directloss.jobs.watch import Watcher, Watchers
 from directloss.models import MLP, scale_to_unit_spread
-from directloss.training.batches import Batches, WholeBatches
+from directloss.training.batches import AllSamples, Batches, OneBatch
 from directloss.training.checkpoints import Checkpoints
 from directloss.training.data import SPLITS
 from directloss.training.history import Entry
@@ -125,7 +125,8 @@ def _train(
 
     def scored(model: nn.Module, part: str) -> Scored:
         mine = score(model, data.chunks(part, world.rank, world.size))
-        found = Scored.join(world.agree(None, mine))
+        every = world.agree(None, mine)
+        found = Scored.join([each for each in every if each is not None])
         refuse_non_finite({f"{part} score": found.scores}, lambda: "in an evaluation")
         return found
 
@@ -190,7 +191,7 @@ def _batches(data: Data, how: TrainingSection, model: nn.Module, world: World) -
     if how.batch_size is None:
         if any(isinstance(module, _BatchNorm) for module in model.modules()):
             raise ArgumentError("--batch", "all", "a number: the network normalises by batches")
-        return WholeBatches(lambda: data.chunks("train", world.rank, world.size))
+        return OneBatch(AllSamples(lambda: data.chunks("train", world.rank, world.size)))
     if how.batch_size < world.size:
         wanted = f"a sample or more for each of {world.size} processes"
         raise ArgumentError("--batch", how.batch_size, wanted)

@@ -16,7 +16,7 @@ from directloss.training.distributed import GlobalBatchLoss, raise_on_all
 from directloss.training.history import Entry, History
 from directloss.training.methods import METHODS, Method, Settings, default_methods
 from directloss.training.metric import Metric
-from directloss.training.sampler import BalancedBatchSampler
+from directloss.training.sampler import BalancedBatchSampler, WholeListSampler
 from directloss.training.score_memory import ScoreMemory
 from directloss.training.whole_dataset import Chunk, WholeDatasetStep, whole_dataset_step
 
@@ -46,6 +46,7 @@ __all__ = [
     "Settings",
     "TrialStore",
     "WholeDatasetStep",
+    "WholeListSampler",
     "default_methods",
     "fit",
     "plan",

@@ -6,12 +6,13 @@ import time
 import warnings
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
 from directloss._world import World
-from directloss.training.batches import Batches, MemoryBatches, WholeBatches
+from directloss.training.batches import AllSamples, Batch, Batches, MemoryBatches, OneBatch
 from directloss.training.config import FitConfig
 from directloss.training.data import Part, Parts
 from directloss.training.history import Entry, History
@@ -148,9 +149,12 @@ def _constant_metric(metric: Metric, part: Part) -> float:
 def _batches(train: Part, config: FitConfig) -> Batches:
     """Of every batch the share of this process."""
     world = World()
-    if config.batch == "all":
-        mine = train[world.rank :: world.size]
-        return WholeBatches(lambda: mine.split(config.batch_size or CHUNK))
+    if config.batch == "all" or config.batch_size is None:
+        # Of one process the samples themselves, in the layout in which they came.
+        mine = train if world.size == 1 else train[world.rank :: world.size]
+        if config.batch == "all":
+            return OneBatch(AllSamples(lambda: mine.split(config.batch_size or CHUNK)))
+        return OneBatch(Batch(mine, np.arange(world.rank, len(train), world.size)))
     return MemoryBatches(
         train,
         batch_size=config.batch_size,

@@ -99,9 +99,7 @@ class Run:
         self._gradients = Gradients(prepared, self._loss_fn, accelerator, self._where)
         self._batches = batches
         self._evaluate = evaluate
-        self._saving = (
-            None if checkpoints is None else Saving(checkpoints, every, accelerator.device)
-        )
+        self._saving = None if checkpoints is None else Saving(checkpoints, every)
         self._on_step, self._on_evaluation = on_step, on_evaluation
         self._early_stop = EarlyStop(self._bare, config.patience, higher_is_better=higher_is_better)
         self.steps = config.epochs * len(batches)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import time
 
-import torch
-from torch import Tensor
-
 from directloss._world import World
 from directloss.errors import DirectLossError
+from directloss.training._replay import TorchRandomState
 from directloss.training.checkpoints import CheckpointError, Checkpoints, Found, State
 
 
@@ -18,13 +16,11 @@ class Saving:
     Args:
         checkpoints: where.
         every: seconds between two checkpoints; 0 saves after every step.
-        device: of the network, whose random numbers are kept beside those of the CPU.
     """
 
-    def __init__(self, checkpoints: Checkpoints, every: float, device: torch.device) -> None:
+    def __init__(self, checkpoints: Checkpoints, every: float) -> None:
         self.checkpoints = checkpoints
         self._every = every
-        self._device = device
         self._saved = time.monotonic()
 
     def is_due(self) -> bool:
@@ -34,7 +30,7 @@ class Saving:
     def save(self, step: int, state: State) -> None:
         """Writes a checkpoint; all processes wait for it."""
         world = World()
-        randomness = world.agree(None, self._randomness())
+        randomness = world.agree(None, vars(TorchRandomState.now()))
         with world.together():
             if world.rank == 0:
                 self.checkpoints.save(step, state | {"randomness": randomness})
@@ -62,19 +58,5 @@ class Saving:
                 f"the run was made by {len(randomness)} processes, not {world.size}: other "
                 "processes would get other batches"
             )
-        self._set_randomness(randomness[world.rank])
+        TorchRandomState(**randomness[world.rank]).set()
         return found
-
-    def _randomness(self) -> Tensor:
-        """State of the generators that a step draws from, the CPU's first."""
-        state = torch.get_rng_state()
-        if self._device.type == "cuda":
-            state = torch.cat([state, torch.cuda.get_rng_state(self._device)])
-        return state
-
-    def _set_randomness(self, state: Tensor) -> None:
-        of_cpu = len(torch.get_rng_state())
-        # Copies: torch 2.14 looks for the state of a view in the wrong place, outside its memory.
-        torch.set_rng_state(state[:of_cpu].clone())
-        if len(state) > of_cpu:
-            torch.cuda.set_rng_state(state[of_cpu:].clone(), self._device)

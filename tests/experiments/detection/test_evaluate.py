@@ -11,10 +11,11 @@ from directloss.datasets.voc import VOCFolder
 from directloss.experiments.detection.average_precision import FALSE, FOUND
 from directloss.experiments.detection.config import DetectionConfig
 from directloss.experiments.detection.detect import Detections
-from directloss.experiments.detection.evaluate import interval, measure, resampled_means
+from directloss.experiments.detection.evaluate import measure, resampled_means
 from directloss.experiments.detection.experiment import Experiment
 from directloss.experiments.detection.photographs import Photograph, photographs, read_split
 from directloss.experiments.detection.pictures import ANNOTATED, DETECTED, draw, top_pictures
+from directloss.report.intervals import percentile_interval
 from tests.experiments.detection.plain_voc import Image, plain_average_precision
 
 
@@ -47,7 +48,7 @@ def test_all_detectors_see_the_same_samples() -> None:
     first, second = resampled_means([[some], [some]], 50)
     np.testing.assert_array_equal(first, second)
     assert first.std() > 0
-    low, high = interval(first)
+    low, high = percentile_interval(first)
     assert first.min() <= low < high <= first.max()
 
 

@@ -57,12 +57,6 @@ def resampled_means(
     return np.array([_means(list(map(_ranked, classes)), drawn) for classes in detectors])
 
 
-def interval(values: Floats, coverage: float = 0.95) -> tuple[float, float]:
-    """The percentile interval."""
-    low, high = np.quantile(values, [(1 - coverage) / 2, (1 + coverage) / 2])
-    return float(low), float(high)
-
-
 def _means(classes: Sequence[Detections], drawn: npt.NDArray[np.int64]) -> Floats:
     return np.array([np.mean([_weighted(each, weights) for each in classes]) for weights in drawn])
 

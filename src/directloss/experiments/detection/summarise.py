@@ -13,7 +13,7 @@ import directloss as dl
 from directloss.experiments.detection.average_precision import precision_recall
 from directloss.experiments.detection.boxes import Floats
 from directloss.experiments.detection.config import DetectionConfig
-from directloss.experiments.detection.evaluate import Measured, interval, measure, resampled_means
+from directloss.experiments.detection.evaluate import Measured, measure, resampled_means
 from directloss.experiments.detection.experiment import UNITS, Finished
 from directloss.experiments.detection.labels import POSITIVE
 from directloss.experiments.detection.proposals import recall
@@ -28,6 +28,7 @@ from directloss.experiments.detection.results import (
 )
 from directloss.experiments.detection.training_set import jobs, load_rows
 from directloss.report import schema
+from directloss.report.intervals import percentile_interval
 
 _VERSIONS = ("torch", "torchvision", "opencv-contrib-python-headless", "numpy", "numba", "pillow")
 
@@ -196,7 +197,7 @@ def _mean_ap(seeds: list[Measured]) -> float:
 
 
 def _interval(values: Floats) -> Interval:
-    low, high = interval(values)
+    low, high = percentile_interval(values)
     return Interval(low=low, high=high)
 
 

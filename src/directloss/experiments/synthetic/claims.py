@@ -17,6 +17,7 @@ import numpy as np
 from directloss.experiments.synthetic.columns import Kind
 from directloss.experiments.synthetic.contenders import PAPER
 from directloss.experiments.synthetic.results import Claim, ColumnRecord, Difference, StudyRun
+from directloss.report.intervals import percentile_interval
 
 RESAMPLES = 10_000
 LARGE_MARGIN = 0.02
@@ -252,11 +253,10 @@ def verdict(differences: Sequence[Difference]) -> str:
 
 
 def paired_bootstrap(differences: Sequence[float]) -> tuple[float, float]:
-    """The 95 % percentile interval of the mean of paired differences; always the same draws."""
+    """The interval of the mean of paired differences; always the same draws."""
     values = np.asarray(differences)
     drawn = np.random.default_rng(0).integers(0, values.size, (RESAMPLES, values.size))
-    low, high = np.quantile(values[drawn].mean(1), [0.025, 0.975])
-    return float(low), float(high)
+    return percentile_interval(values[drawn].mean(1))
 
 
 def _difference(

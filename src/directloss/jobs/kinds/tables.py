@@ -70,11 +70,7 @@ class Tables:
                 raise ArgumentError("--positive", section.positive, "nothing, with --group")
             return prepare_ranking(source, graded=graded, rules=section, seed=seed)
         problems = prepare(source, positive=section.positive, rules=section, seed=seed)
-        if len(problems.columns) > 1:
-            raise DataError(
-                f"--target: {source.target_name!r} has {len(problems.columns)} values; say which "
-                f"one is positive: --positive {problems.columns[0]!r}"
-            )
+        problems.labels.only_positive(f"--target: {source.target_name!r}")
         return problems
 
     def network(
