@@ -71,7 +71,7 @@ def test_the_model_folder_is_plain_data(model: Path) -> None:
     assert (about["target"], about["positive"]) == ("y", "sick")
     assert about["versions"]["directloss"]
     metrics = json.loads((model / "metrics.json").read_text())
-    assert metrics["log"]["step"] == [0, 5, 10, 15, 20]
+    assert metrics["history"]["iteration"] == [0, 5, 10, 15, 20]
     assert metrics["test"] > 0.5
     assert any(path.name.startswith("events.") for path in (model / "events").iterdir())
 

@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import IO
 import pyarrow as pa
 import pyarrow.csv
 
-from directloss.datasets.errors import DataError
+from directloss.datasets.errors import DataError, quoted
 from directloss.datasets.reading import Reading
 
 _BLOCK = 8 << 20  # bytes of text that are parsed at a time; no row may be longer
@@ -95,10 +96,11 @@ def refuse_equal_names(file: str, names: list[str]) -> None:
     Raises:
         DataError: with the names that are there twice.
     """
-    twice = sorted({name for name in names if names.count(name) > 1}) if _any_equal(names) else []
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
-        shown = ", ".join(map(repr, twice[:12]))
-        raise DataError(f"--data: {file} has two columns named {shown}; rename or delete one")
+        raise DataError(
+            f"--data: {file} has two columns named {quoted(twice)}; rename or delete one"
+        )
 
 
 def text_pieces(path: Path, reading: Reading, head: Head, most_rows: int) -> Iterator[pa.Table]:
@@ -238,10 +240,6 @@ def _refuse_encoding(path: Path, beginning: bytes, reading: Reading) -> None:
 
 def _is_utf8(reading: Reading) -> bool:
     return codecs.lookup(reading.encoding).name in ("utf-8", "utf-8-sig")
-
-
-def _any_equal(names: list[str]) -> bool:
-    return len(set(names)) < len(names)
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:

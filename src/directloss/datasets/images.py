@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Unpack
 
 import numpy as np
 import pandas as pd
@@ -15,10 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from directloss.datasets.errors import DataError
-from directloss.datasets.labels import read_labels
-from directloss.datasets.splits import PART_NAMES, Split, from_column, stratified
+from directloss.datasets.labels import read_labels, shown_positive
+from directloss.datasets.splits import PART_NAMES, Split, refuse_one_kind, split_rows
 from directloss.files import is_text
-from directloss.training.batches import Batch, MemoryBatches, Rows
+from directloss.training.batches import Batch, Batches, BatchOptions, MemoryBatches, Rows
 from directloss.training.data import Part
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
@@ -114,7 +114,7 @@ def _images(path: Path) -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class ImageProblem:
-    """One split of an image folder. In memory are names and targets; images come and go.
+    """One split of an image folder: `Data`. In memory are names and targets; images come and go.
 
     Attributes:
         folder: the files.
@@ -130,6 +130,8 @@ class ImageProblem:
     targets: Tensor
     rows: Split
 
+    target_name = "class"
+
     def describe(self) -> str:
         """Numbers of images and positives in one line."""
         sizes = ", ".join(f"{len(rows)} {part}" for part, rows in self.rows.items())
@@ -141,6 +143,14 @@ class ImageProblem:
         images = self.recipe.load([self.folder.files[row] for row in rows])
         return Part(images, self.targets[torch.from_numpy(rows)])
 
+    def batches(self, **how: Unpack[BatchOptions]) -> Batches:
+        """See `Data`; together the shares are the batches of one process."""
+        rows = torch.from_numpy(self.rows["train"])
+        how["batch_size"] = min(how["batch_size"], len(rows))
+        # The features of these samples are their row numbers, of which batches are made.
+        order = MemoryBatches(Part(rows, self.targets[rows]), self.rows["train"], **how)
+        return LoadedBatches(order, self.load)
+
     def chunks(self, part: str, process: int = 0, processes: int = 1) -> Iterator[Part]:
         """The images of a part, every so many of them, some at a time."""
         rows = self.rows[part][process::processes]
@@ -148,40 +158,25 @@ class ImageProblem:
             yield self.load(rows[first : first + _CHUNK])
 
 
-class ImageBatches:
-    """Batches of images, decoded one batch at a time; see `MemoryBatches` for their order."""
+@dataclass(frozen=True)
+class LoadedBatches:
+    """Batches of which nothing but the order is in memory: each is loaded when it is asked for.
 
-    def __init__(
-        self,
-        problem: ImageProblem,
-        *,
-        batch_size: int,
-        positives: int | float | None = None,
-        seed: int = 0,
-        process: int = 0,
-        processes: int = 1,
-    ) -> None:
-        self._problem = problem
-        rows = problem.rows["train"]
-        targets = problem.targets[torch.from_numpy(rows)]
-        # The features of these samples are their row numbers, of which batches are made.
-        self._order = MemoryBatches(
-            Part(torch.from_numpy(rows), targets),
-            rows,
-            batch_size=min(batch_size, len(rows)),
-            positives=positives,
-            seed=seed,
-            process=process,
-            processes=processes,
-        )
+    Attributes:
+        order: the same batches of anything.
+        load: (row numbers) -> their samples.
+    """
+
+    order: MemoryBatches
+    load: Callable[[Rows], Part]
 
     def __len__(self) -> int:
-        return len(self._order)
+        return len(self.order)
 
     def epoch(self, number: int, *, start: int = 0) -> Iterator[Batch]:
         """See `Batches`."""
-        for batch in self._order.epoch(number, start=start):
-            yield Batch(self._problem.load(batch.rows), batch.rows)
+        for batch in self.order.epoch(number, start=start):
+            yield Batch(self.load(batch.rows), batch.rows)
 
 
 def prepare_images(
@@ -196,18 +191,9 @@ def prepare_images(
     if folder.target is None:
         raise DataError(f"--data: {data} has no folders that name the classes of its images")
     labels = read_labels(folder.target, positive)
-    if len(labels.positives) > 1:
-        raise DataError(
-            f"--data: {data} has {len(labels.classes)} classes; say which one is positive: "
-            f"--positive {labels.positives[0]}"
-        )
-    targets = labels.binary(labels.positives[0])
-    strata = targets.astype(np.int64)
-    if folder.split is None:
-        rows = stratified(strata, seed)
-    else:
-        rows = from_column(folder.split, strata, seed)
-    for part, indices in rows.items():
-        if not 0 < targets[indices].sum() < len(indices):
-            raise DataError(f"--data: the {part} part lacks {labels.positives[0]} or all others")
-    return ImageProblem(folder, recipe, labels.positives[0], torch.from_numpy(targets), rows)
+    positive = labels.only_positive(f"--data: {data}")
+    targets = labels.binary(positive)
+    rows = split_rows(folder.split, targets.astype(np.int64), seed)
+    counts = {part: (int(targets[each].sum()), len(each)) for part, each in rows.items()}
+    refuse_one_kind(counts, shown_positive("class", positive))
+    return ImageProblem(folder, recipe, positive, torch.from_numpy(targets), rows)

@@ -32,6 +32,19 @@ class Labels:
     positives: list[str]
     kind: Kind = Kind.TEXT
 
+    def only_positive(self, what: str) -> str:
+        """The value that is positive, where one network is trained.
+
+        Raises:
+            DataError: `what` has several, one for each class.
+        """
+        if len(self.positives) > 1:
+            raise DataError(
+                f"{what} has {len(self.classes)} values; say which one is positive: "
+                f"--positive {self.positives[0]!r}"
+            )
+        return self.positives[0]
+
     def binary(self, positive: str) -> npt.NDArray[np.bool_]:
         """Which rows are positive, shape `(n,)`."""
         is_positive: npt.NDArray[np.bool_] = self.codes == self.classes.index(positive)

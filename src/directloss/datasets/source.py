@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,9 @@ from directloss.datasets.errors import DataError, Faults, quoted
 from directloss.datasets.reading import FeatureRules
 from directloss.datasets.rows import EMBEDDED, read_rows
 from directloss.datasets.stream import frame_of
+from directloss.files import open_file
+
+_TAIL = 65_536  # bytes at the end of a file, where Parquet and Arrow keep their table of contents
 
 
 @dataclass(frozen=True)
@@ -175,6 +178,26 @@ def fingerprint(data: str) -> str:
         raise DataError(f"--data: no file {data!r} (and the only embedded data is {EMBEDDED!r})")
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fingerprint_of_files(path: Path, files: Iterable[Path]) -> str:
+    """The SHA-256 of names, sizes and last bytes of files, which may be huge.
+
+    Raises:
+        DataError: one of them cannot be read.
+    """
+    digest = hashlib.sha256()
+    for file in files:
+        size = file.stat().st_size
+        name = file.relative_to(path) if path.is_dir() else file.name
+        digest.update(f"{name}\0{size}\0".encode())
+        try:
+            with open_file(file) as opened:
+                opened.seek(max(0, size - _TAIL))
+                digest.update(opened.read())
+        except OSError as error:
+            raise DataError(f"--data: cannot read {file}: {error.strerror}") from error
+    return digest.hexdigest()
 
 
 def groups_of(coded: Coded, name: str) -> npt.NDArray[np.int64]:

@@ -13,15 +13,14 @@ from sklearn.model_selection import train_test_split
 from directloss.datasets.cells import Coded, encode
 from directloss.datasets.errors import DataError
 from directloss.datasets.reading import Reading
+from directloss.training.batches import Rows
+from directloss.training.data import SPLITS
 
 VALIDATION_SHARE = 0.2
 TEST_SHARE = 0.2
 
-PARTS = ("train", "validation", "test")
-
-Rows = npt.NDArray[np.int64]
 Split = Mapping[str, Rows]
-"""Row numbers of "train", "validation" and "test"."""
+"""Row numbers of each of `SPLITS`."""
 
 PART_NAMES = MappingProxyType(
     {
@@ -35,6 +34,26 @@ PART_NAMES = MappingProxyType(
         "testing": "test",
     }
 )
+
+
+def refuse_one_kind(counts: Mapping[str, tuple[int, int]], which: str) -> None:
+    """Raises `DataError` if a split lacks positives, or negatives.
+
+    Args:
+        counts: split -> its positives, and its rows.
+        which: what is positive, in words.
+    """
+    for part, (found, size) in counts.items():
+        if not 0 < found < size:
+            raise DataError(
+                f"--data: the {part} part has {found} positives among {size} rows ({which}); "
+                "both kinds are needed"
+            )
+
+
+def split_rows(column: pd.Series | None, codes: npt.NDArray[np.int64], seed: int) -> Split:
+    """`from_column`, or without a column `stratified`."""
+    return stratified(codes, seed) if column is None else from_column(column, codes, seed)
 
 
 def stratified(codes: npt.NDArray[np.int64], seed: int) -> Split:
@@ -98,7 +117,7 @@ def _cut(groups: Rows, order: Rows, *, validation: float, test: float) -> dict[s
 
 
 def part_numbers(coded: Coded, name: str) -> npt.NDArray[np.uint8]:
-    """Index into `PARTS` of each row, by the part that a column names.
+    """Index into `SPLITS` of each row, by the part that a column names.
 
     Raises:
         DataError: a row has none, or something else.
@@ -109,7 +128,7 @@ def part_numbers(coded: Coded, name: str) -> npt.NDArray[np.uint8]:
         raise DataError(
             f"--split-column: {name!r} holds {wrong}; every row must be train, validation or test"
         )
-    of_cell = np.array([PARTS.index(part) for part in parts if part is not None], np.uint8)
+    of_cell = np.array([SPLITS.index(part) for part in parts if part is not None], np.uint8)
     numbers: npt.NDArray[np.uint8] = of_cell[coded.codes]
     return numbers
 
@@ -118,7 +137,7 @@ def _named_parts(column: pd.Series) -> dict[str, Rows]:
     """Rows by the part that a column names; validation may be empty."""
     name = str(column.name)
     numbers = part_numbers(encode([column], Reading()), name)
-    rows = {part: np.flatnonzero(numbers == index) for index, part in enumerate(PARTS)}
+    rows = {part: np.flatnonzero(numbers == index) for index, part in enumerate(SPLITS)}
     for part in ("train", "test"):
         if not len(rows[part]):
             raise DataError(f"--split-column: {name!r} puts no row into {part}")

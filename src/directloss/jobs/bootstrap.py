@@ -26,7 +26,7 @@ class Estimate:
 
     Attributes:
         value: of the sample itself; NaN where the metric is undefined.
-        low, high: the middle `LEVEL` of the resamples on which it is defined.
+        low, high: the `percentile_interval` of the resamples on which it is defined.
         undefined: share of the resamples on which it is not, for want of a positive, say.
     """
 

@@ -17,11 +17,11 @@ from rich.progress import (
 
 from directloss.jobs.watch import Watcher
 from directloss.terminal import say
-from directloss.training.log import Log
+from directloss.training.history import History
 
 
 class Display(Watcher):
-    """A bar with rate and time left, the last loss and the last look at the validation part."""
+    """A bar with rate and time left, the last loss and the last validation metric."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -34,7 +34,7 @@ class Display(Watcher):
         )
         self._bar: TaskID | None = None
         self._loss = ""
-        self._look = ""
+        self._validation = ""
 
     def started(self, data: str, first: int, steps: int, refused: tuple[str, ...]) -> None:
         """See `Watcher`."""
@@ -52,12 +52,12 @@ class Display(Watcher):
             self._loss = f"loss {loss:.4g}"
             speed = self._progress.tasks[0].speed
             rate = f", {speed:.3g}/s" if speed else ""
-            note = f"{self._loss}{self._look}"
+            note = f"{self._loss}{self._validation}"
             self._progress.update(self._bar, completed=step, rate=rate, note=note)
 
-    def looked(self, log: Log) -> None:
+    def evaluated(self, history: History) -> None:
         """See `Watcher`."""
-        self._look = f"  validation {100 * log.metric[-1]:.2f}"
+        self._validation = f"  validation {100 * history.validation[-1]:.2f}"
 
     def __enter__(self) -> Display:
         return self

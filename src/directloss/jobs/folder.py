@@ -11,7 +11,7 @@ from directloss.datasets import DataError
 from directloss.errors import ArgumentError
 from directloss.files import read_file, write_whole
 from directloss.jobs.config import Configuration, read_configuration
-from directloss.jobs.data import content_digest
+from directloss.jobs.kinds import content_digest
 from directloss.study.folder import FolderError, refuse_changes
 from directloss.study.options import ConfigurationError
 from directloss.training.checkpoints import Checkpoints

@@ -54,7 +54,7 @@ def finished(
             "spread_final": history.spread[-1] if len(history) else 0.0,
             "seconds": round(result.seconds, 3),
             "warnings": sorted({str(warning.message) for warning in caught}),
-            "history": asdict(history),
+            "history": history.record(),
             **notes,
         },
     )

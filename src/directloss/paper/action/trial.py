@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -24,16 +23,6 @@ from directloss.training import FitResult, Metric, fit
 from directloss.training.data import Parts
 from directloss.training.methods import Settings
 from directloss.training.search import Cell, Finished
-
-
-class _Bare(Accelerator):  # type: ignore[misc]
-    """Takes modules and optimisers as they are.
-
-    A step of a head takes a millisecond on one core, and the wrappers a good part of that.
-    """
-
-    def prepare(self, *objects: Any, **_: Any) -> tuple[Any, ...]:
-        return objects
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +81,7 @@ def train_head(
         parts,
         metric_of(cell.method, problem),
         experiment.fit_config(settings, cell.seed),
-        accelerator=_Bare(cpu=True),
+        accelerator=Accelerator(cpu=True),
     )
     return TrainedHead(model, parts, result)
 
