@@ -28,7 +28,8 @@ OTHERS = "from before or from others"
 class Bars:
     """Bars of a context; nothing is on the terminal before `start`, and then at the end neither."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, transient: bool = False) -> None:
+        """`transient`: at the end they disappear."""
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -37,20 +38,29 @@ class Bars:
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=console,
+            transient=transient,
         )
         self._found: dict[TaskID, int] = {}
 
-    def add(self, name: str, total: int | None) -> TaskID:
+    def add(self, name: str, total: int | None, *, done: int = 0) -> TaskID:
         """A bar more."""
-        return self._progress.add_task(name, total=total, note="")
+        return self._progress.add_task(name, total=total, completed=done, note="")
 
     def start(self) -> None:
         """Shows the bars, now and as they are added."""
         self._progress.start()
 
-    def advance(self, bar: TaskID, *, note: str = "", total: int | None = None) -> None:
-        """One item more is done."""
-        self._progress.update(bar, advance=1, note=note, total=total)
+    def advance(
+        self, bar: TaskID, items: int = 1, *, note: str = "", total: int | None = None
+    ) -> None:
+        """More items are done."""
+        self._progress.update(bar, advance=items, note=note, total=total)
+
+    def reach(self, bar: TaskID, done: int, note: str, *, total: int | None = None) -> None:
+        """So many items are done; `{rate}` in the note is how many a second."""
+        speed = self._progress.tasks[bar].speed
+        rate = f"{speed:,.{0 if speed > 100 else 1}f} a second" if speed else ""
+        self._progress.update(bar, completed=done, note=note.format(rate=rate), total=total)
 
     def count(self, bar: TaskID, found: bool, words: str, *, total: int | None = None) -> None:
         """One item more is done; those that were found ready are counted beside, in `words`."""
