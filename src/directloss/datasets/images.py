@@ -151,9 +151,9 @@ class ImageProblem:
         order = MemoryBatches(Part(rows, self.targets[rows]), self.rows["train"], **how)
         return LoadedBatches(order, self.load)
 
-    def chunks(self, part: str, process: int = 0, processes: int = 1) -> Iterator[Part]:
-        """The images of a part, every so many of them, some at a time."""
-        rows = self.rows[part][process::processes]
+    def chunks(self, split: str, process: int = 0, processes: int = 1) -> Iterator[Part]:
+        """The images of a split, every so many of them, some at a time."""
+        rows = self.rows[split][process::processes]
         for first in range(0, len(rows), _CHUNK):
             yield self.load(rows[first : first + _CHUNK])
 

@@ -99,10 +99,10 @@ class StreamedProblem:
         """See `Data`."""
         return StreamedBatches(self, **how)
 
-    def chunks(self, part: str, process: int = 0, processes: int = 1) -> Iterator[Part]:
-        """The samples of a part in the order of the stream, every so many blocks of them."""
-        for block in self.blocks(part)[process::processes]:
-            yield self.read(part, [block])[0]
+    def chunks(self, split: str, process: int = 0, processes: int = 1) -> Iterator[Part]:
+        """The samples of a split in the order of the stream, every so many blocks of them."""
+        for block in self.blocks(split)[process::processes]:
+            yield self.read(split, [block])[0]
 
 
 class StreamedBatches:
