@@ -120,7 +120,7 @@ def test_every_kind_of_image_becomes_rgb(tmp_path: Path) -> None:
         ),
         (
             lambda folder: [paint(folder / name / "x.png", 1) for name in "abc"],
-            "has 3 values; say which one is positive: --positive 'a'",
+            "has 3 values; say which one is positive: `positive` 'a'",
         ),
     ],
 )

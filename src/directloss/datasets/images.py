@@ -50,11 +50,11 @@ class ImageRecipe(BaseModel):
 
             from directloss.datasets.pixels import read_pixels
         except ImportError as error:
-            raise DataError("--data: the package pillow is needed to read images") from error
+            raise DataError("data: the package pillow is needed to read images") from error
         try:
             image = read_pixels(file)
         except DataError as error:
-            raise DataError(f"--data: cannot read the image {file}: {error}") from error
+            raise DataError(f"data: cannot read the image {file}: {error}") from error
         small = image.resize((self.size, self.size), Image.Resampling.BILINEAR)
         return torch.from_numpy(np.array(small)).permute(2, 0, 1)
 
@@ -77,12 +77,12 @@ def find_images(path: Path) -> ImageFolder:
     """
     files = tuple(sorted(_images(path)))
     if not files:
-        raise DataError(f"--data: {path} holds no image ({', '.join(ENDINGS)})")
+        raise DataError(f"data: {path} holds no image ({', '.join(ENDINGS)})")
     for file in files:
         if not file.is_file():
-            raise DataError(f"--data: {file} is no file")
+            raise DataError(f"data: {file} is no file")
         if not is_text(str(file)):
-            raise DataError(f"--data: the name of {str(file)!r} is no UTF-8 text")
+            raise DataError(f"data: the name of {str(file)!r} is no UTF-8 text")
     folders = [file.relative_to(path).parts[:-1] for file in files]
     split = None
     if all(parts and parts[0].lower() in PART_NAMES for parts in folders):
@@ -93,7 +93,7 @@ def find_images(path: Path) -> ImageFolder:
         return ImageFolder(path, files, None, split)
     if not all(with_class):
         odd = files[with_class.index(False)]
-        raise DataError(f"--data: {odd} lies in no folder of a class, others of {path} do")
+        raise DataError(f"data: {odd} lies in no folder of a class, others of {path} do")
     target = pd.Series([parts[0] for parts in folders], name="class")
     return ImageFolder(path, files, target, split)
 
@@ -189,9 +189,9 @@ def prepare_images(
     """
     folder = find_images(data)
     if folder.target is None:
-        raise DataError(f"--data: {data} has no folders that name the classes of its images")
+        raise DataError(f"data: {data} has no folders that name the classes of its images")
     labels = read_labels(folder.target, positive)
-    positive = labels.only_positive(f"--data: {data}")
+    positive = labels.only_positive(f"data: {data}")
     targets = labels.binary(positive)
     rows = split_rows(folder.split, targets.astype(np.int64), seed)
     counts = {part: (int(targets[each].sum()), len(each)) for part, each in rows.items()}

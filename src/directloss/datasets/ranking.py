@@ -107,7 +107,7 @@ def prepare_ranking(
     targets = relevance > 0 if graded is False else relevance
     for part, indices in rows.items():
         if not targets[indices].any():
-            raise DataError(f"--target: the {part} part has no {name!r} above 0")
+            raise DataError(f"target: the {part} part has no {name!r} above 0")
     return RankingProblem(
         source.target_name,
         {
@@ -138,12 +138,12 @@ def relevances(
     if wrong.any():
         came = str(target.iloc[int(np.argmax(wrong))])
         raise DataError(
-            f"--target: {name!r} holds {came!r}; with --group every target is a relevance, a "
+            f"target: {name!r} holds {came!r}; with `group` every target is a relevance, a "
             "number of 0 or more"
         )
     if graded and (found > MOST_RELEVANT).any():
         raise DataError(
-            f"--target: {name!r} holds {found.max():g}; NDCG has gains 2^relevance - 1, so that a "
+            f"target: {name!r} holds {found.max():g}; NDCG has gains 2^relevance - 1, so that a "
             f"relevance is at most {MOST_RELEVANT}: write grades such as 0 to 4, not counts"
         )
     return found.astype(np.float32)

@@ -140,7 +140,7 @@ class StreamedBatches:
         self._blocks = problem.blocks("train")
         if len(self._blocks) < processes:
             raise DataError(
-                f"--data: {problem.stream.path} has {len(self._blocks)} blocks of training rows, "
+                f"data: {problem.stream.path} has {len(self._blocks)} blocks of training rows, "
                 f"too few for {processes} processes; write it with smaller row groups"
             )
         self._size = batch_size // processes + (process < batch_size % processes)
@@ -235,7 +235,7 @@ def prepare_stream(
     labels = faults.attempt(lambda: labels_of(coded, roles.target, positive))
     chosen = None
     if labels is not None:
-        chosen = faults.attempt(lambda: labels.only_positive(f"--target: {roles.target!r}"))
+        chosen = faults.attempt(lambda: labels.only_positive(f"target: {roles.target!r}"))
     part_of = faults.attempt(lambda: _parts(stream, split_column, rules, seed))
     if part_of is None:
         part_of = np.zeros(len(stream), np.uint8)  # all rows say what else is wrong
@@ -284,7 +284,7 @@ def _parts(
         sizes = [block.rows for block in stream.blocks]
         part_of = np.repeat(np.array(found, np.uint8), sizes)
         if len(set(found)) < len(SPLITS):
-            raise DataError(f"--data: {stream.path} needs folders train, validation and test")
+            raise DataError(f"data: {stream.path} needs folders train, validation and test")
         return part_of
     bounds = np.array([1 - VALIDATION_SHARE - TEST_SHARE, 1 - TEST_SHARE])
     drawn = (generator.random(block.rows) for block in stream.blocks)  # not all at a time: memory
