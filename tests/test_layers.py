@@ -15,13 +15,16 @@ LAYERS = (
     {"_arguments", "_extras", "_world"},
     {"inference"},
     {"lists"},
-    {"_spread", "tasks"},
-    {"_operators"},
+    {"_solution", "_spread"},
+    {"_range"},
     {"_solve"},
+    {"_operators"},
+    {"_update"},
+    {"tasks"},
     {"_stepped"},
     {"functional"},
     {"diagnostics"},
-    {"losses", "chain_losses"},
+    {"losses"},
     {"directloss"},  # the names that users import
     {"training", "report", "integrations"},
     {"datasets"},
@@ -42,15 +45,21 @@ def _named(file: Path) -> str:
 FILES = {_named(file): file for file in ROOT.rglob("*.py")}
 
 
+def _is_for_types(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
 def _imports(module: str) -> set[str]:
-    """Modules of the package that a module imports, at its top or in a function."""
+    """Modules of the package that a module imports when it runs, at its top or in a function."""
+    tree = ast.parse(FILES[module].read_text())
     found: set[str] = set()
-    for node in ast.walk(ast.parse(FILES[module].read_text())):
-        if isinstance(node, ast.Import):
-            found |= {name.name for name in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            names = {f"{node.module}.{name.name}" for name in node.names}
-            found |= (names & FILES.keys()) or {str(node.module)}
+    for top in tree.body:
+        for node in () if _is_for_types(top) else ast.walk(top):
+            if isinstance(node, ast.Import):
+                found |= {name.name for name in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                names = {f"{node.module}.{name.name}" for name in node.names}
+                found |= (names & FILES.keys()) or {str(node.module)}
     return found & FILES.keys()
 
 
