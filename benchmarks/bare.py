@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.timing import Step
-from directloss._solve import with_slope
+from directloss._update import Update
 from directloss.inference.rankings import WORDS_BEFORE_KEYS, scratch_words, solve_rankings
 from directloss.inference.sorting import ONE_BIT, sorted_keys
 
@@ -35,7 +35,7 @@ def bare_step(scores: Tensor, targets: Tensor, epsilon: float, direction: str) -
     ranks, start = np.arange(n + 1, dtype=np.float64), np.zeros(1, np.int64)
     scales = np.array([1.0 / labels.sum()])
     discounts = 1.0 / np.maximum(np.arange(n + 1), 1)
-    augmented, found = np.array([False, True]), np.zeros(2, np.bool_)
+    augmented = np.array([False, True])
     convex, bent = (augmented, None) if sign > 0 else (None, augmented)
     scratch = np.empty(scratch_words(weights.tolist()) * (n + 8), np.uint64)
     begin = WORDS_BEFORE_KEYS * (n + 8)
@@ -48,9 +48,9 @@ def bare_step(scores: Tensor, targets: Tensor, epsilon: float, direction: str) -
         losses, values, defined = np.empty((1, 2)), np.empty((1, 2)), np.empty(1, np.bool_)
         tables = ranks, start, scales, discounts, start, 1
         terms = convex, None, bent, None, True, weights, coefficients
-        outputs = gradient, losses, values, defined, found
+        outputs = gradient, losses, values, defined
         solve_rankings(0, 1, flat, labels, offsets, None, *tables, *terms, *outputs, keys, scratch)
         value = torch.from_numpy(losses[0, :1].astype(np.float32).reshape(()))
-        with_slope(scores, value, torch.from_numpy(gradient)).backward()
+        Update.apply(scores, value, torch.from_numpy(gradient), None, None).backward()
 
     return step

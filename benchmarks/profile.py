@@ -30,7 +30,7 @@ from benchmarks.timing import Effort, Step, interleave
 from directloss.functional import direct_terms
 from directloss.inference import _kernel
 from directloss.inference.sorting import ONE_BIT, ranked_classes, sorted_keys
-from directloss.lists import Lists, read_lists
+from directloss.lists import Layout, Lists, read_lists
 
 __all__ = ["PARTS", "WHOLES", "measure"]
 
@@ -63,8 +63,7 @@ def _parts(case: Case, direction: Any, effort: Effort) -> dict[str, float]:
     loss_fn = dl.DirectLoss(task, epsilon=case.epsilon, direction=direction)
 
     def reading() -> Lists:
-        rows = scores.detach()[None], targets[None]
-        return read_lists(*rows, None, None, read_targets=task.read_targets)[0]
+        return read_lists(Layout.of(scores, targets), task.read_targets)[0]
 
     lists = reading()
     positives = int(lists.targets.sum())

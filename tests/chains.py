@@ -11,23 +11,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from directloss.chain_losses import ChainDirectLoss, ChainHingeLoss, ChainPerceptronLoss
+from directloss.losses import DirectLoss, HingeLoss, PerceptronLoss
+from directloss.tasks.chain import Chain
 from directloss.tasks.structured import LinearChain
 
 Floats = NDArray[np.float64]
-ChainLoss = ChainDirectLoss | ChainHingeLoss | ChainPerceptronLoss
+ChainLoss = DirectLoss | HingeLoss | PerceptronLoss
 
 IGNORED = -100
 STEP = 2.0
 
 
-def make(update: Any, step: Any = STEP, **options: Any) -> ChainLoss:
+def make(update: Any, step: Any = STEP, cost: Tensor | None = None, **options: Any) -> ChainLoss:
     """The loss of an update; `step` is its epsilon or margin, if it has one."""
     if update == "hinge":
-        return ChainHingeLoss(margin=step, **options)
+        return HingeLoss(Chain(cost), margin=step, **options)
     if update == "perceptron":
-        return ChainPerceptronLoss(**options)
-    return ChainDirectLoss(epsilon=step, direction=update, **options)
+        return PerceptronLoss(Chain(cost), **options)
+    return DirectLoss(Chain(cost), epsilon=step, direction=update, **options)
 
 
 class Case(NamedTuple):

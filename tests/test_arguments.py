@@ -12,7 +12,6 @@ import torch
 
 import directloss as dl
 from directloss._arguments import check_function, is_number, number, whole_number
-from directloss.chain_losses import ChainDirectLoss
 from directloss.errors import ArgumentError
 from directloss.training import ScoreMemory
 
@@ -36,7 +35,6 @@ WHOLE: dict[str, Callable[[Any], object]] = {
     "most_cells": lambda most: dl.CountingTask(lambda tp, fp, fn, tn: fp, most_cells=most),
     "batches": lambda batches: ScoreMemory(dl.DirectLoss(dl.NDCG()), batches),
     "ignore_index": lambda index: dl.DirectLoss(dl.NDCG(), ignore_index=index),
-    "ignore_index of a chain": lambda index: ChainDirectLoss(ignore_index=index),
 }
 NO_NUMBERS = ["2", True, np.bool_(True), np.array(True), torch.tensor(True), 2j, [[2], [3, 4]]]
 
@@ -94,7 +92,10 @@ def test_a_task_computes_with_what_it_was_given() -> None:
         assert gradients[0].any()
 
 
-@pytest.mark.parametrize("dim", [np.int64(0), (np.int32(0),), np.int64(-2)])
+AXES = [np.int64(0), (np.int32(0),), np.int64(-2), np.array(0), torch.tensor(0)]
+
+
+@pytest.mark.parametrize("dim", AXES, ids=repr)
 def test_an_axis_of_numpy_is_an_axis(dim: Any) -> None:
     scores, targets = torch.randn(20, 3), torch.rand(20, 3) < 0.5
     task = dl.AveragePrecision()

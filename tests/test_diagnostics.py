@@ -9,7 +9,6 @@ import pytest
 import torch
 
 import directloss as dl
-from directloss.diagnostics import is_perfect
 from tests.cases import TASKS
 from tests.harness import DIRECTIONS, TaskCase, distinct_points, make_loss, value_and_gradient
 
@@ -58,7 +57,7 @@ def test_pairs_flipped_counts_pairs(direction: str) -> None:
                    "both": (epsilon, -epsilon)}[direction]  # fmt: skip
         above = []
         for weight in weights:
-            y = task.loss_augmented_inference(s, t, weight).numpy()
+            y = task.configuration(s, t, weight).numpy()
             P, N = int(targets.sum()), int((targets == 0).sum())
             counts = np.sort(np.round((N - y[targets == 1] * P * N) / 2))
             above.append(np.arange(N) >= counts[:, None])
@@ -170,13 +169,13 @@ def test_from_equal_scores_half_of_the_pairs_flip_and_no_list_is_dead(
 def test_perfect_is_the_least_loss_that_there_is() -> None:
     """Of one positive, precision at 3 has at most 1/3; lists without positives do not count."""
     scores, targets = torch.tensor([[3.0, 2.0, -1.0, 0.0]] * 2), torch.zeros(2, 4)
-    assert not is_perfect(dl.PrecisionAtK(3), scores, targets, {})
+    assert not dl.PrecisionAtK(3).read(scores, targets).is_perfect()
     targets[0, 1] = 1
-    assert is_perfect(dl.PrecisionAtK(3), scores, targets, {})
-    assert not is_perfect(dl.AveragePrecision(), scores, targets, {})
+    assert dl.PrecisionAtK(3).read(scores, targets).is_perfect()
+    assert not dl.AveragePrecision().read(scores, targets).is_perfect()
     targets[0, :2] = torch.tensor([1.0, 0.0])
-    assert is_perfect(dl.AveragePrecision(), scores, targets, {})
+    assert dl.AveragePrecision().read(scores, targets).is_perfect()
     targets[1, 2] = 1
-    assert not is_perfect(dl.PrecisionAtK(2), scores, targets, {})
+    assert not dl.PrecisionAtK(2).read(scores, targets).is_perfect()
     mask = torch.tensor([True, False])[:, None].expand(2, 4)
-    assert is_perfect(dl.PrecisionAtK(2), scores, targets, {"mask": mask})
+    assert dl.PrecisionAtK(2).read(scores, targets, mask=mask).is_perfect()

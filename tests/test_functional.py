@@ -325,8 +325,8 @@ def test_the_general_entry_equals_the_built_in_path() -> None:
     task = dl.AveragePrecision()
     value = functional.structured_direct_loss(
         lambda y: (y * scores).sum(),
-        lambda: task.inference(scores, targets),
-        lambda weight: task.loss_augmented_inference(scores, targets, weight),
+        lambda: task.configuration(scores, targets, 0.0),
+        lambda weight: task.configuration(scores, targets, weight),
         lambda y: task.task_loss(y, targets),
         epsilon=0.4,
         direction="both",

@@ -2,7 +2,7 @@
 
 `HARD_INPUTS` is the table of the promises; a task of `tests/cases.py` takes part in all of them.
 The linear chain, whose scores are several tensors, has its own check for each of them in
-`tests/test_chain_losses.py`. `python -m tests.test_hard_inputs` prints the table task x hard input.
+`tests/tasks/test_chain.py`. `python -m tests.test_hard_inputs` prints the table task x hard input.
 """
 
 from __future__ import annotations
@@ -400,7 +400,7 @@ def test_a_list_without_entries_trains_along_with_others() -> None:
 
 def print_table() -> None:
     """The table task x hard input: + where every update gives the promised answer."""
-    chain = importlib.import_module("tests.test_chain_losses").HARD_INPUTS
+    chain = importlib.import_module("tests.tasks.test_chain").HARD_INPUTS
     for number, name in enumerate(HARD_INPUTS, start=1):
         print(f"{number:2}  {name}")
     rows: dict[str, list[Callable[[str], None] | None]] = {

@@ -49,7 +49,7 @@ def test_every_task_and_update_meets_every_layout() -> None:
 def refuse_groups(case: TaskCase, update: str, layout: Layout) -> None:
     """Groups split a list, and with one target a list there is none for the parts."""
     scores = torch.from_numpy(np.random.default_rng(1).normal(size=layout.owner.shape))
-    rest = Axes.of(scores, layout.dim).rest
+    rest = Axes.of(scores, scores, dim=layout.dim).rest
     with pytest.raises(ArgumentError, match=r"^groups: got .*wanted.*one target a list"):
         make_loss(update, case.make(), dim=layout.dim)(
             scores, torch.zeros(rest), groups=layout.groups
@@ -275,11 +275,11 @@ def test_groups_of_tensors_without_entries(
 
 def test_the_axes_are_read_once_in_any_order_and_sign() -> None:
     scores = torch.zeros(2, 3, 4)
-    assert Axes.of(scores, (-1, 0)).axes == (0, 2)
-    assert Axes.of(scores, [2, 0]).axes == (0, 2)
-    assert Axes.of(scores, -2).rows == (8, 3)
+    assert Axes.of(scores, scores, dim=(-1, 0)).axes == (0, 2)
+    assert Axes.of(scores, scores, dim=[2, 0]).axes == (0, 2)
+    assert Axes.of(scores, scores, dim=-2).rows == (8, 3)
     with pytest.raises(ArgumentError, match="dim"):
-        Axes.of(scores, (0, -3))
+        Axes.of(scores, scores, dim=(0, -3))
 
 
 def test_groups_in_order_are_taken_as_they_lie() -> None:
@@ -288,9 +288,9 @@ def test_groups_in_order_are_taken_as_they_lie() -> None:
     targets = (torch.rand(3, 12) < 0.5).float()
     groups = torch.tensor([-2, -2, 0, 5, 5, 5, 5, 9, 9, 10, 10, 10])
     shuffle = torch.randperm(12)
-    in_order, a_row = read_lists(scores, targets, None, groups, read_targets=np.asarray)
+    in_order, a_row = read_lists(Axes.of(scores, targets, groups=groups), np.asarray)
     shuffled, same = read_lists(
-        scores[:, shuffle], targets[:, shuffle], None, groups[shuffle], read_targets=np.asarray
+        Axes.of(scores[:, shuffle], targets[:, shuffle], groups=groups[shuffle]), np.asarray
     )
     assert in_order.home is None and shuffled.home is not None
     assert a_row == same == 5
@@ -305,7 +305,7 @@ def test_lists_outlive_the_next_ones() -> None:
     """Where entries go is memory that is used again, but not while a batch still needs it."""
     scores, targets = torch.randn(50), (torch.rand(50) < 0.5).float()
     groups = torch.randint(0, 4, (2, 50))
-    first, _ = read_lists(scores, targets, None, groups[0], read_targets=np.asarray)
-    second, _ = read_lists(scores, targets, None, groups[1], read_targets=np.asarray)
+    first, _ = read_lists(Axes.of(scores, targets, groups=groups[0]), np.asarray)
+    second, _ = read_lists(Axes.of(scores, targets, groups=groups[1]), np.asarray)
     for lists in (first, second):
         assert lists.scatter(lists.scores, (50,)).tolist() == scores.tolist()

@@ -13,9 +13,10 @@ import torch
 
 import directloss as dl
 from directloss import functional
-from directloss._operators import spread_of
+from directloss._solve import spread_of
 from directloss._spread import Spread, pooled
 from directloss.errors import ArgumentError
+from directloss.lists import Layout
 from directloss.tasks import CostMatrix, RankingTask
 from tests.cases import TASKS
 from tests.harness import (
@@ -110,9 +111,7 @@ def test_a_spread_without_a_finite_inverse_sets_no_step() -> None:
 
 def test_spreads_of_very_different_sizes_pool() -> None:
     parts = [torch.tensor([0.0, 1e300], dtype=torch.float64), torch.tensor([0.0, 1.0, 2.0])]
-    spreads = [
-        spread_of(part[None], torch.zeros_like(part[None]), None, None, None) for part in parts
-    ]
+    spreads = [spread_of(Layout.of(part[None], torch.zeros_like(part[None]))) for part in parts]
     assert pooled(spreads).deviation == pytest.approx(1e300 * (0.5 / 5) ** 0.5, rel=1e-12)
     assert pooled(spreads[1:]) == spreads[1]
     assert pooled([Spread(0.0, 3, 0)]).deviation == 0.0 == pooled([]).deviation
@@ -146,6 +145,20 @@ def test_an_epsilon_whose_gradient_does_not_fit_the_scores_is_refused_by_name() 
         functional.direct_loss(
             scores, torch.tensor([1, 0, 0]), dl.AveragePrecision(), epsilon=1e-39
         )
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+def test_a_gradient_that_half_precision_cannot_hold_is_refused(dtype: torch.dtype) -> None:
+    targets = torch.arange(17) % 3 == 0
+    scores = torch.linspace(-1, 1, 17).to(dtype).requires_grad_()
+    for epsilon in (1e-300, 0.01 / torch.finfo(dtype).max):
+        loss_fn = dl.DirectLoss(dl.ZeroOne(), epsilon=epsilon, direction="both")
+        with pytest.raises(ArgumentError, match=f"epsilon: .* type, {str(dtype)[6:]}"):
+            loss_fn(scores * 0.0, targets)
+    loss = dl.DirectLoss(dl.ZeroOne(), epsilon=100 / torch.finfo(dtype).max)(scores, targets)
+    loss.backward()
+    assert scores.grad is not None
+    assert scores.grad.isfinite().all()
 
 
 @pytest.mark.parametrize(

@@ -14,14 +14,13 @@ import torch
 from torch import Tensor, nn
 
 import directloss as dl
-from directloss.chain_losses import ChainDirectLoss, ChainHingeLoss
 from directloss.errors import ArgumentError
 
 MAKERS: dict[str, tuple[str, Callable[..., nn.Module]]] = {
     "direct": ("epsilon", lambda **step: dl.DirectLoss(dl.AveragePrecision(), **step)),
     "hinge": ("margin", lambda **step: dl.HingeLoss(dl.AveragePrecision(), **step)),
-    "chain direct": ("epsilon", ChainDirectLoss),
-    "chain hinge": ("margin", ChainHingeLoss),
+    "chain direct": ("epsilon", lambda **step: dl.DirectLoss(dl.Chain(), **step)),
+    "chain hinge": ("margin", lambda **step: dl.HingeLoss(dl.Chain(), **step)),
 }
 every_loss = pytest.mark.parametrize("kind", MAKERS)
 

@@ -149,7 +149,7 @@ def test_the_operators_keep_what_they_promise(given: str, reduction: str) -> Non
     targets = torch.rand(4, 10, generator=generator) < 0.4
     mask = torch.rand(4, 10, generator=generator) < 0.8 if given == "mask" else None
     groups = torch.arange(10) // 5 if given == "groups" else None
-    terms = torch.tensor([0.0, 0.0, 2.0, 0.5, -2.0, -0.5], dtype=torch.float64)
+    terms = torch.tensor([[0.0, 2.0, -2.0], [0.0, 0.5, -0.5]], dtype=torch.float64)
     task = dl.AveragePrecision()
     torch.library.opcheck(
         torch.ops.directloss.solve.default,

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from directloss.chain_losses import ChainDirectLoss, ChainHingeLoss, ChainPerceptronLoss
-from directloss.tasks.structured import LinearChain
+import directloss as dl
+from directloss import LinearChain
 
 LABELS, POSITIONS, FEATURES = 5, 12, 4
 Loss = Callable[[LinearChain, Tensor], Tensor]
@@ -62,15 +62,15 @@ def main(seeds: int = 5, rounds: int = 200) -> dict[str, float]:
     """The mean test error of each update over data and networks drawn anew."""
     updates: dict[str, Callable[[], Loss]] = {
         "maximum likelihood": lambda: negative_log_likelihood,
-        "hinge": ChainHingeLoss,
-        "perceptron": ChainPerceptronLoss,
-        "direct, both, auto": ChainDirectLoss,
-        "direct, negative, auto": lambda: ChainDirectLoss(direction="negative"),
-        "direct, positive, auto": lambda: ChainDirectLoss(direction="positive"),
-        "direct, both, 0.06": lambda: ChainDirectLoss(epsilon=0.06),
-        "direct, both, 0.2": lambda: ChainDirectLoss(epsilon=0.2),
-        "direct, both, 2": lambda: ChainDirectLoss(epsilon=2.0),
-        "direct, both, 6": lambda: ChainDirectLoss(epsilon=6.0),
+        "hinge": lambda: dl.HingeLoss(dl.Chain()),
+        "perceptron": lambda: dl.PerceptronLoss(dl.Chain()),
+        "direct, both, auto": lambda: dl.DirectLoss(dl.Chain()),
+        "direct, negative, auto": lambda: dl.DirectLoss(dl.Chain(), direction="negative"),
+        "direct, positive, auto": lambda: dl.DirectLoss(dl.Chain(), direction="positive"),
+        "direct, both, 0.06": lambda: dl.DirectLoss(dl.Chain(), epsilon=0.06),
+        "direct, both, 0.2": lambda: dl.DirectLoss(dl.Chain(), epsilon=0.2),
+        "direct, both, 2": lambda: dl.DirectLoss(dl.Chain(), epsilon=2.0),
+        "direct, both, 6": lambda: dl.DirectLoss(dl.Chain(), epsilon=6.0),
     }
     return {
         name: sum(hamming_error(make(), seed, rounds) for seed in range(seeds)) / seeds

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from directloss import errors, functional
-    from directloss.chain_losses import ChainDirectLoss, ChainHingeLoss, ChainPerceptronLoss
     from directloss.losses import DirectLoss, HingeLoss, PerceptronLoss
     from directloss.tasks import (
         BEDROC,
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
         ROCAUC,
         AveragePrecision,
         BalancedError,
+        Chain,
         CostMatrix,
         CountingTask,
         Dice,
@@ -43,9 +43,7 @@ __all__ = [
     "ROCAUC",
     "AveragePrecision",
     "BalancedError",
-    "ChainDirectLoss",
-    "ChainHingeLoss",
-    "ChainPerceptronLoss",
+    "Chain",
     "CostMatrix",
     "CountingTask",
     "Dice",
@@ -83,7 +81,7 @@ if not TYPE_CHECKING:  # a type checker would take every name to be there
         if name in _MODULES:
             return import_module(f"{__name__}.{name}")
         if name in __all__:
-            for module in ("losses", "chain_losses", "tasks"):
+            for module in ("losses", "tasks"):
                 defined = vars(import_module(f"{__name__}.{module}"))
                 if name in defined:
                     globals()[name] = defined[name]

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from directloss._arguments import step as checked_step
-from directloss._operators import transformed
-from directloss._solve import Step
+from directloss._operators import traced, transformed
+from directloss._update import Batch, Step
 from directloss._world import World
+from directloss.tasks.base import TaskBase
 
 __all__ = ["Auto", "StepAttribute", "SteppedModule", "failing_together"]
 
@@ -25,10 +26,6 @@ QUIET_BATCHES = 50
 """Training batches in a row without any gradient before one warning is given."""
 
 _NUMBER_OR_AUTO = "a positive finite number of at least 5.6e-309, or 'auto'"
-
-
-Measure = Callable[[bool], tuple[Tensor, Tensor]]
-"""(whether with all processes) -> the step, NaN where the scores give none, and the one to take."""
 
 
 class StepAttribute:
@@ -52,6 +49,8 @@ class SteppedModule(nn.Module):
 
     _quiet_batches: int | None = 0
 
+    task: TaskBase
+
     def __setattr__(self, name: str, value: Any) -> None:
         if name == self._step and name in self._buffers:
             self._assign(value)
@@ -64,16 +63,16 @@ class SteppedModule(nn.Module):
         unset = bool(self._step) and self._number() is None
         return unset and self.training and World().size > 1
 
-    def _watch(self, moves: bool, is_perfect: Callable[[], bool]) -> None:
+    def _watch(self, gradient: Tensor, is_perfect: Callable[[], bool]) -> None:
         """Count training batches whose gradient is 0 everywhere though there is more to gain.
 
         Args:
-            moves: whether the gradient is not 0 everywhere.
+            gradient: 0 where the update does nothing.
             is_perfect: whether no prediction could be better; asked where the gradient is 0.
         """
-        if not self.training or self._quiet_batches is None:
+        if not self.training or self._quiet_batches is None or traced():
             return
-        if moves or is_perfect():
+        if _anywhere(gradient) or is_perfect():
             if self._quiet_batches:  # nn.Module is slow at setting an attribute
                 self._quiet_batches = 0
             return
@@ -104,7 +103,7 @@ class SteppedModule(nn.Module):
         return value if 0.0 < value < math.inf else checked_step(self._step, value)
 
     def _with_step(
-        self, scores: object, measure: Measure, loss: Callable[[Step], Tensor]
+        self, scores: object, read: Callable[[], Batch], loss: Callable[[Batch, Step], Tensor]
     ) -> Tensor:
         """The loss at the step; where that is not set, it is measured, and kept in training.
 
@@ -113,23 +112,30 @@ class SteppedModule(nn.Module):
 
         Args:
             scores: on the device by which processes reach each other.
-            measure: see `Measure`.
-            loss: of a step.
+            read: the batch.
+            loss: of the batch at a step; NaN for a loss without one.
         """
-        number = self._number()
+        number = self._number() if self._step else math.nan
         if number is not None:
-            return loss(number)
+            return loss(read(), number)
         with failing_together(self, scores):
-            measured, step = measure(self.training)
-            value = loss(step)
+            batch = read()
+            measured, step = self._measured(batch, together=self.training)
+            value = loss(batch, step)
         if self.training and (torch.compiler.is_compiling() or not transformed()):
             getattr(self, self._step).copy_(measured)
         return value
 
-    def _current_step(self, measure: Measure) -> Step:
-        """The step, or what this process alone would measure: for a look, in which none is kept."""
+    def _measured(self, batch: Batch, *, together: bool) -> tuple[Tensor, Tensor]:
+        """The step, NaN where the batch gives none; and the one to take."""
+        measured = batch.step(getattr(self, self._step), together=together)
+        # Until a batch has a spread, a stand-in. Chosen by no branch, for traced graphs.
+        return measured, torch.where(torch.isnan(measured), self.task.epsilon_scale, measured)
+
+    def _current_step(self, batch: Batch) -> Step:
+        """The step, or what this process alone would measure; nothing is kept."""
         step = self._number()
-        return measure(False)[1] if step is None else step
+        return self._measured(batch, together=False)[1] if step is None else step
 
     def _step_shown(self) -> str:
         """The step as `repr` shows it."""
@@ -181,6 +187,14 @@ def failing_together(loss_fn: nn.Module, scores: object) -> AbstractContextManag
     ):
         return nullcontext()
     return World(getattr(scores, "device", None)).together()
+
+
+def _anywhere(gradient: Tensor) -> bool:
+    """Whether it is not 0 everywhere; in most batches its first entries tell."""
+    if not gradient.is_cpu:
+        return bool(gradient.any())
+    flat = gradient.numpy(force=True).reshape(-1)  # numpy's `any` starts sooner than torch's
+    return bool(flat[:64].any() or flat.any())
 
 
 def _stored_number(name: str, stored: Tensor) -> float:

@@ -7,25 +7,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from directloss._solve import LayoutOptions, read
+from directloss._range import solve_in_range
 from directloss._spread import within_lists
 from directloss.functional import direct_terms
-from directloss.lists import Lists, read_lists
-from directloss.tasks._range import solve_in_range
+from directloss.lists import Layout, read_lists
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from directloss.tasks.base import Direction, Task
 
-__all__ = ["TOLERANCE", "Diagnostics", "diagnose", "is_perfect"]
+__all__ = ["Diagnostics", "diagnose"]
 
 ROUNDING = 1e-15
 """Coefficients of two configurations that differ by less are the same number, summed in two ways
 (means over ties)."""
-
-TOLERANCE = 1e-9
-"""Task losses that differ by less are the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +51,9 @@ class Diagnostics:
     zero_gradient_share: float
 
 
-def diagnose(
-    task: Task,
-    scores: Tensor,
-    targets: Tensor,
-    epsilon: float,
-    direction: Direction,
-    options: LayoutOptions,
-) -> Diagnostics:
+def diagnose(task: Task, layout: Layout, epsilon: float, direction: Direction) -> Diagnostics:
     """Solve the prediction and both directions at once, and compare."""
-    lists = _lists(task, scores, targets, options)
+    lists, _ = read_lists(layout, task.read_targets, per_list=task.target_per_list)
     spread = within_lists(lists).deviation
     # What the update does not use takes part with coefficient 0.
     used = {term.weight: term.coefficient for term in direct_terms(epsilon, direction)}
@@ -96,27 +83,3 @@ def diagnose(
         upper=mean(upper),
         zero_gradient_share=mean(moved == 0),
     )
-
-
-def is_perfect(task: Task, scores: Tensor, targets: Tensor, options: LayoutOptions) -> bool:
-    """Whether the prediction has the least Delta on every list that is defined, if any is."""
-    lists = _lists(task, scores, targets, options)
-    finite = np.abs(lists.scores[np.isfinite(lists.scores)], dtype=np.float64)
-    # Beside so large a weight F does not count. Not the ground truth at -infinity, whose solver may
-    # refuse a long list.
-    largest = min(max(1.0, finite.max(initial=0.0)), TOLERANCE * np.finfo(np.float64).max)
-    weight = -largest / TOLERANCE
-    solution = solve_in_range(task.solve, lists, np.array([0.0, weight]), np.zeros(2))
-    found, least = solution.task_losses[solution.defined].T
-    return found.size > 0 and bool((found <= least + TOLERANCE).all())
-
-
-def _lists(task: Task, scores: Tensor, targets: Tensor, options: LayoutOptions) -> Lists:
-    rows = read(scores, targets, target_per_list=task.target_per_list, **options)
-    lists, _ = read_lists(
-        *rows[1:],
-        read_targets=task.read_targets,
-        ignore_index=options.get("ignore_index"),
-        per_list=task.target_per_list,
-    )
-    return lists

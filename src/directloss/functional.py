@@ -19,17 +19,18 @@ tends to 0 (Song, Schwing, Zemel, Urtasun 2016, theorem 1; the proof is in docs/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar, Unpack
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
 from directloss._arguments import step
 from directloss._operators import traced
-from directloss._solve import LayoutOptions, Reduction, Solved, Step, auto_epsilon, solve
+from directloss._solve import spread_of
+from directloss._update import ListBatch, Step, loss_from_configurations
 from directloss.errors import ArgumentError
-from directloss.lists import Layout
+from directloss.lists import Dim, Empty, Layout, Reduction
 from directloss.tasks.base import Direction, Task
 
 __all__ = [
@@ -79,29 +80,6 @@ def perceptron_terms() -> list[Term]:
     return [Term(1.0, 0.0), Term(-1.0, GROUND_TRUTH)]
 
 
-def loss_from_configurations(
-    score: Callable[[Configuration], Tensor],
-    terms: Sequence[tuple[Step, Configuration]],
-    value: Tensor,
-) -> Tensor:
-    """`value`, with the gradient of sum of coefficient * F(configuration).
-
-    Args:
-        score: F, differentiable in the network's parameters; called once a term.
-        terms: (coefficient, configuration), the configurations constant.
-        value: what the loss shows, such as the task loss of the prediction; in the shape that
-            `score` returns.
-    """
-    parts = []
-    for coefficient, configuration in terms:
-        if not _is_zero(coefficient):
-            F = score(configuration)
-            # Exactly 0, whatever the coefficient, so `value` is returned to the last bit.
-            parts.append(coefficient * (F - F.detach()))
-    carrier = torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
-    return value.detach().to(carrier) + carrier
-
-
 def structured_direct_loss(
     score: Callable[[Configuration], Tensor],
     inference: Callable[[], Configuration],
@@ -145,15 +123,20 @@ def direct_loss(
     epsilon: Step,
     direction: Direction | None = None,
     reduction: Reduction = "mean",
-    **layout: Unpack[LayoutOptions],
+    dim: Dim = -1,
+    mask: Tensor | None = None,
+    groups: Tensor | None = None,
+    ignore_index: int | None = None,
+    empty: Empty = "skip",
 ) -> Tensor:
     """The task loss of the scores, with the gradient of direct loss minimization.
 
     The stateless form of `directloss.DirectLoss`, which documents the arguments.
     """
     terms = direct_terms(require_positive("epsilon", epsilon), direction or task.direction)
-    refuse_lists_of_one(task, scores, layout)
-    return loss_of(solve(task, scores, targets, terms, reduction=reduction, **layout))
+    layout = dim, mask, groups, ignore_index, empty
+    batch = refuse_lists_of_one(task.read(scores, targets, *layout))
+    return batch.solve(terms, "prediction", reduction)[0]
 
 
 def hinge_loss(
@@ -163,14 +146,17 @@ def hinge_loss(
     *,
     margin: Step = 1.0,
     reduction: Reduction = "mean",
-    **layout: Unpack[LayoutOptions],
+    dim: Dim = -1,
+    mask: Tensor | None = None,
+    groups: Tensor | None = None,
+    ignore_index: int | None = None,
+    empty: Empty = "skip",
 ) -> Tensor:
     """The structured hinge; the stateless form of `directloss.HingeLoss`."""
     terms = hinge_terms(require_positive("margin", margin))
-    refuse_lists_of_one(task, scores, layout)
-    return loss_of(
-        solve(task, scores, targets, terms, shown="objective", reduction=reduction, **layout)
-    )
+    layout = dim, mask, groups, ignore_index, empty
+    batch = refuse_lists_of_one(task.read(scores, targets, *layout))
+    return batch.solve(terms, "objective", reduction)[0]
 
 
 def perceptron_loss(
@@ -179,22 +165,49 @@ def perceptron_loss(
     task: Task,
     *,
     reduction: Reduction = "mean",
-    **layout: Unpack[LayoutOptions],
+    dim: Dim = -1,
+    mask: Tensor | None = None,
+    groups: Tensor | None = None,
+    ignore_index: int | None = None,
+    empty: Empty = "skip",
 ) -> Tensor:
     """The structured perceptron; the stateless form of `directloss.PerceptronLoss`."""
-    terms = perceptron_terms()
-    refuse_lists_of_one(task, scores, layout)
-    return loss_of(
-        solve(task, scores, targets, terms, shown="objective", reduction=reduction, **layout)
+    layout = dim, mask, groups, ignore_index, empty
+    batch = refuse_lists_of_one(task.read(scores, targets, *layout))
+    return batch.solve(perceptron_terms(), "objective", reduction)[0]
+
+
+def auto_epsilon(
+    scores: Tensor,
+    targets: Tensor | None = None,
+    *,
+    dim: Dim = -1,
+    mask: Tensor | None = None,
+    groups: Tensor | None = None,
+    ignore_index: int | None = None,
+) -> float:
+    """The pooled within-list standard deviation of the finite scores that take part.
+
+    sqrt(sum over lists and entries of (phi - mean of the list)^2 / number of entries), in units of
+    the scores; 0 where there is nothing to measure.
+
+    Args:
+        scores: as for the losses.
+        targets: needed only where `ignore_index` or a NaN target leaves entries out.
+        dim, mask, groups, ignore_index: as for the losses.
+    """
+    if targets is None:
+        targets = torch.zeros(scores.shape, dtype=torch.uint8)
+    layout = Layout.of(
+        scores,
+        targets,
+        per_list=targets.ndim < scores.ndim,
+        dim=dim,
+        mask=mask,
+        groups=groups,
+        ignore_index=ignore_index,
     )
-
-
-def loss_of(solved: Solved) -> Tensor:
-    """The loss of solved terms: shows their value and carries their gradient."""
-    if solved.reduction != "none" and solved.moves is not None:
-        return solved.shown()  # the same as below, for a third of its time on short lists
-    # F is linear for a task on scores, so the sum over terms is F of one combined configuration.
-    return loss_from_configurations(solved.score, [(1.0, solved.combination)], solved.value)
+    return spread_of(layout).deviation
 
 
 def require_positive(name: str, value: Step) -> Step:
@@ -210,12 +223,9 @@ def require_positive(name: str, value: Step) -> Step:
     return step(name, value)
 
 
-def refuse_lists_of_one(task: Task, scores: Tensor, options: LayoutOptions) -> None:
-    """Refuses lists of one item each, but for padded ones, which may be that short now and then."""
-    padded = options.get("mask") is not None or options.get("ignore_index") is not None
-    if task.ranks and not padded:
-        Layout.of(scores, options.get("dim", -1)).refuse_lists_of_one()
-
-
-def _is_zero(coefficient: Step) -> bool:
-    return not isinstance(coefficient, Tensor) and coefficient == 0
+def refuse_lists_of_one(batch: ListBatch) -> ListBatch:
+    """The batch; lists of one item are refused but for padded ones, which may be that short."""
+    padded = batch.layout.mask is not None or batch.layout.ignore_index is not None
+    if batch.task.ranks and not padded:
+        batch.layout.refuse_lists_of_one()
+    return batch

@@ -10,22 +10,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from directloss._arguments import plain
 from directloss.errors import ArgumentError, NonFiniteScoreError
 from directloss.inference._kernel import Array
-from directloss.inference.checks import count_classes, count_nan, count_nan_of_both
+from directloss.inference.checks import count_classes, count_odd, count_odd_of_both
 from directloss.inference.grouping import ascending_starts, bring_together, put, put_both, taken
 
 __all__ = [
     "ClassSizes",
     "Dim",
+    "Empty",
     "Layout",
     "Lists",
+    "Reduction",
     "class_sizes",
     "host",
     "read_lists",
@@ -33,6 +36,8 @@ __all__ = [
 ]
 
 Dim = int | Sequence[int]
+Reduction = Literal["mean", "sum", "none"]
+Empty = Literal["skip", "error"]
 
 _HALF = (torch.float16, torch.bfloat16)
 
@@ -48,7 +53,8 @@ class Lists:
         offsets: int64 (L + 1,).
         places: int64, where each entry stands among the flattened rows, if some were left out.
         home: int64, where each entry of the flattened rows stands, if all are kept but not as
-            they came. Without either the entries are the rows.
+            they came. If both are None, the entries are the flattened rows.
+        finite: whether no score is known to be infinite; False where nobody has checked.
     """
 
     scores: Array
@@ -56,6 +62,7 @@ class Lists:
     offsets: Array
     places: Array | None = None
     home: Array | None = None
+    finite: bool = False
 
     def __len__(self) -> int:
         return int(self.offsets.size) - 1
@@ -74,40 +81,61 @@ class Lists:
         return values.reshape(tuple(shape))
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Layout:
-    """Which entries of a tensor of scores form a list.
+    """A call's tensors as rows, a list a row before mask and groups; made once a call.
 
     Attributes:
-        shape: shape of the scores.
+        shape: of the scores as they came.
         axes: the axes whose entries form one list, ascending.
+        scores: rows (R, n), or (n,) for one row; as given, so that gradients pass.
+        targets: in the same form, or (R, 1) where a list has one target.
+        mask: in the form of the targets, bool: False leaves an entry (or a list) out; or None.
+        groups: integers (n,): each value makes one list a row; or None.
+        ignore_index: target that leaves its entry out; or None.
     """
 
     shape: torch.Size
     axes: tuple[int, ...]
+    scores: Tensor
+    targets: Tensor
+    mask: Tensor | None = None
+    groups: Tensor | None = None
+    ignore_index: int | None = None
 
     @classmethod
-    def of(cls, scores: Tensor, dim: Dim) -> Layout:
-        if not isinstance(scores, Tensor) or not scores.is_floating_point():
-            came = scores.dtype if isinstance(scores, Tensor) else type(scores).__name__
-            raise ArgumentError("scores", came, "a tensor of a floating-point type")
-        if scores.ndim == 0:
-            raise ArgumentError("scores", "shape ()", "at least one axis, such as (n,)")
-        ndim = scores.ndim
-        if isinstance(dim, int) and -ndim <= dim < ndim:
-            return cls(scores.shape, (dim % ndim,))
-        given = (dim,) if isinstance(dim, int | np.integer) else dim
-        axes = tuple(given) if isinstance(given, Sequence) else ()
-        axes = tuple(int(axis) if isinstance(axis, np.integer) else axis for axis in axes)
-        if any(not isinstance(axis, int) for axis in axes):
-            raise ArgumentError("dim", repr(dim), "an int, or a sequence of ints")
-        if not axes or any(not -ndim <= axis < ndim for axis in axes):
-            wanted = f"axes in [-{ndim}, {ndim}), as the scores have shape {tuple(scores.shape)}"
-            raise ArgumentError("dim", dim, wanted)
-        ascending = tuple(sorted(axis % ndim for axis in axes))
-        if len(set(ascending)) < len(ascending):
-            raise ArgumentError("dim", dim, "each axis once")
-        return cls(scores.shape, ascending)
+    def of(
+        cls,
+        scores: Tensor,
+        targets: Tensor,
+        *,
+        per_list: bool = False,
+        dim: Dim = -1,
+        mask: Tensor | None = None,
+        groups: Tensor | None = None,
+        ignore_index: int | None = None,
+    ) -> Layout:
+        """Check shapes and types, which a traced graph knows too, and bring the list axes last.
+
+        Args:
+            per_list: whether a list has one target instead of one a score.
+            Others as for the losses.
+
+        Raises:
+            ArgumentError: an argument has the wrong shape or type.
+        """
+        axes = _axes(scores, dim)
+        shape = scores.shape
+        wanted = tuple(n for axis, n in enumerate(shape) if axis not in axes) if per_list else shape
+        return cls(
+            shape,
+            axes,
+            _rows(scores, axes),
+            _target_rows("targets", targets, wanted, axes, per_list=per_list),
+            None if mask is None else _mask_rows(mask, wanted, axes, per_list=per_list),
+            None if groups is None else _group_row(groups, tuple(shape[axis] for axis in axes)),
+            ignore_index,
+        )
 
     @property
     def rest(self) -> tuple[int, ...]:
@@ -117,9 +145,7 @@ class Layout:
     @property
     def rows(self) -> tuple[int, int]:
         """Number of rows and their length."""
-        length = 1
-        for axis in self.axes:
-            length *= self.shape[axis]
+        length = torch.Size([self.shape[axis] for axis in self.axes]).numel()
         return torch.Size(self.rest).numel(), length
 
     @property
@@ -143,20 +169,8 @@ class Layout:
                 "scores.squeeze(-1) and targets.squeeze(-1), (n,), for one list",
             )
 
-    def to_rows(self, tensor: Tensor) -> Tensor:
-        """The tensor as rows (R, n), a view where strides allow; autograd passes through.
-
-        A tensor (n,) stays as it is: one row.
-        """
-        if tensor.ndim == 1:
-            return tensor
-        last = tuple(range(tensor.ndim - len(self.axes), tensor.ndim))
-        if self.axes != last:
-            tensor = tensor.movedim(self.axes, last)
-        return tensor.reshape(self.rows)
-
     def from_rows(self, rows: Tensor) -> Tensor:
-        """Rows (R, n) in the shape of the scores: undoes `to_rows`."""
+        """Rows (R, n) in the shape of the scores."""
         if rows.ndim == 1:
             return rows
         last = tuple(range(len(self.shape) - len(self.axes), len(self.shape)))
@@ -174,37 +188,80 @@ class Layout:
             return values.reshape(self.rest)
         return values.reshape(*self.rest, groups).movedim(-1, self.axes[0])
 
-    def targets_to_rows(self, targets: Tensor, *, per_list: bool, name: str = "targets") -> Tensor:
-        """Targets as rows: (R, n), or (R, 1) where a list has one; (n,) stays as it is."""
-        if not isinstance(targets, Tensor):
-            raise ArgumentError(name, type(targets).__name__, "a tensor")
-        wanted = self.rest if per_list else self.shape
-        if targets.shape != wanted:
-            wanted = tuple(wanted)
-            without = f" (the scores' without dim {self.axes})" if per_list else " of the scores"
-            raise ArgumentError(
-                name, f"shape {tuple(targets.shape)}", f"the shape {wanted}{without}"
-            )
-        return targets.reshape(-1, 1) if per_list else self.to_rows(targets)
 
-    def mask_to_rows(self, mask: Tensor, *, per_list: bool) -> Tensor:
-        """A mask, in the shape of the targets, as rows."""
-        rows = self.targets_to_rows(mask, per_list=per_list, name="mask")
-        if rows.dtype != torch.bool:
-            raise ArgumentError("mask", rows.dtype, "torch.bool: True = in the list")
-        return rows
+def _axes(scores: Tensor, dim: Dim) -> tuple[int, ...]:
+    """The list axes, ascending."""
+    if not isinstance(scores, Tensor) or not scores.is_floating_point():
+        came = scores.dtype if isinstance(scores, Tensor) else type(scores).__name__
+        raise ArgumentError("scores", came, "a tensor of a floating-point type")
+    if scores.ndim == 0:
+        raise ArgumentError("scores", "shape ()", "at least one axis, such as (n,)")
+    ndim = scores.ndim
+    if isinstance(dim, int) and -ndim <= dim < ndim:
+        return (dim % ndim,)
+    alone = isinstance(plain(dim), int | np.integer)
+    given = (dim,) if alone else dim if isinstance(dim, Sequence) else ()
+    axes = tuple(_axis_number(axis) for axis in given)
+    if any(not isinstance(axis, int) for axis in axes):
+        raise ArgumentError("dim", repr(dim), "an int, or a sequence of ints")
+    if not axes or any(not -ndim <= axis < ndim for axis in axes):
+        wanted = f"axes in [-{ndim}, {ndim}), as the scores have shape {tuple(scores.shape)}"
+        raise ArgumentError("dim", dim, wanted)
+    ascending = tuple(sorted(axis % ndim for axis in axes))
+    if len(set(ascending)) < len(ascending):
+        raise ArgumentError("dim", dim, "each axis once")
+    return ascending
 
-    def groups_to_row(self, groups: Tensor) -> Tensor:
-        """Group numbers of the entries along the list axes, flat."""
-        if not isinstance(groups, Tensor) or groups.is_floating_point() or groups.is_complex():
-            came = groups.dtype if isinstance(groups, Tensor) else type(groups).__name__
-            raise ArgumentError("groups", came, "a tensor of integers")
-        wanted = tuple(self.shape[axis] for axis in self.axes)
-        if tuple(groups.shape) != wanted:
-            raise ArgumentError(
-                "groups", f"shape {tuple(groups.shape)}", f"{wanted}: one number an entry along dim"
-            )
-        return groups.reshape(-1)
+
+def _axis_number(axis: Any) -> Any:
+    """An axis that a library's own integer says, as an int; anything else as it is."""
+    number = plain(axis)
+    return int(number) if isinstance(number, np.integer) else number
+
+
+def _rows(tensor: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """The tensor as rows (R, n), a view where strides allow; (n,) stays as it is."""
+    if tensor.ndim == 1:
+        return tensor
+    first = tensor.ndim - len(axes)
+    last = tuple(range(first, tensor.ndim))
+    if axes != last:
+        tensor = tensor.movedim(axes, last)
+    return tensor.reshape(math.prod(tensor.shape[:first]), math.prod(tensor.shape[first:]))
+
+
+def _target_rows(
+    name: str, targets: Tensor, wanted: tuple[int, ...], axes: tuple[int, ...], *, per_list: bool
+) -> Tensor:
+    if not isinstance(targets, Tensor):
+        raise ArgumentError(name, type(targets).__name__, "a tensor")
+    if targets.shape != wanted:
+        without = f" (the scores' without dim {axes})" if per_list else " of the scores"
+        raise ArgumentError(
+            name, f"shape {tuple(targets.shape)}", f"the shape {tuple(wanted)}{without}"
+        )
+    return targets.reshape(-1, 1) if per_list else _rows(targets, axes)
+
+
+def _mask_rows(
+    mask: Tensor, wanted: tuple[int, ...], axes: tuple[int, ...], *, per_list: bool
+) -> Tensor:
+    rows = _target_rows("mask", mask, wanted, axes, per_list=per_list)
+    if rows.dtype != torch.bool:
+        raise ArgumentError("mask", rows.dtype, "torch.bool: True = in the list")
+    return rows
+
+
+def _group_row(groups: Tensor, wanted: tuple[int, ...]) -> Tensor:
+    """Group numbers of the entries along the list axes, flat."""
+    if not isinstance(groups, Tensor) or groups.is_floating_point() or groups.is_complex():
+        came = groups.dtype if isinstance(groups, Tensor) else type(groups).__name__
+        raise ArgumentError("groups", came, "a tensor of integers")
+    if tuple(groups.shape) != wanted:
+        raise ArgumentError(
+            "groups", f"shape {tuple(groups.shape)}", f"{wanted}: one number an entry along dim"
+        )
+    return groups.reshape(-1)
 
 
 def widened(tensor: Tensor) -> Tensor:
@@ -218,24 +275,12 @@ def host(tensor: Tensor) -> Array:
 
 
 def read_lists(
-    scores: Tensor,
-    targets: Tensor,
-    mask: Tensor | None,
-    groups: Tensor | None,
-    *,
-    read_targets: Callable[[Array], Any],
-    ignore_index: int | None = None,
-    per_list: bool | None = None,
+    layout: Layout, read_targets: Callable[[Array], Any], *, per_list: bool | None = None
 ) -> tuple[Lists, int]:
-    """Rows of tensors to the lists that kernels take.
+    """A call's rows to the lists that kernels take.
 
     Args:
-        scores: (R, n), or (n,) for one row.
-        targets: in that shape, or (R, 1) for one target a list.
-        mask: None or bool in the shape of `targets`; False leaves an entry (or a list) out.
-        groups: None or integers (n,): each value makes one list a row.
         read_targets: validates and converts the kept targets.
-        ignore_index: target that leaves its entry out, as a NaN target does.
         per_list: whether a list has one target; None: as the shapes say, where lists of one entry
             count as having one target an entry.
 
@@ -243,13 +288,15 @@ def read_lists(
         The lists (row by row, groups by ascending number; a list of which nothing is kept stays,
         empty) and the number of lists a row.
     """
+    scores, targets, groups = layout.scores, layout.targets, layout.groups
+    mask, ignore_index = layout.mask, layout.ignore_index
     rows, length = shape = tuple(scores.shape) if scores.ndim == 2 else (1, scores.numel())
     flat, flat_targets = host(scores).reshape(-1), host(targets).reshape(-1)
     keep = None if mask is None else host(mask).reshape(-1)
     if flat_targets.dtype.kind == "f":
-        wrong, missing = count_nan_of_both(flat, flat_targets)
+        wrong, infinite, missing = count_odd_of_both(flat, flat_targets)
     else:
-        wrong, missing = count_nan(flat), 0
+        wrong, infinite, missing = *count_odd(flat), 0
     if missing:
         given = ~np.isnan(flat_targets)
         keep = given if keep is None else keep & given
@@ -285,7 +332,7 @@ def read_lists(
         places, offsets, lists_a_row = _kept(shape, kept_rows, starts, home)
         home = None
         flat = taken(flat, places)
-        if wrong and count_nan(flat):
+        if wrong and count_odd(flat)[0]:
             raise _nan_error(places[np.isnan(flat)], flat.size, shape)
         if not per_list:
             chosen = taken(flat_targets, places)
@@ -293,7 +340,7 @@ def read_lists(
             # A list left out keeps its place; any target that is kept stands in for its own.
             kept = np.diff(offsets) > 0
             chosen = np.where(kept, flat_targets, flat_targets[kept][:1].sum())
-    return Lists(flat, read_targets(chosen), offsets, places, home), lists_a_row
+    return Lists(flat, read_targets(chosen), offsets, places, home, not infinite), lists_a_row
 
 
 def _nan_error(places: Array, entries: int, shape: tuple[int, ...]) -> NonFiniteScoreError:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
@@ -11,19 +11,15 @@ from torch import Tensor
 
 from directloss import functional
 from directloss._arguments import index_number
-from directloss._solve import (
-    Empty,
-    LayoutOptions,
-    Reduction,
-    Step,
-    measured_step,
-    solve,
-)
-from directloss._stepped import QUIET_BATCHES, Auto, Measure, StepAttribute, SteppedModule
-from directloss.diagnostics import Diagnostics, diagnose, is_perfect
+from directloss._stepped import QUIET_BATCHES, Auto, StepAttribute, SteppedModule
+from directloss._update import Batch, ListBatch, Shown, Step, require_reduction
+from directloss.diagnostics import Diagnostics, diagnose
 from directloss.errors import ArgumentError
-from directloss.lists import Dim, Layout
-from directloss.tasks.base import Direction, Task
+from directloss.lists import Dim, Empty, Reduction
+from directloss.tasks.base import Direction, TaskBase
+
+if TYPE_CHECKING:
+    from directloss.tasks.structured import LinearChain
 
 __all__ = ["DirectLoss", "HingeLoss", "PerceptronLoss"]
 
@@ -34,9 +30,11 @@ class _TaskLoss(SteppedModule):
     _ranked = False
     """Whether a batch had lists of several items."""
 
+    _shown: ClassVar[Shown] = "objective"
+
     def __init__(
         self,
-        task: Task,
+        task: TaskBase,
         *,
         dim: Dim = -1,
         reduction: Reduction = "mean",
@@ -44,10 +42,9 @@ class _TaskLoss(SteppedModule):
         empty: Empty = "skip",
     ) -> None:
         super().__init__()
-        if not isinstance(task, Task):
+        if not isinstance(task, TaskBase):
             raise ArgumentError("task", repr(task), "a task such as AveragePrecision()")
-        if reduction not in ("mean", "sum", "none"):
-            raise ArgumentError("reduction", repr(reduction), "'mean', 'sum' or 'none'")
+        require_reduction(reduction)
         if empty not in ("skip", "error"):
             raise ArgumentError("empty", repr(empty), "'skip' or 'error'")
         self.task = task
@@ -56,58 +53,63 @@ class _TaskLoss(SteppedModule):
         self.ignore_index = None if ignore_index is None else index_number(ignore_index)
         self.empty: Empty = empty
 
-    def _check_lists(self, scores: Tensor, options: LayoutOptions) -> None:
+    def _terms(self, step: Step) -> list[functional.Term]:
+        """The terms of the update."""
+        raise NotImplementedError
+
+    def forward(
+        self,
+        scores: Tensor | LinearChain,
+        targets: Tensor,
+        *,
+        mask: Tensor | None = None,
+        groups: Tensor | None = None,
+    ) -> Tensor:
+        """The value of the loss, with its gradient.
+
+        Args:
+            scores: any floating type, raw scores (not probabilities); for `Chain` a `LinearChain`.
+            targets: bool, int or float in the shape of `scores`, as the task wants them; NaN
+                leaves an entry out.
+            mask: bool in the shape of `targets`; False leaves an entry out.
+            groups: integers along `dim`, in any order: entries of equal number form a list.
+
+        Raises:
+            ArgumentError: an argument has the wrong shape, type or value.
+            NonFiniteScoreError: a score that takes part is NaN. Nothing has been updated.
+            UndefinedMetricError: with ``empty="error"``, for a list without a defined metric.
+            RankError: where several processes measure a step together, in place of these.
+        """
+        read = partial(self._read, scores, targets, mask, groups)
+        return self._with_step(scores, read, self._loss)
+
+    def _read(
+        self,
+        scores: Tensor | LinearChain,
+        targets: Tensor,
+        mask: Tensor | None,
+        groups: Tensor | None,
+    ) -> Batch:
+        batch = self.task.read(
+            scores, targets, self.dim, mask, groups, self.ignore_index, self.empty
+        )
+        self._check_lists(batch)
+        return batch
+
+    def _check_lists(self, batch: Batch) -> None:
         """Refuses lists of one item each until a batch had longer ones: some may be that short."""
-        if self._ranked or not self.task.ranks:
+        if self._ranked or not isinstance(batch, ListBatch) or not batch.task.ranks:
             return
         if torch.compiler.is_compiling():  # whose graphs keep no such note
-            functional.refuse_lists_of_one(self.task, scores, options)
+            functional.refuse_lists_of_one(batch)
             return
-        layout = Layout.of(scores, self.dim)
-        layout.refuse_lists_of_one()
-        self._ranked = layout.rows[1] > 1
+        batch.layout.refuse_lists_of_one()
+        self._ranked = batch.layout.rows[1] > 1
 
-    def _layout(self, mask: Tensor | None, groups: Tensor | None) -> LayoutOptions:
-        return {
-            "dim": self.dim,
-            "mask": mask,
-            "groups": groups,
-            "ignore_index": self.ignore_index,
-            "empty": self.empty,
-        }
-
-    def _measured(self, scores: Tensor, targets: Tensor, layout: LayoutOptions) -> Measure:
-        """How the step is measured from these scores."""
-
-        def measure(together: bool) -> tuple[Tensor, Tensor]:
-            stored = getattr(self, self._step)
-            measured = measured_step(stored, self.task, scores, targets, layout, together=together)
-            # Until a batch has a spread, a stand-in. Chosen without looking, for traced graphs.
-            return measured, torch.where(torch.isnan(measured), self.task.epsilon_scale, measured)
-
-        return measure
-
-    def _loss(
-        self,
-        scores: Tensor,
-        targets: Tensor,
-        terms: Sequence[functional.Term],
-        layout: LayoutOptions,
-        shown: Literal["prediction", "objective"],
-    ) -> Tensor:
-        self._check_lists(scores, layout)
-        solved = solve(
-            self.task,
-            scores,
-            targets,
-            terms,
-            shown=shown,
-            reduction=self.reduction,
-            **layout,
-        )
-        if solved.moves is not None:
-            self._watch(solved.moves, lambda: is_perfect(self.task, scores, targets, layout))
-        return functional.loss_of(solved)
+    def _loss(self, batch: Batch, step: Step) -> Tensor:
+        loss, gradient = batch.solve(self._terms(step), self._shown, self.reduction)
+        self._watch(gradient, batch.is_perfect)
+        return loss
 
     def _advice(self) -> str:
         return (
@@ -161,11 +163,12 @@ class DirectLoss(_TaskLoss):
     """
 
     _step = "epsilon"
+    _shown = "prediction"
     epsilon: StepAttribute
 
     def __init__(
         self,
-        task: Task,
+        task: TaskBase,
         *,
         epsilon: float | Auto = "auto",
         direction: Direction | None = None,
@@ -182,62 +185,25 @@ class DirectLoss(_TaskLoss):
         self.direction: Direction = direction or task.direction
         self._register_step(epsilon)
 
-    def forward(
-        self,
-        scores: Tensor,
-        targets: Tensor,
-        *,
-        mask: Tensor | None = None,
-        groups: Tensor | None = None,
-    ) -> Tensor:
-        """The task loss, with the direct loss gradient.
-
-        Args:
-            scores: any floating type, raw scores (not probabilities).
-            targets: bool, int or float in the shape of `scores`, as the task wants them; NaN
-                leaves an entry out.
-            mask: bool in the shape of `targets`; False leaves an entry out.
-            groups: integers along `dim`, in any order: entries of equal number form a list.
-
-        Raises:
-            ArgumentError: an argument has the wrong shape, type or value.
-            NonFiniteScoreError: a score that takes part is NaN. Nothing has been updated.
-            RankError: where several processes measure epsilon together, in place of both.
-        """
-        layout = self._layout(mask, groups)
-
-        def loss(epsilon: Step) -> Tensor:
-            terms = functional.direct_terms(epsilon, self.direction)
-            return self._loss(scores, targets, terms, layout, "prediction")
-
-        return self._with_step(scores, self._measured(scores, targets, layout), loss)
+    def _terms(self, step: Step) -> list[functional.Term]:
+        return functional.direct_terms(step, self.direction)
 
     def bounds(
         self,
-        scores: Tensor,
+        scores: Tensor | LinearChain,
         targets: Tensor,
         *,
         mask: Tensor | None = None,
         groups: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """(L_-, L_+), the scalars of the two directions: L_- <= Delta(y_w) <= L_+."""
-        layout = self._layout(mask, groups)
-        self._check_lists(scores, layout)
-        epsilon = self._current_step(self._measured(scores, targets, layout))
-        bounds = []
-        for direction in ("negative", "positive"):
-            terms = functional.direct_terms(epsilon, direction)
-            solved = solve(
-                self.task,
-                scores,
-                targets,
-                terms,
-                shown="objective",
-                reduction=self.reduction,
-                **layout,
-            )
-            bounds.append(solved.value)
-        return bounds[0], bounds[1]
+        batch = self._read(scores, targets, mask, groups)
+        epsilon = self._current_step(batch)
+        lower, upper = (
+            batch.solve(functional.direct_terms(epsilon, side), "objective", self.reduction)[0]
+            for side in ("negative", "positive")
+        )
+        return lower, upper
 
     def diagnostics(
         self,
@@ -251,10 +217,11 @@ class DirectLoss(_TaskLoss):
 
         Nothing is kept, and no other process is asked, here and in `bounds`.
         """
-        layout = self._layout(mask, groups)
-        self._check_lists(scores, layout)
-        epsilon = self._current_step(self._measured(scores, targets, layout))
-        return diagnose(self.task, scores, targets, float(epsilon), self.direction, layout)
+        batch = self._read(scores, targets, mask, groups)
+        if not isinstance(batch, ListBatch):
+            raise ArgumentError("task", repr(self.task), "a task on lists of scores")
+        epsilon = float(self._current_step(batch))
+        return diagnose(batch.task, batch.layout, epsilon, self.direction)
 
     def _advice(self) -> str:
         return (
@@ -291,7 +258,7 @@ class HingeLoss(_TaskLoss):
 
     def __init__(
         self,
-        task: Task,
+        task: TaskBase,
         *,
         margin: float | Auto = 1.0,
         dim: Dim = -1,
@@ -302,21 +269,8 @@ class HingeLoss(_TaskLoss):
         super().__init__(task, dim=dim, reduction=reduction, ignore_index=ignore_index, empty=empty)
         self._register_step(margin)
 
-    def forward(
-        self,
-        scores: Tensor,
-        targets: Tensor,
-        *,
-        mask: Tensor | None = None,
-        groups: Tensor | None = None,
-    ) -> Tensor:
-        """The hinge; arguments and errors as in `DirectLoss.forward`."""
-        layout = self._layout(mask, groups)
-
-        def loss(margin: Step) -> Tensor:
-            return self._loss(scores, targets, functional.hinge_terms(margin), layout, "objective")
-
-        return self._with_step(scores, self._measured(scores, targets, layout), loss)
+    def _terms(self, step: Step) -> list[functional.Term]:
+        return functional.hinge_terms(step)
 
     def extra_repr(self) -> str:
         return f"{self.task!r}, margin={self._step_shown()}"
@@ -335,17 +289,8 @@ class PerceptronLoss(_TaskLoss):
     Source: Collins 2002; section 5 of Song et al. 2016.
     """
 
-    def forward(
-        self,
-        scores: Tensor,
-        targets: Tensor,
-        *,
-        mask: Tensor | None = None,
-        groups: Tensor | None = None,
-    ) -> Tensor:
-        """The perceptron loss; arguments and errors as in `DirectLoss.forward`."""
-        layout = self._layout(mask, groups)
-        return self._loss(scores, targets, functional.perceptron_terms(), layout, "objective")
+    def _terms(self, step: Step) -> list[functional.Term]:
+        return functional.perceptron_terms()
 
     def extra_repr(self) -> str:
         return f"{self.task!r}"

@@ -14,9 +14,9 @@ import directloss.inference
 
 CALL = """
 import numpy as np
-from directloss.inference.checks import count_nan
+from directloss.inference.checks import count_odd
 {before}
-print(count_nan(np.array([np.nan, 1.0])), sum(count_nan.stats.cache_hits.values()))
+print(count_odd(np.array([np.nan, 1.0]))[0], sum(count_odd.stats.cache_hits.values()))
 """
 FOLDER_IS_GONE = """
 import os, pathlib, shutil

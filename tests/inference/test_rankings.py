@@ -339,28 +339,6 @@ def test_a_ragged_batch_is_its_lists_one_by_one(dtype: type) -> None:
             begin += s.size
 
 
-def test_the_solver_says_whether_anything_moves_unless_a_score_is_infinite() -> None:
-    rng = np.random.default_rng(12)
-    seen = set()
-    terms = [[0.0, 0.3], [0.0, -0.3], [0.3, -0.3], [0.0, 0.3, -0.3, -inf]]
-    for case in cases(120, most=6):
-        weights = np.array(terms[rng.integers(len(terms))])
-        # They sum to 0, so that nothing moves where all configurations are the same.
-        coefficients = np.linspace(-1.0, 1.0, weights.size)
-        scores, labels = shuffled(rng, case.positive, case.negative)
-        if rng.random() < 0.2:
-            scores[rng.integers(scores.size)] = rng.choice([-inf, inf])
-        task = AveragePrecision()
-        lists = Lists(scores, task.read_targets(labels), np.array([0, scores.size]))
-        solution = task.solve(lists, weights, coefficients)
-        if np.isinf(scores).any():
-            assert solution.moves is None
-        else:
-            assert solution.moves is bool((solution.combination != 0.0).any())
-        seen.add(solution.moves)
-    assert seen == {None, True, False}
-
-
 @pytest.mark.parametrize("k", [None, 3])
 @pytest.mark.parametrize("weight", [0.4, -0.4, -inf])
 def test_what_a_table_holds_past_a_list_does_not_enter(k: int | None, weight: float) -> None:

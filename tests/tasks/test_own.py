@@ -97,8 +97,8 @@ def test_metric_and_protocol(name: str) -> None:
         1.0 - built_in.metric(scores, targets, reduction="none"),
     )
     for weight in (-0.7, 0.7):
-        y = own.loss_augmented_inference(scores, targets, weight)
-        torch.testing.assert_close(y, built_in.loss_augmented_inference(scores, targets, weight))
+        y = own.configuration(scores, targets, weight)
+        torch.testing.assert_close(y, built_in.configuration(scores, targets, weight))
         torch.testing.assert_close(own.task_loss(y, targets), built_in.task_loss(y, targets))
 
 

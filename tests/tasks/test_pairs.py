@@ -72,10 +72,10 @@ def test_the_protocol_answers_with_configurations(case: TaskCase) -> None:
     for scores, targets, everything in distinct_points(case, 40, seed=3):
         s, t = torch.tensor(scores), torch.tensor(targets)
         answers = {
-            0.0: task.inference(s, t),
-            0.6: task.loss_augmented_inference(s, t, 0.6),
-            -0.6: task.loss_augmented_inference(s, t, -0.6),
-            -inf: task.ground_truth(s, t),
+            0.0: task.configuration(s, t, 0.0),
+            0.6: task.configuration(s, t, 0.6),
+            -0.6: task.configuration(s, t, -0.6),
+            -inf: task.configuration(s, t, -inf),
         }
         for weight, y in answers.items():
             assert y.shape == s.shape and y.dtype == torch.float64
@@ -96,16 +96,11 @@ def test_the_protocol_takes_lists_in_rows(case: TaskCase) -> None:
     scores, targets = case.batch(np.random.default_rng(4), 6, 7)
     task = case.make()
     s, t = scores.reshape(2, 3, 7), targets.reshape(2, 3, 7)
-    y = task.loss_augmented_inference(s, t, -0.5)
+    y = task.configuration(s, t, -0.5)
     assert y.shape == s.shape
     assert torch.equal(
         y.reshape(6, 7),
-        torch.stack(
-            [
-                task.loss_augmented_inference(a, b, -0.5)
-                for a, b in zip(scores, targets, strict=True)
-            ]
-        ),
+        torch.stack([task.configuration(a, b, -0.5) for a, b in zip(scores, targets, strict=True)]),
     )
     losses = task.task_loss(y, t)
     assert losses.shape == (2, 3) and losses.dtype == torch.float64
@@ -115,7 +110,7 @@ def test_inference_puts_tied_negatives_first_and_ignores_the_order_of_storage() 
     task, scores = dl.AveragePrecision(), torch.zeros(4)
     for order in ([1, 1, 0, 0], [0, 0, 1, 1], [0, 1, 0, 1]):
         targets = torch.tensor(order)
-        y = task.inference(scores, targets)
+        y = task.configuration(scores, targets, 0.0)
         assert y.tolist() == [-0.5 if label else 0.5 for label in order]
         assert float(task.task_loss(y, targets)) == pytest.approx(1 - (1 / 3 + 2 / 4) / 2)
 
@@ -123,8 +118,8 @@ def test_inference_puts_tied_negatives_first_and_ignores_the_order_of_storage() 
 def test_half_precision_scores_of_the_protocol_are_read_exactly() -> None:
     scores, targets = TASKS[0].tensors(np.random.default_rng(5), 30, torch.bfloat16)
     task = dl.AveragePrecision()
-    found = task.loss_augmented_inference(scores, targets, 0.1)
-    assert torch.equal(found, task.loss_augmented_inference(scores.double(), targets, 0.1))
+    found = task.configuration(scores, targets, 0.1)
+    assert torch.equal(found, task.configuration(scores.double(), targets, 0.1))
 
 
 def test_an_array_is_zero_past_its_end() -> None:
@@ -161,8 +156,8 @@ def test_tables_grow_and_are_shared_without_mixing_lists_up() -> None:
         scores, targets = torch.tensor(rng.normal(size=n)), torch.tensor(both_classes(rng, n))
         for weight in (0.2, -0.2):
             assert torch.equal(
-                used.loss_augmented_inference(scores, targets, weight),
-                dl.AveragePrecision().loss_augmented_inference(scores, targets, weight),
+                used.configuration(scores, targets, weight),
+                dl.AveragePrecision().configuration(scores, targets, weight),
             )
 
 

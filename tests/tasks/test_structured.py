@@ -11,12 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from directloss.chain_losses import (
-    EPSILON_SCALE,
-    ChainDirectLoss,
-    ChainHingeLoss,
-    ChainPerceptronLoss,
-)
+import directloss as dl
 from directloss.errors import ArgumentError, NonFiniteScoreError, UndefinedMetricError
 from directloss.functional import auto_epsilon
 from directloss.tasks.structured import LinearChain
@@ -123,11 +118,10 @@ def test_value_and_bounds() -> None:
     for k in range(150):
         case = random_case(rng, ties=k % 2 == 0)
         options: dict[str, Any] = {
-            "cost": case.cost,
             "ignore_index": IGNORED,
             "reduction": "none",
         }
-        direct = ChainDirectLoss(epsilon=STEP, **options)
+        direct = dl.DirectLoss(dl.Chain(case.cost), epsilon=STEP, **options)
         value = direct(case.chain, case.targets)
         lower, upper = direct.bounds(case.chain, case.targets)
         torch.testing.assert_close(lower, scalar(case, "negative"))
@@ -138,7 +132,7 @@ def test_value_and_bounds() -> None:
             expected = best(all_, 0.0)[2] / max(all_.counted, 1)
             assert float(value[s]) == pytest.approx(expected, abs=1e-12)
         for update in ("hinge", "perceptron"):
-            loss = make(update, **options)(case.chain, case.targets)
+            loss = make(update, cost=case.cost, **options)(case.chain, case.targets)
             torch.testing.assert_close(loss, scalar(case, update))
             assert (loss >= -1e-12).all()
 
@@ -247,9 +241,9 @@ def test_auto_epsilon() -> None:
     chain = LinearChain(emissions, torch.zeros(5, 5), lengths=lengths)
     valid = chain.valid()
     spread = emissions[valid].double().var(1, correction=0).mean().sqrt()
-    expected = EPSILON_SCALE * spread
+    expected = dl.Chain.epsilon_scale * spread
 
-    loss_fn = ChainDirectLoss()
+    loss_fn = dl.DirectLoss(dl.Chain())
     flat = LinearChain(torch.zeros(4, 6, 5), torch.zeros(5, 5))
     loss_fn(flat, targets)
     assert loss_fn.epsilon.isnan()  # nothing to measure: try the next batch
@@ -267,15 +261,15 @@ def test_auto_epsilon() -> None:
     loss_fn(shifted, targets)
     torch.testing.assert_close(loss_fn.epsilon, expected, rtol=1e-5, atol=0)
     assert float(loss_fn.epsilon) == pytest.approx(
-        EPSILON_SCALE * auto_epsilon(shifted.emissions[valid])
+        dl.Chain.epsilon_scale * auto_epsilon(shifted.emissions[valid])
     )
     loss_fn(LinearChain(10 * emissions, torch.zeros(5, 5)), targets)
     torch.testing.assert_close(loss_fn.epsilon, expected, rtol=1e-5, atol=0)
 
-    other = ChainDirectLoss(cost=torch.ones(5, 5))
+    other = dl.DirectLoss(dl.Chain(torch.ones(5, 5)))
     other.load_state_dict(loss_fn.state_dict())
     assert other.half().epsilon == loss_fn.epsilon
-    hinge = ChainHingeLoss(margin="auto")
+    hinge = dl.HingeLoss(dl.Chain(), margin="auto")
     hinge(chain, targets)
     torch.testing.assert_close(hinge.margin, expected, rtol=1e-6, atol=0)
 
@@ -287,7 +281,7 @@ def test_epsilon_shifts_an_emission_whatever_the_length() -> None:
             emissions = torch.zeros(1, length, 2)
             emissions[:, :, 0] = lead
             chain = LinearChain(emissions.requires_grad_(), torch.zeros(2, 2))
-            loss_fn = ChainDirectLoss(epsilon=0.5, direction="positive")
+            loss_fn = dl.DirectLoss(dl.Chain(), epsilon=0.5, direction="positive")
             loss_fn(chain, torch.zeros(1, length, dtype=torch.long)).backward()
             expected = torch.tensor([-1.0, 1.0]) / (0.5 * length) * given_up
             torch.testing.assert_close(emissions.grad, expected.expand(1, length, 2))
@@ -337,7 +331,7 @@ VALID: dict[str, Any] = {
 def test_errors_name_the_argument(name: str, value: object, message: str) -> None:
     arguments = VALID | {name: value}
     with pytest.raises(ArgumentError, match=rf"(?s)^{name}: got .*{message}") as caught:
-        loss_fn = ChainDirectLoss(cost=arguments.pop("cost"))
+        loss_fn = dl.DirectLoss(dl.Chain(arguments.pop("cost")))
         targets = arguments.pop("targets")
         loss_fn(LinearChain(**arguments), targets)
     assert caught.value.argument == name
@@ -346,14 +340,14 @@ def test_errors_name_the_argument(name: str, value: object, message: str) -> Non
 def test_errors_of_options() -> None:
     chain = LinearChain(VALID["emissions"], VALID["transitions"])
     with pytest.raises(ArgumentError, match="targets: got costs"):
-        ChainHingeLoss(cost=torch.zeros(3, 3))(chain, torch.zeros(2, 4, 3))
+        dl.HingeLoss(dl.Chain(torch.zeros(3, 3)))(chain, torch.zeros(2, 4, 3))
     wrong: list[tuple[str, Callable[[], object]]] = [
-        ("direction", lambda: ChainDirectLoss(direction="up")),  # type: ignore[arg-type]
-        ("epsilon", lambda: ChainDirectLoss(epsilon=0.0)),
-        ("epsilon", lambda: ChainDirectLoss(epsilon="large")),  # type: ignore[arg-type]
-        ("margin", lambda: ChainHingeLoss(margin=-1.0)),
-        ("reduction", lambda: ChainPerceptronLoss(reduction="max")),  # type: ignore[arg-type]
-        ("empty", lambda: ChainPerceptronLoss(empty="keep")),  # type: ignore[arg-type]
+        ("direction", lambda: dl.DirectLoss(dl.Chain(), direction="up")),  # type: ignore[arg-type]
+        ("epsilon", lambda: dl.DirectLoss(dl.Chain(), epsilon=0.0)),
+        ("epsilon", lambda: dl.DirectLoss(dl.Chain(), epsilon="large")),  # type: ignore[arg-type]
+        ("margin", lambda: dl.HingeLoss(dl.Chain(), margin=-1.0)),
+        ("reduction", lambda: dl.PerceptronLoss(dl.Chain(), reduction="max")),  # type: ignore[arg-type]
+        ("empty", lambda: dl.PerceptronLoss(dl.Chain(), empty="keep")),  # type: ignore[arg-type]
         ("labels", lambda: chain.score(torch.zeros(2, 4))),
     ]
     for name, call in wrong:
@@ -395,9 +389,9 @@ def test_warns_once_of_a_dead_direction() -> None:
     """The default learns where every label is wrong; the positive direction cannot."""
     emissions = torch.tensor([0.0, 5.0]).expand(1, 3, 2).clone().requires_grad_()
     chain, targets = LinearChain(emissions, torch.zeros(2, 2)), torch.zeros(1, 3, dtype=torch.long)
-    ChainDirectLoss(epsilon=6.0)(chain, targets).backward()
+    dl.DirectLoss(dl.Chain(), epsilon=6.0)(chain, targets).backward()
     assert emissions.grad is not None and emissions.grad.any()
-    dead = ChainDirectLoss(epsilon=6.0, direction="positive")
+    dead = dl.DirectLoss(dl.Chain(), epsilon=6.0, direction="positive")
     for _ in range(49):
         dead(chain, targets)
     with pytest.warns(UserWarning, match="no gradient for 50 .*direction='both'"):
@@ -427,7 +421,7 @@ def test_learns_a_grammar(update: str) -> None:
     transitions = nn.Parameter(0.1 * torch.randn(3, 3))
     optimizer = torch.optim.Adam([*model.parameters(), transitions], lr=0.05)
     train, test = sample(200), sample(200)
-    hamming = ChainDirectLoss(epsilon=1.0)
+    hamming = dl.DirectLoss(dl.Chain(), epsilon=1.0)
 
     def error() -> float:
         words, labels, lengths = test

@@ -84,7 +84,7 @@ def evaluate(call: Call) -> Result:
     gradient = torch.zeros_like(scores) if scores.grad is None else scores.grad
     steps = [float(step) for step in loss_fn.state_dict().values()]
     bounds = None
-    if isinstance(loss_fn, dl.DirectLoss | dl.ChainDirectLoss):
+    if isinstance(loss_fn, dl.DirectLoss):
         lower, upper = loss_fn.bounds(given, call.targets, **call.arguments)
         bounds = lower.detach(), upper.detach()
     return Result(value.detach(), gradient, steps[0] if steps else np.nan, bounds)
@@ -107,13 +107,13 @@ def _chain_loss(call: Call, step: Any) -> nn.Module:
     assert call.chain is not None
     labels = torch.arange(call.chain.classes, dtype=torch.float64)
     apart = (labels - labels[:, None]).abs() / max(call.chain.classes - 1, 1)
-    options = {"cost": apart * call.subject.make(), **call.options}
+    task, options = dl.Chain(apart * call.subject.make()), call.options
     if call.update in DIRECTIONS:
         direction: Any = call.update
-        return dl.ChainDirectLoss(epsilon=step, direction=direction, **options)
+        return dl.DirectLoss(task, epsilon=step, direction=direction, **options)
     if call.update == "hinge":
-        return dl.ChainHingeLoss(margin=step, **options)
-    return dl.ChainPerceptronLoss(**options)
+        return dl.HingeLoss(task, margin=step, **options)
+    return dl.PerceptronLoss(task, **options)
 
 
 # --- ranges ---------------------------------------------------------------------------------------

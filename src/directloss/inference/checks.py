@@ -10,25 +10,29 @@ __all__ = [
     "any_extreme",
     "binary_labels",
     "count_classes",
-    "count_nan",
-    "count_nan_of_both",
+    "count_odd",
+    "count_odd_of_both",
     "silence_infinite",
 ]
 
 
 @kernel
-def count_nan(scores: Array) -> int:
-    """The number of NaN in a flat float array."""
-    count = 0
+def count_odd(scores: Array) -> tuple[int, int]:
+    """The numbers of NaN and of infinities in a flat float array."""
+    missing = infinite = 0
     for k in range(scores.size):
-        count += scores[k] != scores[k]
-    return count
+        missing += scores[k] != scores[k]
+        infinite += abs(scores[k]) == np.inf
+    return missing, infinite
 
 
 @kernel
-def count_nan_of_both(scores: Array, targets: Array) -> tuple[int, int]:
-    """The numbers of NaN in two flat float arrays."""
-    return count_nan(scores), count_nan(targets)
+def count_odd_of_both(scores: Array, targets: Array) -> tuple[int, int, int]:
+    """`count_odd` of the scores, and the number of NaN in the targets, both flat float arrays."""
+    missing = 0
+    for k in range(targets.size):
+        missing += targets[k] != targets[k]
+    return *count_odd(scores), missing
 
 
 @kernel
@@ -91,24 +95,13 @@ def count_classes(
 
 
 @kernel
-def silence_infinite(scores: Array, combination: Array) -> bool:
+def silence_infinite(scores: Array, combination: Array) -> None:
     """Set `combination` to 0 where a score is infinite: no step can move it.
 
     Args:
         scores: flat, float.
         combination: in and out, as `scores`.
-
-    Returns:
-        Whether anything is left that is not 0.
     """
-    infinite, moved = 0, 0
     for k in range(scores.size):
-        infinite += abs(scores[k]) == np.inf
-        moved += combination[k] != 0.0
-    if infinite:
-        moved = 0
-        for k in range(scores.size):
-            if abs(scores[k]) == np.inf:
-                combination[k] = 0.0
-            moved += combination[k] != 0.0
-    return moved > 0
+        if abs(scores[k]) == np.inf:
+            combination[k] = 0.0

@@ -63,7 +63,6 @@ def solve_rankings(
     task_losses: Array,
     values: Array,
     defined: Array,
-    found: Array,
     keys: Array,
     scratch: Array,
 ) -> None:
@@ -92,8 +91,6 @@ def solve_rankings(
         combination: out, as scores: sum_t coefficients[t] * y_t.
         task_losses, values: out, float64 (L, T): Delta(y_t), and F(y_t) with infinite scores as 0.
         defined: out, bool (L,): False for a list without positives or without negatives.
-        found: in and out, bool (2,): the first is set where `combination` is not 0 in some list,
-            the second where a score is infinite in one that is defined.
         keys: those of these lists from `sorted_keys`, or none.
         scratch: uint64, at least `scratch_words(weights)` for each item of the longest list, and
             8 items more.
@@ -143,8 +140,6 @@ def solve_rankings(
         positives, negatives = class_scores[:positive_count], class_scores[positive_count:]
         any_tie = _any_tie(positives, negatives, predicted)
         fences = _fence(positives, negatives)
-        if fences[1, 1] - fences[1, 0] + fences[1, 3] - fences[1, 2] < size:
-            found[1] = True
         weight_of_rank = rest[rows * row : rows * row + positive_count].view(np.float64)
         first_weight = rank_offsets[number] + 1
         weights_here = rank_weights[first_weight : first_weight + positive_count]
@@ -232,7 +227,7 @@ def solve_rankings(
             _halve_ties(positives, negatives, fences[1], above, below)
         values[number] = 0.0
         for start, stop in ((np.int64(0), positive_count), (positive_count, size)):
-            moved = _write_terms(
+            _write_terms(
                 class_scores[start:stop],
                 items[start:stop],
                 size - (stop - start),
@@ -245,8 +240,6 @@ def solve_rankings(
                 combination[begin:end],
                 values[number],
             )
-            if moved:
-                found[0] = True
 
 
 @inner
@@ -283,7 +276,7 @@ def _write_terms(
     coefficients: Array,
     combination: Array,
     values: Array,
-) -> bool:
+) -> None:
     """Write sum_t coefficients[t] * y_t at the items of a class, and add its part of each F.
 
     An item above which `above` items of the other class stand has y = (other - 2 above) / (P N).
@@ -297,9 +290,6 @@ def _write_terms(
         order: int64 (T,): the terms, those with a coefficient first.
         combination: out, a list.
         values: in and out, (T,).
-
-    Returns:
-        Whether anything that was written is not 0.
     """
     unit = 1.0 / (scores.size * np.float64(other))
     end = begin + scores.size
@@ -312,22 +302,16 @@ def _write_terms(
         values[b] += value_b * unit
     c, d = coefficients[a] * unit, coefficients[b] * unit if order.size > 1 else 0.0
     constant, slope_a, slope_b = (c + d) * other, -twice * c, -twice * d
-    moved = 0
     for i in range(items.size):
         # Where y_a = y_b and c = -d the result is 0 to the last bit, as all products are.
-        written = combination.dtype.type(constant + (slope_a * above_a[i] + slope_b * above_b[i]))
-        combination[items[i]] = written
-        moved += written != 0.0
+        combination[items[i]] = constant + (slope_a * above_a[i] + slope_b * above_b[i])
     for k in range(2, order.size):
         t = order[k]
         share, above = coefficients[t] * unit, counts[row_of[t], begin:end]
         values[t] += _weighted_sums(scores, above, above, other, twice)[0] * unit
         if share != 0.0:
-            moved = 0
             for i in range(items.size):
                 combination[items[i]] += share * (other - twice * np.int64(above[i]))
-                moved += combination[items[i]] != 0.0
-    return moved > 0
 
 
 @summation

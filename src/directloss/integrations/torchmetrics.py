@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from directloss._extras import METRICS, require
-from directloss.lists import Dim, Layout, read_lists
+from directloss.lists import Dim, read_lists
 from directloss.tasks.base import Task
 
 require(__name__, "metrics", METRICS)
@@ -104,18 +105,15 @@ class TaskMetric(Metric):
             NonFiniteScoreError: a score that takes part is NaN. Nothing was added.
         """
         scores, targets = scores.detach(), targets.detach()
-        layout = Layout.of(scores, self.dim)
-        per_list = self.task.target_per_list
-        if mask is not None:
-            layout.mask_to_rows(mask, per_list=per_list)
+        layout = self.task.read(scores, targets, self.dim, mask, groups).layout
         if self.ignore_index is not None:
-            layout.targets_to_rows(targets, per_list=per_list)
             kept = targets != self.ignore_index
             mask = kept if mask is None else mask & kept
+            layout = self.task.read(scores, targets, self.dim, mask, groups).layout
         if self.task.ranks and not self._ranked:
             layout.refuse_lists_of_one()
             self._ranked = layout.rows[1] > 1
-        if per_list or 0 not in layout.axes:
+        if self.task.target_per_list or 0 not in layout.axes:
             if mask is None and layout.of_one:  # as the metric wants it of lists so short
                 mask = torch.ones_like(targets, dtype=torch.bool)
             values = self.task.metric(
@@ -124,19 +122,16 @@ class TaskMetric(Metric):
             self.values.append(values.reshape(-1).to(self.device))
             return
 
-        shape = layout.rows
-        entries = layout.to_rows(scores).reshape(shape)
-        target_rows = layout.targets_to_rows(targets, per_list=False).reshape(shape)
-        mask_rows = None
-        if mask is not None:
-            mask_rows = layout.mask_to_rows(mask, per_list=False).reshape(shape)
         # Errors belong to the batch that has them.
-        read_lists(entries, target_rows, mask_rows, None, read_targets=self.task.read_targets)
+        read_lists(replace(layout, groups=None), self.task.read_targets)
+        shape = layout.rows
+        entries, target_rows = layout.scores.reshape(shape), layout.targets.reshape(shape)
+        mask_rows = None if layout.mask is None else layout.mask.reshape(shape)
         keep = ~target_rows.isnan() if mask_rows is None else mask_rows & ~target_rows.isnan()
         numbers = (
             torch.zeros(entries.shape[1], dtype=torch.int64, device=entries.device)
-            if groups is None
-            else layout.groups_to_row(groups).long()
+            if layout.groups is None
+            else layout.groups.long()
         )
         row = torch.arange(entries.shape[0], device=entries.device)[:, None]
         self.scores.append(entries[keep].double())

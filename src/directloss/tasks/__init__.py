@@ -1,6 +1,7 @@
 """Metrics that know their own score F and their two argmaxes."""
 
-from directloss.tasks.base import Direction, Solution, Task
+from directloss.tasks.base import Direction, Solution, Task, TaskBase
+from directloss.tasks.chain import Chain
 from directloss.tasks.counting import (
     BalancedError,
     CountingTask,
@@ -30,6 +31,7 @@ __all__ = [
     "ROCAUC",
     "AveragePrecision",
     "BalancedError",
+    "Chain",
     "CostMatrix",
     "CountingTask",
     "Dice",
@@ -49,6 +51,7 @@ __all__ = [
     "ReciprocalRank",
     "Solution",
     "Task",
+    "TaskBase",
     "TopKError",
     "Tversky",
     "ZeroOne",

@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from directloss._range import LARGEST_VALUE, exponent_of, scaled
 from directloss.errors import ArgumentError, NonFiniteScoreError, UndefinedMetricError
 from directloss.inference._kernel import Array
 from directloss.inference.threads import over_lists
 from directloss.inference.viterbi import solve_chain
 from directloss.lists import host
-from directloss.tasks._range import LARGEST_VALUE, exponent_of, scaled
 
 __all__ = ["solve_on_host"]
 

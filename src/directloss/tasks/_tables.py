@@ -9,12 +9,12 @@ from typing import Literal
 import numpy as np
 
 from directloss._arguments import check_function, is_number, number
+from directloss._range import LARGEST_VALUE
 from directloss.errors import ArgumentError
 from directloss.inference._kernel import Array
 from directloss.inference.pooled import all_alike
 from directloss.inference.separable import all_convex, convex_up_to
 from directloss.lists import ClassSizes
-from directloss.tasks._range import LARGEST_VALUE
 
 __all__ = ["Counted", "FixedTable", "ListTable", "Read", "Table", "as_table", "flat_offsets"]
 

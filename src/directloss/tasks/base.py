@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import weakref
 from abc import ABC, abstractmethod
 from functools import partial
 from typing import Any, ClassVar, Literal, Self
@@ -12,28 +10,61 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from directloss._operators import number_of
+from directloss._range import solve_in_range
+from directloss._solution import Solution
+from directloss._update import Batch, ListBatch, require_reduction
 from directloss.errors import ArgumentError
 from directloss.inference._kernel import Array
 from directloss.inference.checks import binary_labels
-from directloss.lists import Dim, Layout, Lists, read_lists
-from directloss.tasks._range import solve_in_range
-from directloss.tasks._solution import Solution
+from directloss.lists import Dim, Empty, Layout, Lists, Reduction, read_lists
 
-__all__ = ["Direction", "Solution", "Task", "task_by_number"]
+__all__ = ["Direction", "Solution", "Task", "TaskBase"]
 
 Direction = Literal["positive", "negative", "both"]
 
 
-_numbers = itertools.count()
-_tasks: weakref.WeakValueDictionary[int, Task] = weakref.WeakValueDictionary()
+class TaskBase(ABC):
+    """What a loss asks of a task, whatever its scores are.
+
+    Attributes:
+        direction: the direction taken where a user names none.
+        epsilon_scale: factor of the spread of the scores that makes ``epsilon="auto"``.
+        number: unique among the tasks of this process.
+    """
+
+    direction: ClassVar[Direction] = "positive"
+    epsilon_scale: ClassVar[float] = 1.0
+    number: int
+
+    def __new__(cls, *_: object, **__: object) -> Self:
+        task = super().__new__(cls)
+        task.number = number_of(task)
+        return task
+
+    def __getstate__(self) -> dict[str, object]:
+        # A copy, here or in another process, has a number of its own.
+        return {name: value for name, value in vars(self).items() if name != "number"}
+
+    @abstractmethod
+    def read(
+        self,
+        scores: Any,
+        targets: Tensor,
+        dim: Dim = -1,
+        mask: Tensor | None = None,
+        groups: Tensor | None = None,
+        ignore_index: int | None = None,
+        empty: Empty = "skip",
+    ) -> Batch:
+        """What a loss was called with, checked; arguments as for the losses.
+
+        Raises:
+            ArgumentError: an argument has the wrong shape or type.
+        """
 
 
-def task_by_number(number: int) -> Task:
-    """The living task of that number: how a traced graph, which holds no objects, names one."""
-    return _tasks[number]
-
-
-class Task(ABC):
+class Task(TaskBase):
     """A metric, its score F and its exact argmaxes.
 
     F is linear in the scores, so a configuration y is the tensor of its coefficients dF/dscores and
@@ -41,31 +72,37 @@ class Task(ABC):
     ``y(weight) = argmax F + weight * Delta``, with weight 0 the prediction, +-epsilon the
     loss-augmented inference and -infinity the ground truth (least Delta first, then largest F).
 
+    A task of one's own defines `solve`, and `loss_of` where `task_loss` is wanted. A complete one,
+    the 0-1 loss, for which F + weight * Delta is decided item by item:
+
+    >>> import numpy as np
+    >>> from itertools import pairwise
+    >>> from directloss.tasks import Solution, Task
+    >>> class ErrorRate(Task):
+    ...     def solve(self, lists, weights, coefficients, *, share_ties=True):
+    ...         solution = Solution.empty(lists, weights.size)
+    ...         for number, (begin, end) in enumerate(pairwise(lists.offsets)):
+    ...             scores, labels = lists.scores[begin:end], lists.targets[begin:end]
+    ...             cost = np.where(labels == 1, -1.0, 1.0)  # of predicting the item
+    ...             y = np.array([
+    ...                 cost < 0 if weight == -np.inf else scores + weight * cost > 0
+    ...                 for weight in weights
+    ...             ])
+    ...             solution.defined[number] = scores.size > 0
+    ...             solution.task_losses[number] = (y != labels).sum(1) / max(scores.size, 1)
+    ...             solution.values[number] = y @ scores / max(scores.size, 1)
+    ...             solution.combination[begin:end] = coefficients @ y / max(scores.size, 1)
+    ...         return solution
+
     Attributes:
-        direction: the direction taken where a user names none.
-        epsilon_scale: factor of the spread of the scores that makes ``epsilon="auto"``.
-        higher_is_better: whether `metric` grows with quality.
+        higher_is_better: whether `metric` grows with quality: it is 1 - Delta, else Delta.
         target_per_list: whether a list has one target (a class index) instead of one a score.
         ranks: whether it rates the order of a list, in which one item alone has none.
-        number: unique among the tasks of this process.
     """
 
-    direction: ClassVar[Direction] = "positive"
-    epsilon_scale: ClassVar[float] = 1.0
     higher_is_better: ClassVar[bool] = True
     target_per_list: ClassVar[bool] = False
     ranks: ClassVar[bool] = False
-    number: int
-
-    def __new__(cls, *_: object, **__: object) -> Self:
-        task = super().__new__(cls)
-        task.number = next(_numbers)
-        _tasks[task.number] = task
-        return task
-
-    def __getstate__(self) -> dict[str, object]:
-        # A copy, here or in another process, has a number of its own.
-        return {name: value for name, value in vars(self).items() if name != "number"}
 
     @abstractmethod
     def solve(
@@ -80,13 +117,18 @@ class Task(ABC):
                 order of storage enters the gradient; False gives a plain configuration.
         """
 
-    @abstractmethod
     def evaluate(self, lists: Lists) -> tuple[Array, Array]:
-        """The exact metric of each list, float64 (L,), and where it is defined, bool (L,)."""
+        """The exact metric of each list, float64 (L,), and where it is defined, bool (L,).
 
-    @abstractmethod
+        Here that of the prediction; override it where the metric counts ties in another way.
+        """
+        solution = solve_in_range(self.solve, lists, np.zeros(1), np.zeros(1))
+        losses = solution.task_losses[:, 0]
+        return 1.0 - losses if self.higher_is_better else losses, solution.defined
+
     def loss_of(self, configurations: Lists) -> Array:
         """Delta, float64 (L,), of configurations given by their coefficients in place of scores."""
+        raise NotImplementedError(f"{type(self).__name__} defines no `loss_of`")
 
     def share_changed(self, difference: Array, lists: Lists) -> Array:
         """Share of what a configuration decides on which two differ, float64 (L,).
@@ -107,34 +149,58 @@ class Task(ABC):
             raise ArgumentError("targets", came, "0 or 1 (for labels -1/+1 pass targets > 0)")
         return labels
 
-    # The protocol, on tensors of shape (..., n), one list a row.
+    # For tensors, with these methods.
 
-    def inference(self, scores: Tensor, targets: Tensor) -> Tensor:
-        """argmax F: the prediction, as coefficients, float64 in the shape of `scores`.
+    def read(
+        self,
+        scores: Tensor,
+        targets: Tensor,
+        dim: Dim = -1,
+        mask: Tensor | None = None,
+        groups: Tensor | None = None,
+        ignore_index: int | None = None,
+        empty: Empty = "skip",
+    ) -> ListBatch:
+        layout = Layout.of(
+            scores,
+            targets,
+            per_list=self.target_per_list,
+            dim=dim,
+            mask=mask,
+            groups=groups,
+            ignore_index=ignore_index,
+        )
+        return ListBatch(self, scores, layout, empty)
 
-        Ties: items of lower relevance first, so that no order of storage counts.
+    def configuration(self, scores: Tensor, targets: Tensor, weight: float) -> Tensor:
+        """argmax F + weight * Delta, as coefficients, float64 in the shape of `scores`.
+
+        Args:
+            scores: (..., n), one list a row.
+            targets: as for the losses.
+            weight: 0 for the prediction (in a tie items of lower relevance come first, so that no
+                order of storage counts); of either sign; or -infinity for the ground truth.
         """
-        return self._configuration(scores, targets, 0.0)
-
-    def loss_augmented_inference(self, scores: Tensor, targets: Tensor, weight: float) -> Tensor:
-        """argmax F + weight * Delta, weight of either sign, in the form of `inference`."""
-        return self._configuration(scores, targets, float(weight))
-
-    def ground_truth(self, scores: Tensor, targets: Tensor) -> Tensor:
-        """Least Delta first, then largest F, in the form of `inference`."""
-        return self._configuration(scores, targets, -np.inf)
+        layout = Layout.of(scores.double(), targets, per_list=self.target_per_list)
+        lists, _ = read_lists(layout, self.read_targets, per_list=self.target_per_list)
+        solution = solve_in_range(
+            partial(self.solve, share_ties=False), lists, np.array([float(weight)]), np.ones(1)
+        )
+        # A list is the last axis, so the rows are the scores in their own order.
+        return torch.from_numpy(solution.combination).reshape(scores.shape)
 
     def task_loss(self, configuration: Tensor, targets: Tensor) -> Tensor:
         """Delta of a configuration, exact.
 
         Args:
-            configuration: coefficients (..., n) as the argmaxes return them.
-            targets: as given to them.
+            configuration: coefficients (..., n) as `configuration` returns them.
+            targets: as given to it.
 
         Returns:
             float64, shape (...).
         """
-        lists, layout = self._lists(configuration.double(), targets)
+        layout = Layout.of(configuration.double(), targets, per_list=self.target_per_list)
+        lists, _ = read_lists(layout, self.read_targets, per_list=self.target_per_list)
         return layout.per_list(torch.from_numpy(self.loss_of(lists)), None)
 
     def metric(
@@ -145,7 +211,7 @@ class Task(ABC):
         dim: Dim = -1,
         mask: Tensor | None = None,
         groups: Tensor | None = None,
-        reduction: Literal["mean", "sum", "none"] = "mean",
+        reduction: Reduction = "mean",
     ) -> Tensor:
         """The metric itself, exact, on raw scores.
 
@@ -160,17 +226,11 @@ class Task(ABC):
             ArgumentError: for arguments of a wrong shape, type or value, NaN scores among them;
                 for lists of one item each, (n, 1), of a metric that ranks, unless there is a mask.
         """
-        layout = Layout.of(scores, dim)
+        require_reduction(reduction)
+        layout = self.read(scores, targets, dim, mask, groups).layout
         if self.ranks and mask is None:
             layout.refuse_lists_of_one()
-        lists, groups_a_row = read_lists(
-            layout.to_rows(scores),
-            layout.targets_to_rows(targets, per_list=self.target_per_list),
-            None if mask is None else layout.mask_to_rows(mask, per_list=self.target_per_list),
-            None if groups is None else layout.groups_to_row(groups),
-            read_targets=self.read_targets,
-            per_list=self.target_per_list,
-        )
+        lists, groups_a_row = read_lists(layout, self.read_targets, per_list=self.target_per_list)
         values, defined = self.evaluate(lists)
         result = np.where(defined, values, np.nan)
         if reduction == "none":
@@ -179,30 +239,5 @@ class Task(ABC):
             )
         if reduction == "sum":
             return torch.tensor(result[defined].sum(), dtype=torch.float64)
-        if reduction == "mean":
-            mean = result[defined].mean() if defined.any() else np.nan
-            return torch.tensor(mean, dtype=torch.float64)
-        raise ArgumentError("reduction", repr(reduction), "'mean', 'sum' or 'none'")
-
-    def _lists(self, scores: Tensor, targets: Tensor) -> tuple[Lists, Layout]:
-        layout = Layout.of(scores, -1)
-        target_rows = layout.targets_to_rows(targets, per_list=self.target_per_list)
-        rows = layout.to_rows(scores)
-        lists, _ = read_lists(
-            rows,
-            target_rows,
-            None,
-            None,
-            read_targets=self.read_targets,
-            per_list=self.target_per_list,
-        )
-        return lists, layout
-
-    def _configuration(self, scores: Tensor, targets: Tensor, weight: float) -> Tensor:
-        lists, _ = self._lists(scores.double(), targets)
-        weights, coefficients = np.array([weight]), np.ones(1)
-        solution = solve_in_range(
-            partial(self.solve, share_ties=False), lists, weights, coefficients
-        )
-        # A list is the last axis, so the rows are the scores in their own order.
-        return torch.from_numpy(solution.combination).reshape(scores.shape)
+        mean = result[defined].mean() if defined.any() else np.nan
+        return torch.tensor(mean, dtype=torch.float64)

@@ -9,13 +9,13 @@ from typing import ClassVar
 import numpy as np
 
 from directloss._arguments import check_function, number, whole_number
+from directloss._range import LARGEST_VALUE
 from directloss.errors import ArgumentError
 from directloss.inference import counts
 from directloss.inference._kernel import Array
 from directloss.inference.sorting import ONE_BIT
 from directloss.inference.threads import over_lists
 from directloss.lists import Lists, class_sizes
-from directloss.tasks._range import LARGEST_VALUE
 from directloss.tasks.base import Direction, Solution, Task
 
 __all__ = [
@@ -45,11 +45,6 @@ class Counting(Task):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
-
-    def evaluate(self, lists: Lists) -> tuple[Array, Array]:
-        """1 - Delta of the prediction phi > 0."""
-        solution = self.solve(lists, np.zeros(1), np.zeros(1))
-        return 1.0 - solution.task_losses[:, 0], solution.defined
 
     def loss_of(self, configurations: Lists) -> Array:
         # Tied items may share a place, y_i = share / n, but shares of a class add up to its count.
@@ -326,11 +321,6 @@ class CountingTask(Counting):
             sorting=bool(weights.any()),
         )
         return solution
-
-    def evaluate(self, lists: Lists) -> tuple[Array, Array]:
-        """Delta of the prediction phi > 0."""
-        solution = self.solve(lists, np.zeros(1), np.zeros(1))
-        return solution.task_losses[:, 0], solution.defined
 
     def loss_at(self, tp: Array, fp: Array, positives: Array, negatives: Array) -> Array:
         return np.nan_to_num(self.loss_of_counts(tp, fp, positives - tp, negatives - fp))

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from directloss._arguments import whole_number
+from directloss._range import LARGEST_VALUE
 from directloss.errors import ArgumentError
 from directloss.inference import classes, top_k
 from directloss.inference._kernel import Array
 from directloss.inference.threads import over_lists
 from directloss.lists import Lists
-from directloss.tasks._range import LARGEST_VALUE
 from directloss.tasks.base import Direction, Solution, Task
 
 __all__ = ["CostMatrix", "MulticlassZeroOne", "TopKError"]

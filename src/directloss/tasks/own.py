@@ -109,11 +109,6 @@ class ListTask(Task):
             solution.combination[entries] = total if defined else 0.0
         return solution
 
-    def evaluate(self, lists: Lists) -> tuple[Array, Array]:
-        """Delta of the prediction."""
-        solution = self.solve(lists, np.zeros(1), np.zeros(1))
-        return solution.task_losses[:, 0], solution.defined
-
     def loss_of(self, configurations: Lists) -> Array:
         losses = [
             self._loss_of(y, targets) if y.size else 0.0 for y, targets, _ in _each(configurations)

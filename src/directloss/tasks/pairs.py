@@ -162,7 +162,6 @@ class RankingTask(Task):
         shapes = self._shapes(kinds, sizes, ranks, discount)
         if kinds.truths is not None:
             self._refuse_long_ground_truths(sizes, *discount)
-        found = np.zeros(2, np.bool_)
         over_lists(
             solve_rankings,
             lists.offsets,
@@ -178,12 +177,9 @@ class RankingTask(Task):
             weights,
             coefficients,
             *solution.outputs,
-            found,
             scratch=kinds.scratch,
             ranked=(lists.scores, lists.targets, ONE_BIT, WORDS_BEFORE_KEYS),
         )
-        moved, infinite = found.tolist()
-        solution.moves = None if infinite else moved
         return solution
 
     def _refuse_long_ground_truths(
@@ -221,11 +217,6 @@ class RankingTask(Task):
         flipped = np.where(lists.targets == 1, np.abs(difference) / 2.0, 0.0)
         return np.diff(np.append(0.0, np.cumsum(flipped))[lists.offsets])
 
-    def evaluate(self, lists: Lists) -> tuple[Array, Array]:
-        """1 - Delta of the prediction: among ties, negatives come first."""
-        solution = self.solve(lists, np.zeros(1), np.zeros(1))
-        return 1.0 - solution.task_losses[:, 0], solution.defined
-
 
 class AveragePrecision(RankingTask):
     r"""Average precision (non-interpolated), of the whole list or of its first k positions.
@@ -233,9 +224,10 @@ class AveragePrecision(RankingTask):
     .. math:: AP = \frac1P \sum_{i=1}^{P} \mathrm{Prec@}(\text{position of positive } i)
                  = \frac1P \sum_i \frac{i}{i + n_i}, \qquad \Delta = 1 - AP,
 
-    F the pairwise score of `RankingTask`. The positive direction is solved by one walk, and divide
-    and conquer in (P + N) log N steps where that crosses itself, the negative one by the programme
-    in a corridor.
+    F the pairwise score of `RankingTask`. The algorithm of the paper, to be read, is
+    `directloss.inference.programme`; what runs gives the same rankings faster. The positive
+    direction takes one walk, with divide and conquer in (P + N) log N steps where the walk crosses
+    itself, the negative one the programme in a corridor.
 
     With a cutoff, positives past position k count 0; Delta is then at its maximum where no
     positive is in the top k, and the positive direction dead, so that the default is "both".

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from directloss.errors import ArgumentError
+from directloss.lists import widened
 from directloss.tasks._chain import solve_on_host
 
 __all__ = ["ChainSolution", "LinearChain"]
@@ -116,11 +117,12 @@ class LinearChain:
     def measured_from_itself(self) -> LinearChain:
         """The chain less its scores as they are: all 0, with the same gradients.
 
-        A sum of them is 0, however large the scores are.
+        A sum of them is 0, however large the scores are; and parts of a gradient meet in float32
+        at least, before half precision rounds them.
         """
 
         def less(scores: Tensor) -> Tensor:
-            finite = torch.where(scores.isfinite(), scores, 0.0)
+            finite = widened(torch.where(scores.isfinite(), scores, 0.0))
             return finite - finite.detach()
 
         return LinearChain(

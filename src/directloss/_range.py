@@ -12,11 +12,11 @@ from itertools import pairwise
 
 import numpy as np
 
+from directloss._solution import Solution
 from directloss.errors import ArgumentError
 from directloss.inference._kernel import Array
 from directloss.inference.checks import any_extreme
 from directloss.lists import Lists
-from directloss.tasks._solution import Solution
 
 __all__ = ["LARGEST_VALUE", "exponent_of", "scaled", "solve_in_range"]
 
@@ -45,9 +45,14 @@ def exponent_of(weights: Array, *scores: Array) -> int:
     Raises:
         ArgumentError: a weight is NaN or +inf.
     """
-    if np.isnan(weights).any() or (weights == np.inf).any():
-        raise ArgumentError("epsilon", "a weight that is NaN or +inf", "finite weights, or -inf")
-    if not (_extreme(weights) or any(_extreme(part) for part in scores)):
+    extreme = False
+    for weight in weights.tolist():
+        if not weight < np.inf:
+            wanted = "finite weights, or -inf"
+            raise ArgumentError("epsilon", "a weight that is NaN or +inf", wanted)
+        size = abs(weight)
+        extreme = extreme or 0.0 < size < 2.0**LEAST or 2.0**LARGEST < size < np.inf
+    if not (extreme or any(_extreme(part) for part in scores)):
         return 0
     largest = max(_largest(part) for part in (weights, *scores))
     return LARGEST - int(np.frexp(largest)[1])
@@ -84,14 +89,15 @@ def solve_in_range(
         entries = np.repeat(chosen, np.diff(lists.offsets))
         others_at_0 = replace(lists, scores=np.where(entries, lists.scores, 0.0))
         part = _solve_at(exponent, solve, others_at_0, weights, coefficients, apart=apart)
-        part.combination = part.combination.astype(lists.scores.dtype, copy=False)
+        with np.errstate(over="ignore"):  # an infinite gradient is refused by its reader
+            part.combination = part.combination.astype(lists.scores.dtype, copy=False)
         whole = part if whole is None else whole
         whole.combination[entries] = part.combination[entries]
         for name in ("task_losses", "values", "defined"):
             getattr(whole, name)[chosen] = getattr(part, name)[chosen]
     if whole is None:  # no lists
         return solve(lists, weights, coefficients)
-    whole.exponents, whole.moves = exponents, None
+    whole.exponents = exponents
     return whole
 
 

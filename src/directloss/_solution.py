@@ -21,8 +21,6 @@ class Solution:
         task_losses: float64 (L, T): Delta(y_t), exact.
         values: float64 (L, T): F(y_t) * 2^exponents[l], infinite scores counted as 0.
         defined: bool (L,): whether the metric is defined on the list.
-        moves: whether `combination` is not 0 somewhere, where the solver has looked at that and
-            all scores are finite; else None.
         exponents: int64 (L,), of the factors that scores and weights had; None: 0 in all lists.
     """
 
@@ -30,7 +28,6 @@ class Solution:
     task_losses: Array
     values: Array
     defined: Array
-    moves: bool | None = None
     exponents: Array | None = None
 
     @classmethod

@@ -1,0 +1,262 @@
+"""What a loss does with a call: read it once, measure a step, solve an update as one node."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from directloss import _operators, _solve
+from directloss._operators import traced
+from directloss.errors import ArgumentError
+from directloss.lists import Empty, Layout, Reduction, widened
+
+if TYPE_CHECKING:
+    from directloss.tasks.base import Task
+
+__all__ = [
+    "Batch",
+    "ListBatch",
+    "Shown",
+    "Step",
+    "Terms",
+    "Update",
+    "loss_from_configurations",
+    "require_reduction",
+]
+
+Configuration = TypeVar("Configuration")
+
+Step = float | Tensor
+"""A number, or a 0-d tensor where Python must not look at it (a traced graph)."""
+
+Terms = Sequence[tuple[Step, Step]]
+"""(coefficient, weight) of each configuration of an update."""
+
+Shown = Literal["prediction", "objective"]
+"""What the value of a loss is: Delta of the first term; or the sum of coefficient * (F + weight *
+Delta), which the terms descend along (with its F alone for the ground truth, weight -infinity). For
+the terms of direct loss that is the bound L_+ or L_-; for hinge and perceptron the loss."""
+
+
+class Batch(ABC):
+    """The scores and targets of one call of a loss, read once; made by `Task.read`."""
+
+    @abstractmethod
+    def step(self, stored: Tensor, *, together: bool) -> Tensor:
+        """`stored` if it is set, else what ``epsilon="auto"`` measures here, else NaN.
+
+        Args:
+            stored: scalar float64, NaN if it is not set.
+            together: whether with all processes of torch.distributed.
+        """
+
+    @abstractmethod
+    def solve(self, terms: Terms, shown: Shown, reduction: Reduction) -> tuple[Tensor, Tensor]:
+        """The loss of an update, with its gradient; and a tensor that is 0 where that is none.
+
+        Raises:
+            ArgumentError: a value is wrong, or a score is NaN.
+            UndefinedMetricError: with ``empty="error"``, for a list without a defined metric.
+        """
+
+    @abstractmethod
+    def is_perfect(self) -> bool:
+        """Whether no prediction could be better."""
+
+
+class ListBatch(Batch):
+    """A batch of lists of scores."""
+
+    __slots__ = ("layout", "refuse_undefined", "scores", "task")
+
+    def __init__(self, task: Task, scores: Tensor, layout: Layout, empty: Empty) -> None:
+        self.task, self.scores, self.layout = task, scores, layout
+        self.refuse_undefined = empty == "error"
+
+    def step(self, stored: Tensor, *, together: bool) -> Tensor:
+        layout, scale = self.layout, self.task.epsilon_scale
+        if not traced():
+            return _solve.step(stored, layout, scale, together=together)
+        rows = widened(layout.scores.detach())
+        tensors = rows, layout.targets, layout.mask, layout.groups
+        measured: Tensor = _operators.step(stored, *tensors, layout.ignore_index, scale, together)
+        return measured
+
+    def solve(self, terms: Terms, shown: Shown, reduction: Reduction) -> tuple[Tensor, Tensor]:
+        require_reduction(reduction)
+        layout, objective = self.layout, shown == "objective"
+        if traced():
+            value, rows = _operators.solve(
+                widened(layout.scores.detach()),
+                layout.targets,
+                layout.mask,
+                layout.groups,
+                _stacked(terms),
+                self.task.number,
+                layout.ignore_index,
+                self.refuse_undefined,
+                objective,
+                reduction,
+            )
+        else:
+            columns = zip(*terms, strict=True)
+            coefficients, weights = np.array([[float(part) for part in row] for row in columns])
+            value, rows = _solve.solve(
+                self.task,
+                layout,
+                coefficients,
+                weights,
+                objective=objective,
+                reduction=reduction,
+                refuse_undefined=self.refuse_undefined,
+            )
+        gradient = layout.from_rows(rows)
+        owner, axes = None, None
+        if reduction == "none":
+            axes, groups = layout.axes, None
+            if layout.groups is not None:
+                ids, owner = torch.unique(layout.groups, return_inverse=True)
+                groups = ids.numel()
+            value = layout.per_list(value, groups)
+        node = _TracedUpdate if traced() else Update
+        loss: Tensor = node.apply(self.scores, value, gradient, owner, axes)
+        return loss, gradient
+
+    def is_perfect(self) -> bool:
+        return _solve.is_perfect(self.task, self.layout)
+
+
+class Update(torch.autograd.Function):
+    """A value, with a constant gradient in the scores: an update as one node of the graph.
+
+    Args of `apply`, after the scores:
+        value: a scalar, or one a list.
+        slope: in the shape of the scores.
+        owner: with groups and one value a list: the place of each entry's group among the values.
+        axes: with one value a list: those of the entries of a list, else None.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        scores: Tensor,
+        value: Tensor,
+        slope: Tensor,
+        owner: Tensor | None,
+        axes: tuple[int, ...] | None,
+    ) -> Tensor:
+        ctx.axes = axes
+        ctx.save_for_backward(slope, owner)
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        slope, owner = ctx.saved_tensors
+        if ctx.axes is not None:
+            gradient = _per_entry(gradient, ctx.axes, slope.shape, owner)
+        # float32 for half scores; the engine narrows it.
+        return _product(slope, gradient), None, None, None, None
+
+
+class _TracedUpdate(Update):
+    """`Update` as torch.func wants it, which torch calls far more slowly outside of transforms."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(  # type: ignore[override]
+        scores: Tensor,
+        value: Tensor,
+        slope: Tensor,
+        owner: Tensor | None,
+        axes: tuple[int, ...] | None,
+    ) -> Tensor:
+        return value.view_as(value)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        _, _, slope, owner, ctx.axes = inputs
+        ctx.save_for_backward(slope, owner)
+
+
+def _per_entry(
+    gradient: Tensor, axes: tuple[int, ...], shape: torch.Size, owner: Tensor | None
+) -> Tensor:
+    """What is given one a list, to be multiplied with what is given one an entry."""
+    if owner is None:
+        for axis in axes:
+            gradient = gradient.unsqueeze(axis)
+        return gradient
+    # The groups stand at the first list axis.
+    chosen = gradient.movedim(axes[0], -1)[..., owner]
+    chosen = chosen.reshape(*chosen.shape[:-1], *(shape[axis] for axis in axes))
+    return chosen.movedim(tuple(range(-len(axes), 0)), axes)
+
+
+def loss_from_configurations(
+    score: Callable[[Configuration], Tensor],
+    terms: Sequence[tuple[Step, Configuration]],
+    value: Tensor,
+) -> Tensor:
+    """`value`, with the gradient of sum of coefficient * F(configuration).
+
+    Args:
+        score: F, differentiable in the network's parameters; called once a term.
+        terms: (coefficient, configuration), the configurations constant.
+        value: what the loss shows, such as the task loss of the prediction; in the shape that
+            `score` returns.
+    """
+    parts = []
+    for coefficient, configuration in terms:
+        if not _is_zero(coefficient):
+            F = score(configuration)
+            # Exactly 0, whatever the coefficient, so `value` is returned to the last bit.
+            parts.append(coefficient * (F - F.detach()))
+    carrier = torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
+    return value.detach().to(carrier) + carrier
+
+
+def _is_zero(coefficient: Step) -> bool:
+    return not isinstance(coefficient, Tensor) and coefficient == 0
+
+
+_TORCH_GRAIN = 1 << 15
+"""Entries of a tensor from which torch uses several threads for one pass (at::GRAIN_SIZE)."""
+
+
+def _product(slope: Tensor, factor: Tensor) -> Tensor:
+    """slope * factor, without waking torch's workers where that can be."""
+    if slope.numel() < _TORCH_GRAIN or not slope.is_cpu or factor.requires_grad or traced():
+        return slope * factor
+    try:
+        factors = factor.numpy(force=True)
+    except RuntimeError:  # a stand-in for a batch of factors, as of `is_grads_batched`
+        return slope * factor
+    # torch shares a long product out to its OpenMP workers, and those spin for milliseconds after
+    # it, on the very processors that the threads of the next solve wait for.
+    return torch.from_numpy(slope.numpy(force=True) * factors)
+
+
+def _stacked(terms: Terms) -> Tensor:
+    """Terms whose numbers may be tensors, float64 (2, T)."""
+    parts = [
+        [
+            part if isinstance(part, Tensor) else torch.tensor(part, dtype=torch.float64)
+            for part in column
+        ]
+        for column in zip(*terms, strict=True)
+    ]
+    return torch.stack(
+        [torch.stack([part.to("cpu", torch.float64) for part in row]) for row in parts]
+    )
+
+
+def require_reduction(reduction: object) -> None:
+    """Refuse what is no reduction."""
+    if reduction not in ("mean", "sum", "none"):
+        raise ArgumentError("reduction", repr(reduction), "'mean', 'sum' or 'none'")

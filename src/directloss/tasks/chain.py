@@ -1,0 +1,212 @@
+"""Hamming loss on a linear chain: what the losses ask of it."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from directloss import _operators, _solve
+from directloss._operators import traced
+from directloss._update import (
+    Batch,
+    Shown,
+    Step,
+    Terms,
+    loss_from_configurations,
+    require_reduction,
+)
+from directloss.errors import ArgumentError
+from directloss.lists import Dim, Empty, Layout, Reduction, widened
+from directloss.tasks.base import Direction, TaskBase
+from directloss.tasks.structured import LinearChain
+
+__all__ = ["Chain"]
+
+
+class Chain(TaskBase):
+    r"""Hamming loss, or any cost of single labels, along sequences with a `LinearChain` of scores.
+
+    With S the score of a labelling (see `LinearChain`), over the m positions that have a target,
+
+    .. math:: F(y) = \frac1m S(y), \qquad \Delta(y) = \frac1m \sum_t cost[target_t, y_t]
+
+    so that epsilon is a shift of an emission: the labels of F + weight * Delta are those of a chain
+    whose emissions are higher by weight * cost, whatever the length of the sequence.
+
+    The losses take a `LinearChain` in place of scores, and as targets integers (B, T), the right
+    labels, or floating (B, T, K), the cost of each label at each position (then without `cost`).
+    Their `ignore_index` marks a position that has a label but no cost; with ``empty="error"`` a
+    sequence with m = 0 is an error, else it counts as 0 and is left out of the mean. There is no
+    other `dim`, no mask and no groups: the chain's own `lengths` say where a sequence ends.
+
+    The value of `DirectLoss` is Delta of the prediction, among equals the worst. Where the
+    prediction is wrong at every position the positive direction has no gradient, and of a long
+    sequence it moves only what is right; hence "both". ``epsilon="auto"`` is 3 times the pooled
+    standard deviation of the finite emissions of the K labels **within a position**, over all valid
+    positions (what is added to all labels of a position changes no labelling).
+
+    Args:
+        cost: (K, K), [target, label], finite and >= 0: 0 and 1 (Hamming) if None.
+
+    Example:
+        >>> loss_fn = DirectLoss(Chain())
+        >>> loss = loss_fn(LinearChain(model(words), transitions, lengths=lengths), tags)
+        >>> loss.backward()  # into model and transitions
+
+    Source: direct loss: McAllester, Hazan, Keshet, NIPS 2010; Song et al., ICML 2016, theorem 1.
+    Hinge: Taskar, Guestrin, Koller, NIPS 2003; Tsochantaridis et al., JMLR 2005. Perceptron:
+    Collins, EMNLP 2002.
+    """
+
+    direction: ClassVar[Direction] = "both"
+    # A label gives way where epsilon passes its lead, a difference of two emissions and of the
+    # steps on either side; one spread is less than most leads, and too few labels move
+    # (docs/tasks/structured.md has the figures).
+    epsilon_scale: ClassVar[float] = 3.0
+
+    def __init__(self, cost: Tensor | None = None) -> None:
+        if cost is not None and not (isinstance(cost, Tensor) and cost.ndim == 2):
+            came = f"shape {tuple(cost.shape)}" if isinstance(cost, Tensor) else repr(cost)
+            raise ArgumentError("cost", came, "a tensor (K, K), [target, label]")
+        self.cost = None if cost is None else cost.detach().double()
+
+    def __repr__(self) -> str:
+        return "Chain()" if self.cost is None else f"Chain(cost={tuple(self.cost.shape)})"
+
+    def read(
+        self,
+        scores: LinearChain,
+        targets: Tensor,
+        dim: Dim = -1,
+        mask: Tensor | None = None,
+        groups: Tensor | None = None,
+        ignore_index: int | None = None,
+        empty: Empty = "skip",
+    ) -> Batch:
+        if not isinstance(scores, LinearChain):
+            raise ArgumentError("scores", type(scores).__name__, "a LinearChain")
+        if dim != -1:
+            raise ArgumentError("dim", dim, "-1, as a chain knows its own axes")
+        for name, given in (("mask", mask), ("groups", groups)):
+            if given is not None:
+                raise ArgumentError(name, "a value", "None, as a chain has its own `lengths`")
+        return _ChainBatch(self, scores, targets, ignore_index, refuse_undefined=empty == "error")
+
+
+class _ChainBatch(Batch):
+    """A chain, and what is right."""
+
+    def __init__(
+        self,
+        task: Chain,
+        chain: LinearChain,
+        targets: Tensor,
+        ignore_index: int | None,
+        *,
+        refuse_undefined: bool,
+    ) -> None:
+        self.task, self.chain, self.targets = task, chain, targets
+        self.ignore_index, self.refuse_undefined = ignore_index, refuse_undefined
+
+    def step(self, stored: Tensor, *, together: bool) -> Tensor:
+        emissions = self.chain.emissions.detach()
+        # NaN is left to the solver, which knows the argument's name.
+        known = self.chain.valid()[:, :, None] & ~emissions.isnan()
+        rows = widened(emissions.reshape(-1, emissions.shape[2]))
+        targets, mask = torch.zeros_like(rows, dtype=torch.uint8), known.reshape(rows.shape)
+        scale = self.task.epsilon_scale
+        if traced():
+            measured: Tensor = _operators.step(
+                stored, rows, targets, mask, None, None, scale, together
+            )
+            return measured
+        layout = Layout.of(rows, targets, mask=mask)
+        return _solve.step(stored, layout, scale, together=together)
+
+    def solve(self, terms: Terms, shown: Shown, reduction: Reduction) -> tuple[Tensor, Tensor]:
+        require_reduction(reduction)
+        solution = self.chain.solve(
+            self.targets,
+            [weight for _, weight in terms],
+            cost=self.task.cost,
+            ignore_index=self.ignore_index,
+            refuse_undefined=self.refuse_undefined,
+        )
+        values = solution.task_losses[0]
+        if shown == "objective":
+            values = torch.zeros_like(solution.counted)
+            for (coefficient, weight), F, loss in zip(
+                terms, solution.values, solution.task_losses, strict=True
+            ):
+                values = values + _on_host(coefficient) * F
+                if not _is_infinite(weight):  # the product of these two is of size 1
+                    values = values + _on_host(coefficient) * _on_host(weight) * loss
+            if not any(_is_infinite(weight) for _, weight in terms):
+                # A direct loss: between the task losses of its two ends, of which the augmented
+                # one bounds it where F itself is too large for a number.
+                ends = solution.task_losses[-2:]
+                values = torch.where(values.isnan(), ends[-1], values)
+                values = values.clamp(ends.amin(0), ends.amax(0))
+            elif not traced() and bool(values.isnan().any()):
+                raise ArgumentError(
+                    "scores", "emissions whose sum is infinite", "emissions whose sum is a number"
+                )
+
+        # F = S / m, and the mean over the sequences with m > 0; the others have loss 0.
+        defined = solution.counted > 0
+        share = defined / solution.counted.clamp(min=1)
+        if reduction == "mean":
+            sequences = defined.sum().clamp(min=1)
+            share, values = share / sequences, values / sequences
+        emissions = self.chain.emissions
+        wide = torch.promote_types(emissions.dtype, torch.float32)
+        share = share.to(emissions.device, wide)
+
+        from_itself = self.chain.measured_from_itself()
+
+        def score(labels: Tensor) -> Tensor:
+            scores = from_itself.score(labels) * share
+            return scores if reduction == "none" else scores.sum()
+
+        loss = loss_from_configurations(
+            score,
+            [
+                (_as(coefficient, wide), labels)
+                for (coefficient, _), labels in zip(terms, solution.labels, strict=True)
+            ],
+            (values if reduction == "none" else values.sum()).to(share),
+        )
+        # The last two terms of every update are the two ends of its difference.
+        return loss, solution.labels[-1] != solution.labels[-2]
+
+    def is_perfect(self) -> bool:
+        solution = self.chain.solve(
+            self.targets, [0.0, -math.inf], cost=self.task.cost, ignore_index=self.ignore_index
+        )
+        found, least = solution.task_losses[:, solution.counted > 0]
+        return found.numel() > 0 and bool((found <= least + _solve.TOLERANCE).all())
+
+
+def _on_host(number: Step) -> Step:
+    return number.cpu() if isinstance(number, Tensor) else number
+
+
+def _is_infinite(weight: Step) -> bool:
+    """Whether a weight asks for the ground truth."""
+    return isinstance(weight, float) and math.isinf(weight)
+
+
+def _as(coefficient: Step, dtype: torch.dtype) -> Step:
+    """A coefficient that does not widen what it is multiplied with."""
+    if isinstance(coefficient, Tensor):
+        return coefficient.to(dtype)
+    if abs(coefficient) > torch.finfo(dtype).max:
+        raise ArgumentError(
+            "epsilon",
+            f"{1.0 / abs(coefficient):g}, so that the gradient is infinite",
+            f"an epsilon whose inverse fits the scores' type, {dtype}",
+        )
+    return coefficient
