@@ -34,8 +34,9 @@ class TorchRandomState:
 
     def set(self) -> None:
         torch.set_rng_state(self.cpu)
-        if self.cuda:
-            torch.cuda.set_rng_state_all(self.cuda)
+        # What was saved elsewhere may be of more devices than there are here.
+        for device, state in zip(range(torch.cuda.device_count()), self.cuda, strict=False):
+            torch.cuda.set_rng_state(state, device)
         if self.mps is not None:
             torch.mps.set_rng_state(self.mps)
 

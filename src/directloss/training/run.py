@@ -87,11 +87,11 @@ class Run:
         self.model = model
         accelerator = accelerator or Accelerator()
         prepared = accelerator.prepare_model(model)
-        self._optimiser = make_optimiser(prepared, config)
+        self._bare = accelerator.unwrap_model(prepared)
+        self._optimiser = make_optimiser(self._bare, config)
         if accelerator.scaler is not None:
             # Only a scaled precision needs Accelerate's wrapper, which costs time at each step.
             self._optimiser = accelerator.prepare_optimizer(self._optimiser)
-        self._bare = accelerator.unwrap_model(prepared)
         self._evaluated_loss = loss_fn.to(accelerator.device)
         self._loss_fn = loss_fn
         if config.score_memory:
