@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks.profile import PARTS, WHOLES
 from benchmarks.works import REFERENCE
+from directloss.report import tables as report
 
 __all__ = ["count", "figures", "machine", "markdown", "seconds", "sections", "size", "table"]
 
@@ -231,8 +232,7 @@ def _share(part: float, whole: float) -> str:
 
 def table(head: Sequence[str], body: Sequence[Sequence[object]]) -> str:
     """A Markdown table, numbers to the right."""
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *body]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+    return report.markdown(head, body).removesuffix("\n")
 
 
 def count(n: int) -> str:

@@ -80,7 +80,7 @@ REFUSED = {
     "import directloss.datasets": ("directloss.datasets", "accelerate", "train"),
     "import directloss.jobs.train": ("directloss.jobs", "accelerate", "train"),
     "from directloss.report import Results": ("directloss.report", "accelerate", "train"),
-    "import directloss.experiments.metrics": ("directloss.experiments", "accelerate", "train"),
+    "import directloss.study.metrics": ("directloss.study", "accelerate", "train"),
     "import directloss.integrations.torchmetrics": (
         "directloss.integrations.torchmetrics",
         "torchmetrics",

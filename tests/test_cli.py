@@ -131,7 +131,7 @@ def _trials(database: Path) -> dict[int, int]:
         ((*GOOD[1:], "--group", "q"), "--group: good.csv has no column 'q'; it has 'a', 'b', 'y'"),
         ((*GOOD[1:], "--group", "a"), "--target: 'y' holds 'well'; with --group every target"),
         ((*GOOD[1:], "--optimiser", "lion"), "--optimiser: got 'lion', wanted"),
-        ((*GOOD[1:], "--hidden", "wide"), "--hidden: got 'wide', wanted widths"),
+        ((*GOOD[1:], "--hidden", "wide"), "--hidden: got 'wide', wanted a valid integer"),
         ((*GOOD[1:], "--out", "t.csv/out"), "--out: cannot write to t.csv/out: Not a directory"),
         ((*GOOD[1:], "--workers", "0"), "--workers: got 0"),
         ((*GOOD[1:], "--out", "taken"), "--out: taken holds another comparison (batch was 7"),

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from directloss.report.tables import markdown
+
 _HEAD = """# Reliability
 
 What happens to `directloss train` when things go wrong, and how it was tried. The page is made by \
@@ -105,13 +107,8 @@ def _table(figures: dict[str, Any], row: str) -> str:
         total = {name: sum(each[name] for each in figures.values()) for name in columns}
         rows = [[name, *values.values()] for name, values in figures.items()]
         rows.append(["all", *total.values()])
-        return _lines([row, *columns], rows)
-    return _lines(["", "figure"], [[name, value] for name, value in figures.items()])
-
-
-def _lines(head: list[str], rows: list[list[Any]]) -> str:
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "".join(f"| {' | '.join(map(_shown, line))} |\n" for line in lines)
+        return markdown([row, *columns], [list(map(_shown, line)) for line in rows])
+    return markdown(["", "figure"], [[name, _shown(value)] for name, value in figures.items()])
 
 
 def _shown(value: Any) -> str:

@@ -390,4 +390,4 @@ def _sealed(payload: bytes) -> bytes:
 
     line = json.dumps({"run": "r", "step": 3, "bytes": len(payload)}).encode()
     digest = hashlib.sha256(line + b"\n" + payload).hexdigest().encode()
-    return b"\n".join((b"directloss checkpoint 1", digest, line, payload))
+    return b"\n".join((b"directloss checkpoint 2", digest, line, payload))

@@ -25,9 +25,9 @@ from scipy.stats import t as student_t
 
 from benchmarks import archive
 from benchmarks.figures import SETTINGS, Interval, draw_intervals, save
-from directloss.experiments.action.thirds import PARTS
+from directloss.paper.action.thirds import PARTS
 from directloss.report.schema import Results
-from directloss.report.tables import markdown_table
+from directloss.report.tables import markdown, markdown_table
 
 HERE = Path(__file__).parent
 PAGE = HERE / "action.md"
@@ -80,12 +80,12 @@ def to_reference(results: Results) -> dict[str, tuple[float, float]]:
 
 def differences(found: dict[str, Results]) -> str:
     """A row a method: how its mean differs from the reference's on each backbone."""
-    lines = [["method", *(HEADS[name] for name in found)], ["---", *["---:"] * len(found)]]
     columns = [to_reference(results) for results in found.values()]
-    for method in columns[0]:
-        cells = [f"{each[method][0]:+.1f} ± {each[method][1]:.1f}" for each in columns]
-        lines.append([method, *cells])
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    rows = [
+        [method, *(f"{each[method][0]:+.1f} ± {each[method][1]:.1f}" for each in columns)]
+        for method in columns[0]
+    ]
+    return markdown(["method", *(HEADS[name] for name in found)], rows)
 
 
 def picture(found: dict[str, Results]) -> Figure:
@@ -106,8 +106,8 @@ def picture(found: dict[str, Results]) -> Figure:
 def all_layers(found: list[Results]) -> str:
     """A row a run: before and after training all layers."""
     heads = ["method", "class", "pixels", "steps", "rate", "validation, top layer"]
-    lines = [[*heads, "validation, all", "test, top layer", "test, all", "kept step"]]
-    lines.append(["---", "---", *["---:"] * 8])
+    heads += ["validation, all", "test, top layer", "test, all", "kept step"]
+    rows = []
     for results in found:
         options = [results.configuration[name] for name in ("size", "all_iterations", "all_rate")]
         for run in results.runs:
@@ -115,32 +115,32 @@ def all_layers(found: list[Results]) -> str:
             kept = history.iteration[history.validation.index(max(history.validation))]
             values = (history.validation[0], run.validation, history.test[0], run.test)
             shown = [*map(str, options), *(f"{100 * value:.1f}" for value in values), str(kept)]
-            lines.append([run.method, run.column, *shown])
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+            rows.append([run.method, run.column, *shown])
+    return markdown(heads, rows, left=2)
 
 
 def costs(files: dict[str, bytes], names: list[str]) -> str:
     """A row a stage."""
-    lines = [["run", "stage", "items", "seconds", "seconds an item", "peak MB"]]
-    lines.append(["---", "---", *["---:"] * 4])
+    rows = []
     for name in names:
         for stage, cost in json.loads(files[f"{name}/costs.json"]).items():
             each = cost["seconds"] / cost["items"]
             numbers = [cost["items"], f"{cost['seconds']:.0f}", f"{each:.2f}"]
-            lines.append([name, stage, *map(str, numbers), f"{cost['peak_megabytes']:.0f}"])
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+            rows.append([name, stage, *numbers, f"{cost['peak_megabytes']:.0f}"])
+    heads = ["run", "stage", "items", "seconds", "seconds an item", "peak MB"]
+    return markdown(heads, rows, left=2)
 
 
 def growth(files: dict[str, bytes], found: dict[str, Results]) -> str:
     """A row a network: minutes of features and hours of heads for VOC2012's actions."""
-    lines = [["network", "features (minutes)", "heads (hours)"], ["---", "---:", "---:"]]
+    rows = []
     for name, results in found.items():
         cost = json.loads(files[f"{name}/costs.json"])
         ratio = VOC2012_PERSONS / PERSONS
         features = ratio * cost["features"]["seconds"] / 60
         heads = VOC2012_ACTIONS / len(results.columns) * ratio * cost["heads"]["seconds"] / 3600
-        lines.append([HEADS[name], f"{features:.0f}", f"{heads:.1f}"])
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+        rows.append([HEADS[name], f"{features:.0f}", f"{heads:.1f}"])
+    return markdown(["network", "features (minutes)", "heads (hours)"], rows)
 
 
 def reading(found: dict[str, Results]) -> str:
@@ -220,12 +220,15 @@ def order(found: dict[str, Results]) -> str:
 
 def beside_the_paper(found: dict[str, Results]) -> str:
     """The paper's means and ours."""
-    lines = [["method", "paper", *(HEADS[name] for name in found)]]
-    lines.append(["---", *["---:"] * (1 + len(found))])
-    for method, value in PAPER.items():
-        ours = [f"{fmean(averages(results, method)):.1f}" for results in found.values()]
-        lines.append([method, f"{value:.1f}", *ours])
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    rows = [
+        [
+            method,
+            f"{value:.1f}",
+            *(f"{fmean(averages(results, method)):.1f}" for results in found.values()),
+        ]
+        for method, value in PAPER.items()
+    ]
+    return markdown(["method", "paper", *(HEADS[name] for name in found)], rows)
 
 
 def page(files: dict[str, bytes]) -> str:

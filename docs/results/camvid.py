@@ -24,9 +24,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits, interpolate
 
 import directloss as dl
 from benchmarks.peers.lovasz_hinge import lovasz_hinge
-from directloss.experiments.table import make_table
-from directloss.experiments.thresholds import best_threshold
 from directloss.report import schema
+from directloss.study.table import make_table
+from directloss.study.thresholds import best_threshold
 
 CAR, VOID = 8, 11
 SIZE = (120, 90)

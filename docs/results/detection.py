@@ -22,14 +22,14 @@ from matplotlib.figure import Figure
 
 from benchmarks import archive
 from benchmarks.figures import SETTINGS, Interval, draw_intervals, save
-from directloss.experiments.detection.results import DetectionResults, StageRecord
-from directloss.experiments.detection.tables import (
+from directloss.paper.detection.results import DetectionResults, StageRecord
+from directloss.paper.detection.tables import (
     caption,
-    markdown,
     markdown_table,
     stage_rows,
     summary_rows,
 )
+from directloss.report.tables import markdown
 
 HERE = Path(__file__).parent
 PAGE = HERE / "detection.md"

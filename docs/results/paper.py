@@ -28,17 +28,17 @@ from paper_study import (
     archived,
     final,
     flipped,
-    markdown,
 )
 
 from benchmarks import archive
-from directloss.experiments.synthetic import profiles
-from directloss.experiments.synthetic.claims import judge
-from directloss.experiments.synthetic.results import (
+from directloss.paper.synthetic import profiles
+from directloss.paper.synthetic.claims import judge
+from directloss.paper.synthetic.results import (
     StudyResults,
     StudyRun,
 )
-from directloss.experiments.synthetic.stills import noise_columns
+from directloss.paper.synthetic.stills import noise_columns
+from directloss.report.tables import markdown
 
 
 def answer(network: Study, noisy: list[str]) -> str:

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.figures import SETTINGS, Interval, draw_intervals, save
-from directloss.experiments.synthetic.results import Claim
+from directloss.paper.synthetic.results import Claim
 
 if TYPE_CHECKING:
     from paper_study import Study

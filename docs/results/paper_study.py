@@ -10,16 +10,17 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from benchmarks import archive
-from directloss.experiments.synthetic.claims import paired_bootstrap
-from directloss.experiments.synthetic.page import points
-from directloss.experiments.synthetic.results import (
+from directloss.paper.synthetic.page import points
+from directloss.paper.synthetic.results import (
     Claim,
     ColumnRecord,
     Rule,
     StudyResults,
     StudyRun,
 )
-from directloss.experiments.synthetic.summary import Behind, behind
+from directloss.paper.synthetic.summary import Behind, behind
+from directloss.report.tables import markdown
+from directloss.study.bootstrap import interval_of_mean
 
 DOCS = Path(__file__).resolve().parents[1]
 ARCHIVE = archive.path_of("synthetic")
@@ -115,7 +116,7 @@ class Study:
     def paired(self, left: str, right: str, column: str, **how) -> tuple[float, float, float]:
         """Mean difference and the ends of its interval, in points of 100."""
         found = self.differences(left, right, column, **how)
-        return fmean(found), *paired_bootstrap(found)
+        return fmean(found), *interval_of_mean(found)
 
     def standing(self, other: str, columns: list[str], rule: Rule) -> Standing:
         """In which columns pos-ap is ahead of another method, and in which behind."""
@@ -155,7 +156,7 @@ class Study:
         return markdown(
             ["claim, in our words", "measured, in points of 100", "holds"],
             [[claim.words, measured(claim), held(claim)] for claim in self.results.claims],
-            numbers=False,
+            left=3,
         )
 
     def chosen(self, method: str, column: str, rule: Rule = "training") -> str:
@@ -250,7 +251,7 @@ def _settings_of(run: dict) -> tuple:
 
 def interval(differences: list[float]) -> str:
     """Mean and 95 % bootstrap interval of paired differences in points of 100."""
-    low, high = paired_bootstrap(differences)
+    low, high = interval_of_mean(differences)
     text = f"{fmean(differences):+.1f} [{low:+.1f}, {high:+.1f}]"
     return text.replace("-", "\N{MINUS SIGN}")
 
@@ -281,10 +282,3 @@ def listed(words: list[str]) -> str:
     """Words as a sentence lists them."""
     *first, last = words
     return f"{', '.join(first)} and {last}" if first else last
-
-
-def markdown(heads: list[str], rows: list[list[str]], *, numbers: bool = True) -> str:
-    """A table in GitHub's Markdown."""
-    rule = "---:" if numbers else "---"
-    lines = [heads, ["---", *[rule] * (len(heads) - 1)], *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -23,7 +23,7 @@ from benchmarks import archive
 from benchmarks.figures import SETTINGS, Interval, draw_intervals, save
 from directloss.report.schema import Results
 from directloss.report.summary import warnings, what_was_run
-from directloss.report.tables import markdown_table
+from directloss.report.tables import markdown, markdown_table
 
 HERE = Path(__file__).parent
 REFERENCE = "logistic"
@@ -61,9 +61,8 @@ def table(columns: dict[str, Cells]) -> str:
         text = f"**{mean}**" if columns[head][method][0] == best[head] else mean
         return f"{text} {deviation}".rstrip()
 
-    lines = [["method", *columns], ["---", *["---:"] * len(columns)]]
-    lines += [[method, *(cell(head, method) for head in columns)] for method in methods]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    rows = [[method, *(cell(head, method) for head in columns)] for method in methods]
+    return markdown(["method", *columns], rows)
 
 
 def first_clauses(results: Results) -> Counter[str]:

@@ -65,9 +65,14 @@ class World:
         """The items of all ranks; raises on all of them if one comes with a failure.
 
         Raises:
-            RankError: with the ranks that failed; on these, from their own error.
+            RankError: with the ranks that failed; on these, from their own error. With one
+                process it is the failure itself.
         """
         global _phase
+        if self.size == 1:
+            if failure is not None:
+                raise failure
+            return [item]
         told: list[Any] = [None] * self.size
         reason: tuple[Sequence[int], str] | None = None
         if isinstance(failure, RankError):

@@ -12,11 +12,20 @@ import pytest
 from directloss import __version__
 from directloss.cli import _bare
 
-# `sys.modules[name] = None` makes an import of the name fail.
+# Found, but not to be imported: `sys.modules[name] = None` would say that it is not installed.
 WITHOUT = """
 import runpy, sys
-for name in {names}:
+from importlib.machinery import ModuleSpec
+for name in {missing}:
     sys.modules[name] = None
+class Heavy:
+    def find_spec(self, name, path=None, target=None):
+        return ModuleSpec(name, self) if name in {heavy} else None
+    def create_module(self, spec):
+        raise ImportError(f"{{spec.name}} takes long to import")
+    def exec_module(self, module):
+        pass
+sys.meta_path.insert(0, Heavy())
 sys.argv = ["directloss", *{arguments}]
 runpy.run_module("directloss", run_name="__main__", alter_sys=False)
 """
@@ -43,10 +52,13 @@ COMMANDS = (
 
 
 def directloss(
-    *arguments: str, without: tuple[str, ...] = (), **environment: str
+    *arguments: str,
+    missing: tuple[str, ...] = (),
+    heavy: tuple[str, ...] = (),
+    **environment: str,
 ) -> subprocess.CompletedProcess[str]:
     """`python -m directloss` in a process in which some modules cannot be imported."""
-    code = WITHOUT.format(names=without, arguments=arguments)
+    code = WITHOUT.format(missing=missing, heavy=heavy, arguments=arguments)
     return subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
@@ -76,13 +88,13 @@ def test_a_heavy_import_would_be_noticed() -> None:
 
 @pytest.mark.usefixtures("typer")
 def test_the_version() -> None:
-    done = directloss("--version", without=HEAVY)
+    done = directloss("--version", heavy=HEAVY)
     assert (done.returncode, done.stdout) == (0, f"directloss {__version__}\n"), done.stderr
 
 
 @pytest.mark.usefixtures("typer")
 def test_the_help_names_every_command() -> None:
-    done = directloss("--help", without=HEAVY)
+    done = directloss("--help", heavy=HEAVY)
     assert done.returncode == 0, done.stderr
     for name in _bare.COMMANDS:
         assert f" {name} " in done.stdout
@@ -91,7 +103,7 @@ def test_the_help_names_every_command() -> None:
 @pytest.mark.usefixtures("typer")
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_the_help_of_a_command(command: tuple[str, ...]) -> None:
-    done = directloss(*command, "--help", without=OURS)
+    done = directloss(*command, "--help", heavy=OURS)
     assert done.returncode == 0, done.stderr
     assert "Usage: " in done.stdout
     assert " ".join(command) in done.stdout
@@ -109,7 +121,7 @@ def test_the_help_of_a_command(command: tuple[str, ...]) -> None:
 def test_a_shell_completes(words: str, wanted: set[str]) -> None:
     place = str(len(words.split(" ")) - 1)
     done = directloss(
-        without=OURS, _DIRECTLOSS_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=place
+        heavy=OURS, _DIRECTLOSS_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=place
     )
     assert set(done.stdout.split()) == wanted, done.stderr
 
@@ -123,13 +135,13 @@ def test_the_script_is_installed() -> None:
 
 
 def test_without_typer_the_version_is_printed() -> None:
-    done = directloss("--version", without=("typer", *HEAVY))
+    done = directloss("--version", missing=("typer", *HEAVY))
     assert (done.returncode, done.stdout) == (0, f"directloss {__version__}\n"), done.stderr
 
 
 @pytest.mark.parametrize("arguments", [(), ("--help",), ("train", "--help")], ids=str)
 def test_without_typer_help_says_what_to_install(arguments: tuple[str, ...]) -> None:
-    done = directloss(*arguments, without=("typer", *HEAVY))
+    done = directloss(*arguments, missing=("typer", *HEAVY))
     assert (done.returncode, done.stdout) == (0, _bare.HELP), done.stderr
     assert "pip install 'directloss[train]'" in done.stdout
 
@@ -138,7 +150,7 @@ def test_without_typer_help_says_what_to_install(arguments: tuple[str, ...]) -> 
     ("argument", "user"), [("train", "the command train"), ("--trian", "the command line")]
 )
 def test_without_typer_a_command_says_what_to_install(argument: str, user: str) -> None:
-    done = directloss(argument, without=("typer", *HEAVY))
+    done = directloss(argument, missing=("typer", *HEAVY))
     assert done.returncode == 2
     wanted = f"directloss: {user} needs typer: pip install 'directloss[train]'\n"
     assert done.stderr == wanted
@@ -147,7 +159,7 @@ def test_without_typer_a_command_says_what_to_install(argument: str, user: str) 
 @pytest.mark.usefixtures("typer")
 @pytest.mark.parametrize("command", ["train", "compare"])
 def test_a_command_names_the_package_that_is_missing(command: str) -> None:
-    done = directloss(command, "--data", "digits", without=("pandas",))
+    done = directloss(command, "--data", "digits", missing=("pandas",))
     assert done.returncode == 2
     wanted = "directloss: this command needs pandas: pip install 'directloss[train]'\n"
     assert done.stderr == wanted

@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import typer
 from PIL import Image
 from typer.testing import CliRunner, Result
 
 from benchmarks.reliability.runs import last_step, start
 from directloss.cli._app import app
-from directloss.jobs.config import Configuration
+from directloss.jobs.config import Configuration, arguments
 
 SMALL = ("--hidden", "4", "--method", "logistic", "--evaluations", "4")
 
@@ -71,7 +70,7 @@ def test_the_model_folder_is_plain_data(model: Path) -> None:
     assert (about["target"], about["positive"]) == ("y", "sick")
     assert about["versions"]["directloss"]
     metrics = json.loads((model / "metrics.json").read_text())
-    assert metrics["log"]["step"] == [0, 5, 10, 15, 20]
+    assert metrics["history"]["iteration"] == [0, 5, 10, 15, 20]
     assert metrics["test"] > 0.5
     assert any(path.name.startswith("events.") for path in (model / "events").iterdir())
 
@@ -316,8 +315,7 @@ def test_killed_stopped_and_crowded_runs_end_with_the_same_numbers(
 
 
 def test_the_help_tells_the_true_defaults() -> None:
-    command = typer.main.get_command(app).commands["train"]  # type: ignore[attr-defined]
-    told = {option.name: option.help for option in command.params}
+    told = {name: field.description or "" for name, field in arguments().items()}
     sections = Configuration()
     defaults = {**sections.model.model_dump(), **sections.training.model_dump()}
     defaults |= {"keep": sections.checkpoints.keep}

@@ -88,9 +88,9 @@ def test_a_rule_makes_numbers_categories() -> None:
 @pytest.mark.parametrize(
     ("column", "message"),
     [
-        (pd.Series(["1", "2", "n/k"]), "'a' holds numbers, but also the text 'n/k'; say --cat"),
+        (pd.Series(["1", "2", "n/k"]), "'a' holds numbers, but also the text 'n/k'; say `cat"),
         (pd.Series([1.0, np.inf]), "'a' holds 1 infinite"),
-        (pd.Series(pd.to_datetime(["2020-01-01"])), "'a' holds dates .*; say --date 'a'"),
+        (pd.Series(pd.to_datetime(["2020-01-01"])), "'a' holds dates .*; say `date` 'a'"),
     ],
 )
 def test_columns_without_a_rule(column: pd.Series, message: str) -> None:
@@ -99,7 +99,7 @@ def test_columns_without_a_rule(column: pd.Series, message: str) -> None:
 
 
 def test_a_rule_for_no_column() -> None:
-    with pytest.raises(DataError, match="--categorical: there is no feature column 'b'"):
+    with pytest.raises(DataError, match="categorical: there is no feature column 'b'"):
         sort_columns(pd.DataFrame({"a": [1]}), FeatureRules(categorical=("b",)))
 
 
@@ -110,7 +110,7 @@ def texts(count: int, rows: int) -> pd.DataFrame:
 @pytest.mark.parametrize(("count", "rows"), [(100, 100), (75, 100), (30, 100)])
 def test_ids_and_free_texts_are_no_categories(count: int, rows: int) -> None:
     features = texts(count, rows)
-    with pytest.raises(DataError, match=f"'a' holds {count} different texts in 100 .*--drop 'a'"):
+    with pytest.raises(DataError, match=f"'a' holds {count} different texts in 100 .*`drop` 'a'"):
         sort_columns(features, NO_RULES)
     rules = FeatureRules(categorical=("a",))
     recipe = fit_transform(features, None, rules).recipe
@@ -150,19 +150,19 @@ def test_dates_are_days_hours_and_weekdays() -> None:
     np.testing.assert_array_equal(recipe.apply(typed), made)
     with pytest.raises(DataError, match=r"'when' holds 'soon' \(row 0\), where .* a date such as"):
         recipe.apply(pd.DataFrame({"when": ["soon"]}))
-    with pytest.raises(DataError, match="--date: column 'when' holds 'soon'; wanted dates"):
+    with pytest.raises(DataError, match="date: column 'when' holds 'soon'; wanted dates"):
         sort_columns(pd.DataFrame({"when": ["soon"]}), FeatureRules(date=("when",)))
 
 
 @pytest.mark.parametrize("cells", [["2024-01-01"], ["2024-01-01", "2024-05-05", "?"]])
 def test_dates_as_texts_want_a_word(cells: list[str]) -> None:
-    with pytest.raises(DataError, match=r"column 'a' holds dates .*; say --date 'a'"):
+    with pytest.raises(DataError, match=r"column 'a' holds dates .*; say `date` 'a'"):
         sort_columns(pd.DataFrame({"a": cells}), NO_RULES)
 
 
 def test_types_without_a_meaning() -> None:
     lists = pd.DataFrame({"a": pd.Series([[1], [2]])})
-    with pytest.raises(DataError, match=r"'a' is of type list.*--drop 'a'"):
+    with pytest.raises(DataError, match=r"'a' is of type list.*`drop` 'a'"):
         sort_columns(lists, NO_RULES)
 
 

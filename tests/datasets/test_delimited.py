@@ -55,7 +55,7 @@ def test_cells_stay_as_they_stand(tmp_path: Path) -> None:
 def test_latin_1(tmp_path: Path) -> None:
     content = "a,y\né,x\n".encode("latin-1")
     assert read(content, tmp_path, encoding="latin-1") == {"a": ["é"], "y": ["x"]}
-    with pytest.raises(DataError, match=r"cannot read .*t.csv: .*--encoding latin-1"):
+    with pytest.raises(DataError, match=r"cannot read .*t.csv: .*`encoding` latin-1"):
         read(content, tmp_path)
 
 
@@ -74,8 +74,8 @@ def test_row_numbers_of_pandas_have_a_column_without_a_name(tmp_path: Path) -> N
         (b"a,y,a,y\n1,x,2,x\n", "two columns named 'a', 'y'"),
         (b'a,y\n1,"x\n3,z\n', "a quote that is never closed"),
         (b'a,y\n"1,x\n3,z\n', "a quote that is never closed"),
-        ("a,y\n1,x\n".encode("utf-16"), "is UTF-16 text; say --encoding utf-16"),
-        ("a,y\n1,x\n".encode("utf-16-be"), "holds zero bytes.*--encoding utf-16-le"),
+        ("a,y\n1,x\n".encode("utf-16"), "is UTF-16 text; say `encoding` utf-16"),
+        ("a,y\n1,x\n".encode("utf-16-be"), "holds zero bytes.*`encoding` utf-16-le"),
     ],
 )
 def test_what_is_no_table(content: bytes, message: str, tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from PIL import Image
 
 from directloss.datasets import DataError
 from directloss.datasets.images import (
-    ImageBatches,
     ImageProblem,
     ImageRecipe,
     find_images,
@@ -76,7 +75,7 @@ def test_processes_share_the_images(folder: Path) -> None:
 
 
 def test_batches_can_be_taken_up_in_the_middle(folder: Path) -> None:
-    batches = ImageBatches(prepared(folder), batch_size=6, seed=1)
+    batches = prepared(folder).batches(batch_size=6, seed=1)
     whole = [red(batch.part.features) for batch in batches.epoch(3)]
     assert len(whole) == len(batches) == 3
     assert [red(batch.part.features) for batch in batches.epoch(3, start=1)] == whole[1:]
@@ -121,7 +120,7 @@ def test_every_kind_of_image_becomes_rgb(tmp_path: Path) -> None:
         ),
         (
             lambda folder: [paint(folder / name / "x.png", 1) for name in "abc"],
-            "has 3 classes; say which one is positive: --positive a",
+            "has 3 values; say which one is positive: `positive` 'a'",
         ),
     ],
 )

@@ -16,16 +16,16 @@ def advice(cells: dict[str, int], numbers: tuple[str, ...] = (), **how: str) -> 
 @pytest.mark.parametrize(
     ("cell", "said"),
     [
-        ("3,14", "--decimal ','"),
-        ("1,234", "--thousands ',' or --decimal ','"),
-        ("1,234.5", "--thousands ','"),
-        ("1,234,567", "--thousands ','"),
-        ("1.234,5", "--thousands '.' --decimal ','"),
-        ("1.234.567", "--thousands '.' --decimal ','"),
-        ("1 234", "--thousands ' '"),
-        ("1\u202f234", "--thousands ' '"),
-        ("1'234", '--thousands "\'"'),
-        ("1_000", "--thousands '_'"),
+        ("3,14", "`decimal` ','"),
+        ("1,234", "`thousands` ',' or `decimal` ','"),
+        ("1,234.5", "`thousands` ','"),
+        ("1,234,567", "`thousands` ','"),
+        ("1.234,5", "`thousands` '.' `decimal` ','"),
+        ("1.234.567", "`thousands` '.' `decimal` ','"),
+        ("1 234", "`thousands` ' '"),
+        ("1\u202f234", "`thousands` ' '"),
+        ("1'234", '`thousands` "\'"'),
+        ("1_000", "`thousands` '_'"),
         ("12%", "the sign '%'"),
         ("12 %", "the sign '%'"),
         ("$5", "the sign '$'"),
@@ -44,12 +44,12 @@ def test_the_option_is_named(cell: str, said: str) -> None:
 
 def test_the_cell_that_says_most_is_shown() -> None:
     found = advice({"1,234": 5, "2,345.5": 1})
-    assert found == "'2,345.5': a number in another notation; say --thousands ','"
+    assert found == "'2,345.5': a number in another notation; say `thousands` ','"
 
 
 def test_a_few_of_many_count_for_all() -> None:
     assert advice({"7": 90, "1,234": 5, "n/k": 5}, ("7",)) == (
-        "'1,234': a number in another notation; say --thousands ',' or --decimal ',', and also the "
+        "'1,234': a number in another notation; say `thousands` ',' or `decimal` ',', and also the "
         "text 'n/k'"
     )
     assert advice({"red": 90, "1,234": 5}) is None
@@ -59,7 +59,7 @@ def test_a_few_of_many_count_for_all() -> None:
 def test_a_point_where_a_comma_is_wanted() -> None:
     found = advice({"3.5": 3, "3,5": 3}, ("3,5",), decimal=",")
     assert found is not None
-    assert "--decimal '.'" in found
+    assert "`decimal` '.'" in found
 
 
 @pytest.mark.parametrize("text", ["a1", "12a", "1-2", "10.0.0.1", "12:30", "1,2,3", "C$", "-", ""])

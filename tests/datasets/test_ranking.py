@@ -74,17 +74,17 @@ def test_a_split_column_is_kept_and_validation_queries_are_taken_from_training()
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (source([0, 1, -1, 1], [1, 2, 3, 4]), "--target: 'relevance' holds '-1'; with --group"),
-        (source(["a", "b", "c", "d"], [1, 2, 3, 4]), "--target: 'relevance' holds 'a'"),
-        (source([0, 1, 1, 1], [1, 1, 2, 2]), "--group: 2 groups; a split needs at least 3"),
-        (source([0, 1, 1, 1], [1, None, 2, 3]), "--group: 'query' is missing in 1 of 4 rows"),
+        (source([0, 1, -1, 1], [1, 2, 3, 4]), "target: 'relevance' holds '-1'; with `group`"),
+        (source(["a", "b", "c", "d"], [1, 2, 3, 4]), "target: 'relevance' holds 'a'"),
+        (source([0, 1, 1, 1], [1, 1, 2, 2]), "group: 2 groups; a split needs at least 3"),
+        (source([0, 1, 1, 1], [1, None, 2, 3]), "group: 'query' is missing in 1 of 4 rows"),
         (
             source([1, 1, 1, 1], [1, 1, 2, 3], ["train", "test", "train", "test"]),
-            "--split-column: 'part' puts rows of one group into two parts",
+            "split_column: 'part' puts rows of one group into two parts",
         ),
         (
             source([1, 1, 0, 1], [1, 2, 3, 4], ["train", "val", "test", "train"]),
-            "--target: the test part has no 'relevance' above 0",
+            "target: the test part has no 'relevance' above 0",
         ),
     ],
 )
@@ -100,9 +100,9 @@ def test_the_group_column_is_no_feature(tmp_path: Path) -> None:
     assert list(loaded.features) == ["a"]
     assert loaded.groups is not None
     assert loaded.groups.tolist() == ["7", "8"]
-    with pytest.raises(DataError, match=r"--group: t\.csv has no column 'q'"):
+    with pytest.raises(DataError, match=r"group: t\.csv has no column 'q'"):
         load(str(tmp_path / "t.csv"), target="y", group_column="q")
-    with pytest.raises(DataError, match="--group: 'y' is the target"):
+    with pytest.raises(DataError, match="group: 'y' is the target"):
         load(str(tmp_path / "t.csv"), target="y", group_column="y")
-    with pytest.raises(DataError, match="--group: digits has no column 'q'"):
+    with pytest.raises(DataError, match="group: digits has no column 'q'"):
         load("digits", group_column="q")

@@ -179,11 +179,11 @@ def test_the_recipe_comes_from_training_rows_only(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"target": None}, "--target: say which column of .* is the target: 'number'"),
-        ({"target": "z"}, "--target: .* has no column 'z'; it has "),
-        ({"split_column": "k"}, "--split-column: 'k' holds 'u'|--split-column: 'k' holds 'v'"),
-        ({"positive": "7"}, "--positive: 'y' has no value '7'"),
-        ({"target": "number"}, "--target: 'number' has 2000 distinct values"),
+        ({"target": None}, "target: say which column of .* is the target: 'number'"),
+        ({"target": "z"}, "target: .* has no column 'z'; it has "),
+        ({"split_column": "k"}, "split_column: 'k' holds 'u'|split_column: 'k' holds 'v'"),
+        ({"positive": "7"}, "positive: 'y' has no value '7'"),
+        ({"target": "number"}, "target: 'number' has 2000 distinct values"),
     ],
 )
 def test_what_does_not_fit_is_told(change: dict[str, object], message: str, folder: Path) -> None:
@@ -247,7 +247,7 @@ def test_rows_without_a_target_can_be_left_out(tmp_path: Path) -> None:
     frame = table(400)
     frame["y"] = frame["y"].astype("Int64").mask(frame.index % 4 == 0)
     frame.to_parquet(tmp_path / "t.parquet", row_group_size=50)
-    with pytest.raises(DataError, match=r"'y' is missing in 100 of 400 rows; .*--drop-missing"):
+    with pytest.raises(DataError, match=r"'y' is missing in 100 of 400 rows; .*`drop_missing"):
         prepared(tmp_path / "t.parquet")
     problem = prepared(tmp_path / "t.parquet", rules=FeatureRules(drop_missing_target=True))
     rows = np.concatenate([problem.read(part, problem.blocks(part))[1] for part in PARTS])
@@ -259,5 +259,5 @@ def test_rows_without_a_target_can_be_left_out(tmp_path: Path) -> None:
 def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     frame = table(200).assign(note=[f"text {k}" for k in range(200)], when="2024-01-01")
     frame.to_parquet(tmp_path / "t.parquet")
-    with pytest.raises(DataError, match=r"--positive: .*column 'note' .*column 'when'"):
+    with pytest.raises(DataError, match=r"positive: .*column 'note' .*column 'when'"):
         prepared(tmp_path / "t.parquet", positive="7")

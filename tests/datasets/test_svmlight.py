@@ -33,7 +33,7 @@ def test_queries_and_comments(name: str, tmp_path: Path) -> None:
     assert grouped.groups.tolist() == [10, 10, 7]
     plain = load(str(tmp_path / name))
     assert list(plain.features) == ["f1", "f2", "f3"]
-    assert plain.notes == ("'qid' is no feature; each of its values is a list with --group qid",)
+    assert plain.notes == ("'qid' is no feature; named as the group, each of its values is a list",)
 
 
 def test_marks_and_line_ends(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_the_base_can_be_said(tmp_path: Path) -> None:
     (tmp_path / "t.svm").write_text("1 1:2\n0 1:3\n")
     assert list(read(tmp_path / "t.svm", index_base="0")) == ["target", "f0", "f1"]
     (tmp_path / "z.svm").write_text("1 0:2\n")
-    with pytest.raises(DataError, match=r"--index-base: z\.svm has a feature 0, below"):
+    with pytest.raises(DataError, match=r"index_base: z\.svm has a feature 0, below"):
         read(tmp_path / "z.svm", index_base="1")
 
 
@@ -89,7 +89,7 @@ def test_what_cannot_be_read(content: str, message: str, tmp_path: Path) -> None
 
 def test_plain_text_of_another_kind(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text("a;y\n1;0\n")
-    with pytest.raises(DataError, match=r"t\.txt is no sparse text .*--sep"):
+    with pytest.raises(DataError, match=r"t\.txt is no sparse text .*`sep`"):
         read_rows(str(tmp_path / "t.txt"))
     source = load(str(tmp_path / "t.txt"), target="y", rules=FeatureRules(sep=";"))
     assert source.target.tolist() == ["0"]

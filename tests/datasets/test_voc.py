@@ -250,9 +250,9 @@ def test_a_missing_split_names_those_that_are_there(root: Path) -> None:
         lambda: folder.classes("Action", "train"),
         lambda: folder.person_labels("running", "train"),
     ):
-        with pytest.raises(DataError, match=r"--split: .*_train\.txt; its splits are trainval$"):
+        with pytest.raises(DataError, match=r"split: .*_train\.txt; its splits are trainval$"):
             ask()
-    message = r"^--train-split or --test-split: .*Main/val\.txt; its splits are none$"
+    message = r"^`train_split` or `test_split`: .*Main/val\.txt; its splits are none$"
     with pytest.raises(DataError, match=message):
         folder.image_ids("Main", "val")
 

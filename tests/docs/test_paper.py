@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from directloss.experiments.synthetic.claims import judge
+from directloss.paper.synthetic.claims import judge
 from tests.page_scripts import load
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from directloss.experiments.metrics import metric_named
 from directloss.jobs import bootstrap
 from directloss.jobs.bootstrap import estimate, resamples_for
 from directloss.jobs.scoring import Scored
+from directloss.study.metrics import metric_named
 
 ACCURACY = metric_named("accuracy")
 

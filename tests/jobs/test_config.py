@@ -33,18 +33,15 @@ def test_the_guide_shows_all_defaults() -> None:
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
-    options = {
-        "data": {"path": 'a "b"\\c', "missing": ("n/k", "")},
-        "model": {"hidden": ()},
-        "training": {"batch": 7, "batch_positives": 0.25, "patience": 3},
-    }
-    written = read_configuration(None, options)
+    given: dict[str, object] = {"data": 'a "b"\\c', "missing": ("n/k", ""), "hidden": ()}
+    given |= {"batch": 7, "batch_positives": 0.25, "patience": 3}
+    written = read_configuration(None, given)
     (tmp_path / "c.toml").write_text(written.to_toml(), encoding="utf-8")
     assert read_configuration(tmp_path / "c.toml", {}) == written
 
 
 def test_checkpoints_are_no_part_of_what_a_run_is() -> None:
-    one, other = (read_configuration(None, {"checkpoints": {"keep": k}}) for k in (1, 9))
+    one, other = (read_configuration(None, {"keep": k}) for k in (1, 9))
     assert one.identity() == other.identity()
     assert one != other
 
@@ -75,5 +72,5 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
         (tmp_path / "c.toml").write_bytes(content)
         with pytest.raises(ConfigurationError, match=message):
             read_configuration(tmp_path / "c.toml", {})
-    with pytest.raises(ValueError, match=r"--config: got .*No such file"):
+    with pytest.raises(ValueError, match=r"config: got .*No such file"):
         read_configuration(tmp_path / "nothing.toml", {})

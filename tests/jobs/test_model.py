@@ -17,8 +17,8 @@ from directloss.datasets.reading import Reading
 from directloss.datasets.recipe import Numbers, Recipe, Scale
 from directloss.errors import DirectLossError
 from directloss.jobs.config import Configuration, ModelSection
+from directloss.jobs.kinds.tables import Tables
 from directloss.jobs.model import open_model
-from directloss.jobs.network import make_network
 from directloss.training.model_folder import (
     CONFIGURATION,
     METRICS,
@@ -42,7 +42,7 @@ TABLE = Recipe(
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A perceptron of two numbers."""
-    network = make_network(SECTION, TABLE, seed=0)
+    network = Tables().network(SECTION, TABLE, seed=0)
     write_model(
         tmp_path,
         weights=network.state_dict(),
@@ -69,7 +69,7 @@ def exchange(folder: Path, name: str, content: bytes) -> None:
 def test_a_model_gives_the_scores_of_its_network(folder: Path) -> None:
     features = torch.arange(8.0).reshape(4, 2)
     model = open_model(folder)
-    expected = make_network(SECTION, TABLE, seed=0)(features)
+    expected = Tables().network(SECTION, TABLE, seed=0)(features)
     assert torch.equal(model.scores(features), expected)
     assert not any(tensor.is_meta for tensor in model.network.state_dict().values())
 
@@ -89,7 +89,7 @@ def configured(text: str) -> bytes:
 
 
 def tensors(**changes: torch.Tensor) -> bytes:
-    state = make_network(SECTION, TABLE, seed=0).state_dict()
+    state = Tables().network(SECTION, TABLE, seed=0).state_dict()
     return safetensors.torch.save(state | changes)
 
 
@@ -180,7 +180,7 @@ def test_a_network_for_images_of_another_size_is_named(folder: Path) -> None:
     section = ModelSection(backbone="vit_b_16")
     exchange(folder, CONFIGURATION, Configuration(model=section).to_toml().encode())
     exchange(folder, PREPROCESSING, ImageRecipe(size=96).model_dump_json().encode())
-    assert "--backbone: got 'vit_b_16'" in at_once(lambda: open_model(folder))
+    assert "backbone: got 'vit_b_16'" in at_once(lambda: open_model(folder))
 
 
 @pytest.mark.parametrize("name", [WEIGHTS, PREPROCESSING, CONFIGURATION, METRICS, MODEL])

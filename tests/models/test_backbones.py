@@ -153,7 +153,7 @@ def test_a_file_in_the_networks_own_layout(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"no weights", "--weights: got '.*weights.pt'"),
+        (b"no weights", "weights: got '.*weights.pt'"),
         ({"fire2.s.weight": torch.ones(1), "fire1.s.weight": torch.ones(1)}, "fire1.s.weight"),
         ({"features.0.weight": torch.ones(2)}, "wanted the network's layout"),
         ([1, 2], "wanted a file of a state_dict: names and tensors"),
@@ -174,11 +174,11 @@ def test_weights_that_do_not_fit_are_one_line(
 
 def test_unknown_names_missing_files_and_tiny_crops_are_refused(tmp_path: Path) -> None:
     missing = str(tmp_path / "missing.pt")
-    with pytest.raises(ArgumentError, match=re.escape(f"--weights: got {missing!r}")):
+    with pytest.raises(ArgumentError, match=re.escape(f"weights: got {missing!r}")):
         load_backbone("squeezenet1_1", missing)
-    with pytest.raises(ArgumentError, match="--backbone: got 'nonet'"):
+    with pytest.raises(ArgumentError, match="backbone: got 'nonet'"):
         load_backbone("nonet", "random")
-    with pytest.raises(ArgumentError, match="--size: got 63, wanted 64 or more"):
+    with pytest.raises(ArgumentError, match="size: got 63, wanted 64 or more"):
         load_backbone("squeezenet1_1", "random", 63)
 
 
@@ -188,6 +188,6 @@ def test_without_a_network_connection_the_hub_is_one_line(monkeypatch: pytest.Mo
 
     monkeypatch.setattr("torch.hub.load_state_dict_from_url", fetch)
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", fetch)
-    message = r"--weights: got none for squeezenet1_1 from the hub \(OSError: no route\), wanted a"
+    message = r"weights: got none for squeezenet1_1 from the hub \(OSError: no route\), wanted a"
     with pytest.raises(ArgumentError, match=message):
         load_backbone("squeezenet1_1")

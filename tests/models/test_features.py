@@ -9,9 +9,9 @@ import torch
 import directloss as dl
 from directloss.datasets.errors import DataError
 from directloss.datasets.voc import Box, VOCFolder
-from directloss.experiments.action.persons import read_persons
 from directloss.models import features as module
 from directloss.models.features import CropSettings, crop_features, cut_crops, features_of
+from directloss.paper.action.persons import read_persons
 from tests.voc_folders import write_image
 
 BOXES = (Box(3, 4, 33, 40), Box(20, 10, 60, 50))

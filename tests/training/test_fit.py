@@ -232,5 +232,28 @@ def test_loss_and_metric_go_list_by_list() -> None:
     train_scores = model(data.train.features).detach()
     loss = 1 - task.metric(train_scores, data.train.targets, groups=groups)
     assert result.history.loss[-1] == pytest.approx(float(loss), abs=1e-6)
-    with pytest.raises(ArgumentError, match="batch_size: got 32, wanted None"):
-        train("pos-ap", grouped, batch_size=32)
+
+
+def test_mini_batches_of_lists_hold_whole_lists() -> None:
+    class Seen(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lists: list[set[int]] = []
+
+        def forward(self, scores: Tensor, targets: Tensor, *, groups: Tensor) -> Tensor:
+            if self.training:
+                self.lists.append(set(groups.tolist()))
+                assert len(groups) == 12 * len(self.lists[-1])
+            return METHODS["logistic"].loss(SETTINGS, 1.0)(scores, targets)
+
+    data = small_parts()
+    groups = torch.arange(len(data.train)) % 10
+    grouped = Parts(
+        *(Part(p.features, p.targets, groups) for p in (data.train, data.validation, data.test))
+    )
+    loss_fn = Seen()
+    config = FitConfig(learning_rate=0.1, epochs=2, batch_size=36)
+    fit(MLP(5, ()), loss_fn, grouped, dl.AveragePrecision(), config)
+    assert len(loss_fn.lists) == 2 * 3
+    for epoch in (loss_fn.lists[:3], loss_fn.lists[3:]):
+        assert sorted(number for lists in epoch for number in lists) == list(range(10))

@@ -11,15 +11,15 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 import directloss as dl
-from directloss.training.batches import Batch, Batches, MemoryBatches, WholeBatches
+from directloss.training.batches import AllSamples, Batch, Batches, MemoryBatches, OneBatch
 from directloss.training.checkpoints import CheckpointError, Checkpoints
 from directloss.training.config import FitConfig
 from directloss.training.data import Part
-from directloss.training.log import Look
+from directloss.training.history import Entry
 from directloss.training.methods import Logistic
 from directloss.training.run import InterruptedRunError, Run
-from directloss.training.run_steps import NonFiniteLossError
 from directloss.training.signals import StopRequest
+from directloss.training.steps import DivergedError
 from tests.training import processes
 
 ROWS = 60
@@ -35,9 +35,7 @@ def samples(groups: bool = False) -> Part:
 def batches(kind: str, process: int = 0, processes: int = 1) -> Batches:
     part = samples(groups=kind == "groups")
     if kind == "all":
-        return WholeBatches(
-            lambda: (Part(part.features[k], part.targets[k]) for k in torch.arange(ROWS).split(25))
-        )
+        return OneBatch(AllSamples(lambda: part.split(25)))
     share = {"process": process, "processes": processes}
     return MemoryBatches(part, np.arange(ROWS) + 1000, batch_size=16, seed=3, **share)
 
@@ -48,11 +46,11 @@ def network() -> nn.Module:
     return nn.Sequential(*layers)
 
 
-def look(model: nn.Module) -> Look:
+def evaluate(model: nn.Module) -> Entry:
     part = samples()
     scores = model(part.features)
     gap = scores[part.targets].mean() - scores[~part.targets].mean()
-    return Look(float(gap), float(scores.std()), float(scores.mean()))
+    return Entry(float(gap), float(scores.std()), threshold=float(scores.mean()))
 
 
 def make(
@@ -67,7 +65,7 @@ def make(
         model,
         options.pop("loss_fn", Logistic()),
         options.pop("batches", None) or batches(kind),
-        look,
+        evaluate,
         FitConfig(**(settings | options.pop("settings", {}))),
         Checkpoints(folder, "run", keep=2),
         higher_is_better=True,
@@ -109,7 +107,7 @@ def test_an_interrupted_run_gives_the_numbers_of_an_undisturbed_one(
         break
     assert asked >= 2
     assert found == kept
-    assert run.log == undisturbed.log
+    assert run.history == undisturbed.history
     for name, tensor in wanted.items():
         assert torch.equal(model.state_dict()[name], tensor), name
 
@@ -132,7 +130,7 @@ def test_a_run_that_was_lost_repeats_the_steps_since_its_checkpoint(tmp_path: Pa
     run.resume()
     run.train(StopRequest())
     assert steps[0] == 1, "only the checkpoint before the first step had been written"
-    assert run.log == undisturbed.log
+    assert run.history == undisturbed.history
     assert all(torch.equal(model.state_dict()[name], wanted[name]) for name in wanted)
 
 
@@ -215,7 +213,7 @@ class _NaNAt(nn.Module):
 
 def test_a_nan_loss_names_its_batch_and_saves_nothing_of_it(tmp_path: Path) -> None:
     model, run = make(tmp_path, loss_fn=_NaNAt(6))
-    with pytest.raises(NonFiniteLossError) as caught:
+    with pytest.raises(DivergedError) as caught:
         run.train(StopRequest())
     message = str(caught.value)
     assert message.startswith("training stopped: loss became nan in step 6 (epoch 2, batch 2: rows")
@@ -235,16 +233,33 @@ def test_features_that_are_not_finite_are_told_from_a_loss_that_diverged(tmp_pat
     part.features[17] = float("inf")
     bad = MemoryBatches(part, np.arange(ROWS), batch_size=16)
     _, run = make(tmp_path, batches=bad)
-    with pytest.raises(NonFiniteLossError, match="holds features that are not finite") as caught:
+    with pytest.raises(DivergedError, match="holds features that are not finite") as caught:
         run.train(StopRequest())
     assert "1 of 16 scores became" in str(caught.value)
+
+
+def _diverges_in_one_of_two(rank: int, folder: Path) -> str:
+    part = samples()
+    part.features[17] = float("inf")
+    bad = MemoryBatches(part, np.arange(ROWS), batch_size=16, process=rank, processes=2)
+    _, run = make(folder, batches=bad, accelerator=Accelerator(cpu=True))
+    with pytest.raises(DivergedError) as caught:
+        run.train(StopRequest())
+    return str(caught.value)
+
+
+def test_all_processes_hear_that_one_diverged(tmp_path: Path) -> None:
+    first, second = processes.run(_diverges_in_one_of_two, 2, tmp_path)
+    assert first == second
+    assert "1 of 8 scores became" in first
+    assert "holds features that are not finite" in first
 
 
 @pytest.mark.parametrize("kind", ["balanced", "all"])
 def test_scores_that_diverge_stop_the_run(kind: str, tmp_path: Path) -> None:
     settings = {"learning_rate": 1e30}
     _, run = make(tmp_path, kind, settings=settings)
-    with pytest.raises(NonFiniteLossError, match=r"training stopped: .* in step \d+ \(epoch"):
+    with pytest.raises(DivergedError, match=r"training stopped: .* in step \d+ \(epoch"):
         run.train(StopRequest())
     found = Checkpoints(tmp_path, "run").latest()
     assert found is not None

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader, TensorDataset
 
 from directloss.errors import ArgumentError
-from directloss.training import BalancedBatchSampler
+from directloss.training import BalancedBatchSampler, WholeListSampler
 
 
 @st.composite
@@ -131,3 +131,19 @@ def test_numbers_of_numpy_are_numbers() -> None:
             for size, positives in ((8, one), (np.int64(8), other))
         ]
         assert batches[0] == batches[1]
+
+
+def test_whole_lists_stay_together_and_every_sample_comes_once_an_epoch() -> None:
+    groups = torch.tensor([4, 1, 4, 9, 1, 4, 7, 9])
+    sampler = WholeListSampler(groups, 3, seed=2)
+    assert len(sampler) == 3
+    epochs = [list(sampler) for _ in range(2)]
+    for batches in epochs:
+        assert sorted(row for batch in batches for row in batch) == list(range(8))
+        lists = [set(groups[batch].tolist()) for batch in batches]
+        assert sum(map(len, lists)) == 4
+    sampler.set_epoch(0)
+    assert list(sampler) == epochs[0]
+    assert len(WholeListSampler(groups, 1)) == 4
+    with pytest.raises(ArgumentError, match="batch_size: got 0"):
+        WholeListSampler(groups, 0)

@@ -9,9 +9,6 @@ from __future__ import annotations
 import sys
 from importlib.util import find_spec
 
-REFUSED = 2
-"""Exit code for what the user can mend."""
-
 
 def main() -> None:
     """Entry of the `directloss` script."""

@@ -7,29 +7,29 @@ from typing import Annotated
 import typer
 
 from directloss import __version__
-from directloss.cli.action import action
-from directloss.cli.compare import compare
-from directloss.cli.detection import detection
-from directloss.cli.evaluate import evaluate
-from directloss.cli.predict import predict
-from directloss.cli.synthetic import linear, synthetic
-from directloss.cli.train import train
+from directloss.cli import action, compare, detection, evaluate, predict, synthetic, train
+from directloss.cli._command import add
 
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Direct loss minimization: train networks on the metric that you report.",
 )
-app.command()(compare)
-app.command()(train)
-app.command()(evaluate)
-app.command()(predict)
-
 experiment = typer.Typer(no_args_is_help=True, help="The experiments of the paper.")
-experiment.command()(action)
-experiment.command()(detection)
-experiment.command()(synthetic)
-experiment.command()(linear)
+
+_TRIALS = "stopped; finished trials are kept: the same command resumes"
+_STAGES = "stopped; what is finished is kept: the same command resumes"
+_SAVED = "stopped at once; what was saved is kept: the same command resumes"
+_NOTHING = "stopped; nothing was written"
+
+add(app, compare.compare, stopped=_TRIALS, fields=compare.FIELDS)
+add(app, train.train, stopped=_SAVED, fields=train.FIELDS)
+add(app, evaluate.evaluate, stopped=_NOTHING)
+add(app, predict.predict, stopped=_NOTHING)
+add(experiment, action.action, stopped=_STAGES, fields=action.FIELDS)
+add(experiment, detection.detection, stopped=_STAGES, fields=detection.FIELDS)
+add(experiment, synthetic.synthetic, stopped=_TRIALS, fields=synthetic.SYNTHETIC)
+add(experiment, synthetic.linear, stopped=_TRIALS, fields=synthetic.LINEAR)
 app.add_typer(experiment, name="experiment")
 
 

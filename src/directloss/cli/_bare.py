@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from directloss import __version__
-from directloss.cli import REFUSED
+from directloss.cli._exit import REFUSED
 from directloss.errors import MissingPackageError
 
 COMMANDS = ("compare", "train", "evaluate", "predict", "experiment")

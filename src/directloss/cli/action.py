@@ -9,85 +9,29 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from directloss._extras import IMAGES, require
-from directloss.cli._common import cores, items, one_line_errors
+from directloss.cli._command import Fields, Given, chosen
+from directloss.cli._common import Workers, processes
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from pydantic.fields import FieldInfo
 
-    from directloss.experiments.action.config import ActionExperiment
-    from directloss.experiments.action.persons import Persons
+Cache = Annotated[Path, typer.Option(help="Features of crops, for all runs.")]
+Out = Annotated[
+    Path | None, typer.Option(help="Output folder; runs/action-NAME-BACKBONE by default.")
+]
+
+
+def _options() -> dict[str, FieldInfo]:
+    from directloss.paper.action.config import ActionExperiment
+
+    return chosen(ActionExperiment.model_fields, without=("persons_sha256", "weights_sha256"))
+
+
+FIELDS = Fields(_options)
 
 
 def action(
-    voc: Annotated[
-        Path, typer.Option(help="Folder with JPEGImages, Annotations and ImageSets/Action.")
-    ],
-    split: Annotated[
-        str, typer.Option(help="ImageSets/Action/CLASS_NAME.txt, divided into thirds.")
-    ] = "trainval",
-    classes: Annotated[
-        str, typer.Option(help="Separated by commas; all that the split has without it.")
-    ] = "",
-    methods: Annotated[
-        str,
-        typer.Option(
-            help="Separated by commas: logistic, hinge-01, hinge-ap, pos-ap, neg-ap, mix-ap, and "
-            "softmax, which is trained on all classes at once. 'all' of these by default."
-        ),
-    ] = "all",
-    backbone: Annotated[
-        str,
-        typer.Option(
-            help="alexnet, squeezenet1_1, efficientnet-lite0, another name of torchvision or timm."
-        ),
-    ] = "squeezenet1_1",
-    weights: Annotated[
-        str,
-        typer.Option(
-            help="auto (the package's own, or from the hub), random, or a file of a state_dict."
-        ),
-    ] = "auto",
-    size: Annotated[
-        int | None, typer.Option(help="Side of a crop in pixels; the network's own without it.")
-    ] = None,
-    padding: Annotated[
-        int, typer.Option(help="Pixels of context at each side of a crop, at this scale.")
-    ] = 16,
-    mirror: Annotated[bool, typer.Option(help="Train on mirrored crops, too.")] = True,
-    train: Annotated[
-        str,
-        typer.Option(
-            help="head: the top layer, on features that are computed once. all: then all layers, "
-            "from there on."
-        ),
-    ] = "head",
-    ambiguous: Annotated[
-        str, typer.Option(help="Persons with label 0: ignore, or negative as the authors did.")
-    ] = "ignore",
-    label_flips: Annotated[
-        float, typer.Option(help="Share of training labels that are exchanged, such as 0.1.")
-    ] = 0.0,
-    trials: Annotated[int, typer.Option(help="Settings to try for each method.")] = 3,
-    splits: Annotated[int, typer.Option(help="Repetitions: other thirds, other weights.")] = 5,
-    iterations: Annotated[
-        int, typer.Option(help="Steps of the top layer, each on the whole training part.")
-    ] = 300,
-    all_iterations: Annotated[
-        int, typer.Option(help="Steps of all layers, for --train all; each on the whole part.")
-    ] = 20,
-    all_rate: Annotated[
-        float,
-        typer.Option(help="Learning rate of the lower layers, for --train all; the top's is x10."),
-    ] = 0.003,
-    workers: Annotated[
-        int | None, typer.Option(help="Processes; as many as cores by default.")
-    ] = None,
-    cache: Annotated[Path, typer.Option(help="Features of crops, for all runs.")] = (
-        Path("runs") / "cache"
-    ),
-    out: Annotated[
-        Path | None, typer.Option(help="Output folder; runs/action-NAME-BACKBONE by default.")
-    ] = None,
+    given: Given, workers: Workers = None, cache: Cache = Path("runs") / "cache", out: Out = None
 ) -> None:
     """Classifies what persons do, one network a class, and reports average precision.
 
@@ -96,99 +40,30 @@ def action(
     The folder gets results.json, costs.json and report.html with curves and crops. When
     interrupted, the same command resumes.
     """
+    require("experiment action", "images", IMAGES)
     from rich.console import Console
 
-    console = Console()
-    with one_line_errors("stopped; what is finished is kept: the same command resumes"):
-        require("experiment action", "images", IMAGES)
-        persons = _read(voc, split, items(classes), console)
-        experiment = _experiment(
-            persons,
-            voc=str(voc),
-            split=split,
-            methods=items(methods),
-            backbone=backbone,
-            weights=weights,
-            size=size,
-            padding=padding,
-            mirror=mirror,
-            train=train,
-            ambiguous=ambiguous,
-            label_flips=label_flips,
-            trials=trials,
-            splits=splits,
-            iterations=iterations,
-            all_iterations=all_iterations,
-            all_rate=all_rate,
-        )
-        folder = out or Path("runs") / f"action-{voc.resolve().name}-{backbone}"
-        _run(experiment, persons, folder, cache, cores() if workers is None else workers, console)
-
-
-def _read(voc: Path, split: str, classes: tuple[str, ...], console: Console) -> Persons:
-    from directloss.datasets.voc import VOCFolder
-    from directloss.experiments.action.persons import read_persons
-    from directloss.terminal import say
-
-    persons = read_persons(VOCFolder(voc), split, classes)
-    say(console, f"{voc}: {persons.describe()}")
-    return persons
-
-
-def _experiment(
-    persons: Persons, *, methods: tuple[str, ...], **options: object
-) -> ActionExperiment:
-    from pydantic import ValidationError
-
-    from directloss.errors import ArgumentError
-    from directloss.experiments.action.config import ActionExperiment
-    from directloss.experiments.action.methods import ACTION_METHODS
-
-    given = {
-        **options,
-        "classes": persons.classes,
-        "persons_sha256": persons.fingerprint(),
-        "methods": tuple(ACTION_METHODS) if methods == ("all",) else methods,
-        "weights_sha256": "",
-    }
-    try:
-        experiment = ActionExperiment.model_validate(given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        option = "--" + str(first["loc"][0]).replace("_", "-")
-        raise ArgumentError(option, repr(first["input"]), first["msg"]) from error
-    experiment.check()
-    fingerprint = experiment.crops.load().fingerprint
-    return experiment.model_copy(update={"weights_sha256": fingerprint})
-
-
-def _run(
-    experiment: ActionExperiment,
-    persons: Persons,
-    folder: Path,
-    cache: Path,
-    workers: int,
-    console: Console,
-) -> None:
-    from directloss.errors import ArgumentError
-    from directloss.experiments.action.gallery import make_gallery
-    from directloss.experiments.action.run import run_experiment
-    from directloss.experiments.stage_display import StageDisplay
     from directloss.files import write_whole
+    from directloss.paper.action.gallery import make_gallery
+    from directloss.paper.action.run import prepare, run_experiment
     from directloss.report import console_table
     from directloss.report.page import render
+    from directloss.study.display import Bars
     from directloss.terminal import say
 
-    if workers < 1:
-        raise ArgumentError("--workers", workers, "1 or more")
-    with StageDisplay(console) as stages:
+    console = Console()
+    experiment, persons = prepare(given)
+    say(console, f"{experiment.voc}: {persons.describe()}")
+    name = f"action-{Path(experiment.voc).resolve().name}-{experiment.backbone}"
+    folder = out or Path("runs") / name
+    with Bars(console) as stages:
         outcome = run_experiment(
             experiment,
             persons,
             folder,
             cache,
             command=["directloss", *sys.argv[1:]],
-            workers=workers,
+            workers=processes(workers),
             on_stage=stages.on_stage,
         )
     for remark in outcome.persons.remarks:

@@ -9,8 +9,6 @@ from typing import Annotated
 
 import typer
 
-from directloss.cli._common import one_line_errors
-
 
 class PartName(StrEnum):
     """Parts of the data of the training."""
@@ -46,39 +44,34 @@ def evaluate(
 
     The folder gets evaluation.json and evaluation.html, a page that needs no network.
     """
-    with one_line_errors("stopped; nothing was written"):
-        from rich.console import Console
-        from rich.progress import Progress
+    from rich.console import Console
 
-        from directloss.files import write_whole
-        from directloss.jobs.evaluate import evaluate as evaluate_model
-        from directloss.jobs.model import open_model
-        from directloss.report.evaluation import console_table, render
-        from directloss.terminal import say
+    from directloss.files import write_whole
+    from directloss.jobs.evaluate import evaluate as evaluate_model
+    from directloss.jobs.model import open_model
+    from directloss.report.evaluation import console_table, render
+    from directloss.study.display import Bars
+    from directloss.terminal import say
 
-        console = Console()
-        folder = out or model / "evaluation"
-        opened = open_model(model)
-        folder.mkdir(parents=True, exist_ok=True)
-        with Progress(console=console, transient=True) as progress:
-            bar = progress.add_task("resampling", start=False)
-
-            def start(total: int) -> None:
-                progress.update(bar, total=total)
-                progress.start_task(bar)
-
-            found = evaluate_model(
-                opened,
-                data=data,
-                part=part.value,
-                resamples=resamples,
-                seed=seed,
-                command=["directloss", *sys.argv[1:]],
-                on_start=start,
-                on_resample=lambda count: progress.advance(bar, count),
-            )
-        write_whole(folder / "evaluation.json", found.model_dump_json(indent=1).encode())
-        page = folder / "evaluation.html"
-        write_whole(page, render(found).encode())
-        console.print(console_table(found))
-        say(console, f"page: {page.resolve()}")
+    console = Console()
+    folder = out or model / "evaluation"
+    opened = open_model(model)
+    folder.mkdir(parents=True, exist_ok=True)
+    with Bars(console, transient=True) as bars:
+        bar = bars.add("resampling", None)
+        bars.start()
+        found = evaluate_model(
+            opened,
+            data=data,
+            part=part.value,
+            resamples=resamples,
+            seed=seed,
+            command=["directloss", *sys.argv[1:]],
+            on_start=lambda total: bars.advance(bar, 0, total=total),
+            on_resample=lambda count: bars.advance(bar, count),
+        )
+    write_whole(folder / "evaluation.json", found.model_dump_json(indent=1).encode())
+    page = folder / "evaluation.html"
+    write_whole(page, render(found).encode())
+    console.print(console_table(found))
+    say(console, f"page: {page.resolve()}")

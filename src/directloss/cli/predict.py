@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from directloss.cli._common import one_line_errors
-
 
 def predict(
     model: Annotated[Path, typer.Argument(help="Model folder that `directloss train` wrote.")],
@@ -27,16 +25,15 @@ def predict(
     The higher the score, the more likely the row is positive; scores are no probabilities. A model
     of a metric of decisions (f1, accuracy, ...) also says whether the score is above its threshold.
     """
-    with one_line_errors("stopped; nothing was written"):
-        from rich.console import Console
+    from rich.console import Console
 
-        from directloss.jobs.display import RowCounter
-        from directloss.jobs.model import open_model
-        from directloss.jobs.predict import predict as predict_rows
-        from directloss.terminal import say
+    from directloss.jobs.display import RowCounter
+    from directloss.jobs.model import open_model
+    from directloss.jobs.predict import predict as predict_rows
+    from directloss.terminal import say
 
-        opened = open_model(model)
-        console = Console()
-        with RowCounter(console) as counter:
-            rows = predict_rows(opened, data, out, column=column, on_rows=counter)
-        say(console, f"{rows} rows: {out.resolve()}")
+    opened = open_model(model)
+    console = Console()
+    with RowCounter(console) as counter:
+        rows = predict_rows(opened, data, out, column=column, on_rows=counter)
+    say(console, f"{rows} rows: {out.resolve()}")

@@ -72,7 +72,7 @@ def _sort(column: pd.Series, name: str, rules: FeatureRules, found: Columns) -> 
     array = cells.present(column, rules)
     if not cells.is_known(array.type):
         raise DataError(
-            f"--data: column {name!r} is of type {array.type}; leave it out: --drop {name!r}"
+            f"data: column {name!r} is of type {array.type}; leave it out: `drop` {name!r}"
         )
     if array.null_count == len(array):
         found.empty.append(name)
@@ -85,7 +85,7 @@ def _sort(column: pd.Series, name: str, rules: FeatureRules, found: Columns) -> 
     values, wrong = cells.numbers(column, rules)
     infinite = int(np.isinf(values).sum())
     if infinite:
-        raise DataError(f"--data: column {name!r} holds {infinite} infinite values")
+        raise DataError(f"data: column {name!r} holds {infinite} infinite values")
     if not wrong.any():
         found.numbers.append(name)
         return
@@ -100,12 +100,12 @@ def _kind_of_texts(name: str, column: pd.Series, rules: FeatureRules) -> Kind:
     _, no_number = cells.numbers(distinct, rules)
     advice = advice_on_numbers(written.cells, counts, ~no_number, rules)
     if advice is not None:
-        raise DataError(f"--data: column {name!r} holds {advice}")
+        raise DataError(f"data: column {name!r} holds {advice}")
     if kind in (Kind.MIXED, Kind.NUMBER):
         text = written.cells[int(np.argmax(no_number))]
         raise DataError(
-            f"--data: column {name!r} holds numbers, but also the text {text!r}; say "
-            f"--categorical {name!r}, or --missing {text!r} if it stands for a missing value"
+            f"data: column {name!r} holds numbers, but also the text {text!r}; say "
+            f"`categorical` {name!r}, or `missing` {text!r} if it stands for a missing value"
         )
     rows = int(counts.sum())
     _, no_date = cells.days(distinct, rules)
@@ -115,17 +115,17 @@ def _kind_of_texts(name: str, column: pd.Series, rules: FeatureRules) -> Kind:
     nearly_unique = len(distinct) > _NEARLY_UNIQUE * rows or counts.max() < FEWEST_ROWS
     if rows >= _FEW_ROWS and nearly_unique:
         raise DataError(
-            f"--data: column {name!r} holds {len(distinct)} different texts in {rows} rows, as an "
-            f"id or free text does; leave it out: --drop {name!r}, or say that they are "
-            f"categories: --categorical {name!r}"
+            f"data: column {name!r} holds {len(distinct)} different texts in {rows} rows, as an "
+            f"id or free text does; leave it out: `drop` {name!r}, or say that they are "
+            f"categories: `categorical` {name!r}"
         )
     return kind
 
 
 def _undecided_dates(name: str, what: str) -> DataError:
     return DataError(
-        f"--data: column {name!r} holds dates ({what}); say --date {name!r} for days, hour and "
-        f"weekday, --categorical {name!r}, or --drop {name!r}"
+        f"data: column {name!r} holds dates ({what}); say `date` {name!r} for days, hour and "
+        f"weekday, `categorical` {name!r}, or `drop` {name!r}"
     )
 
 
@@ -134,6 +134,6 @@ def _refuse_no_dates(column: pd.Series, name: str, rules: FeatureRules) -> None:
     if wrong.any():
         came = column.iloc[int(np.argmax(wrong))]
         raise DataError(
-            f"--date: column {name!r} holds {str(came)!r}; wanted dates such as 2024-12-31 or "
+            f"date: column {name!r} holds {str(came)!r}; wanted dates such as 2024-12-31 or "
             "2024-12-31 18:30"
         )

@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import IO
 import pyarrow as pa
 import pyarrow.csv
 
-from directloss.datasets.errors import DataError
+from directloss.datasets.errors import DataError, quoted
 from directloss.datasets.reading import Reading
 
 _BLOCK = 8 << 20  # bytes of text that are parsed at a time; no row may be longer
@@ -76,12 +77,12 @@ def read_head(path: Path, reading: Reading) -> Head:
     finally:
         csv.field_size_limit(limit)
     if names is None:
-        raise DataError(f"--data: cannot read {path}: No columns, the file is empty")
+        raise DataError(f"data: cannot read {path}: No columns, the file is empty")
     hollow = len(names) > 1 and names[-1] == "" and (first is None or first[-1] == "")
     if first is not None and len(first) == len(names) + 1:
         if first[-1]:
             raise DataError(
-                f"--data: the rows of {path} have {len(first)} cells, and its header "
+                f"data: the rows of {path} have {len(first)} cells, and its header "
                 f"{len(names)} names; if the first cell is the name of a row, give it a name, too"
             )
         names, hollow = [*names, ""], True
@@ -95,10 +96,9 @@ def refuse_equal_names(file: str, names: list[str]) -> None:
     Raises:
         DataError: with the names that are there twice.
     """
-    twice = sorted({name for name in names if names.count(name) > 1}) if _any_equal(names) else []
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
-        shown = ", ".join(map(repr, twice[:12]))
-        raise DataError(f"--data: {file} has two columns named {shown}; rename or delete one")
+        raise DataError(f"data: {file} has two columns named {quoted(twice)}; rename or delete one")
 
 
 def text_pieces(path: Path, reading: Reading, head: Head, most_rows: int) -> Iterator[pa.Table]:
@@ -145,7 +145,7 @@ def text_pieces(path: Path, reading: Reading, head: Head, most_rows: int) -> Ite
                 last = batch if batch.num_rows else last
             _refuse_width(path, wrong, head)
             if last is None or any(column[-1].as_py() != _END for column in last.columns):
-                raise DataError(f"--data: {path} has a quote that is never closed")
+                raise DataError(f"data: {path} has a quote that is never closed")
             yield from _cut(path, last.slice(0, last.num_rows - 1), head, most_rows)
     except DataError:
         raise
@@ -202,7 +202,7 @@ def _cut(path: Path, batch: pa.RecordBatch, head: Head, most_rows: int) -> Itera
         behind = table.column(len(names) - 1)
         if pa.compute.any(pa.compute.not_equal(behind, "")).as_py():
             raise DataError(
-                f"--data: {path} has rows with a cell behind the last name; if the first cell is "
+                f"data: {path} has rows with a cell behind the last name; if the first cell is "
                 "the name of a row, give it a name, too"
             )
         table, names = table.remove_column(len(names) - 1), names[:-1]
@@ -217,9 +217,9 @@ def _refuse_width(path: Path, wrong: list[pyarrow.csv.InvalidRow], head: Head) -
     row = wrong[0]
     place = "a row" if row.number is None else f"row {row.number}"
     if _END in row.text:
-        raise DataError(f"--data: {path} has a quote that is never closed")
+        raise DataError(f"data: {path} has a quote that is never closed")
     raise DataError(
-        f"--data: cannot read {path}: {place} (the header is row 1) has {row.actual_columns} "
+        f"data: cannot read {path}: {place} (the header is row 1) has {row.actual_columns} "
         f"cells, wanted {row.expected_columns}"
     )
 
@@ -228,10 +228,10 @@ def _refuse_encoding(path: Path, beginning: bytes, reading: Reading) -> None:
     if not _is_utf8(reading):
         return
     if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise DataError(f"--data: {path} is UTF-16 text; say --encoding utf-16")
+        raise DataError(f"data: {path} is UTF-16 text; say `encoding` utf-16")
     if b"\0" in beginning:
         raise DataError(
-            f"--data: {path} holds zero bytes, as UTF-16 text does: if it is, say --encoding "
+            f"data: {path} holds zero bytes, as UTF-16 text does: if it is, say `encoding` "
             "utf-16-le"
         )
 
@@ -240,14 +240,10 @@ def _is_utf8(reading: Reading) -> bool:
     return codecs.lookup(reading.encoding).name in ("utf-8", "utf-8-sig")
 
 
-def _any_equal(names: list[str]) -> bool:
-    return len(set(names)) < len(names)
-
-
 def _unreadable(path: Path, error: Exception) -> DataError:
     reason = " ".join(str(error).split()) or type(error).__name__
     if "UTF8" in reason or isinstance(error, UnicodeError):
-        reason += "; say how it is written, such as --encoding latin-1 or --encoding cp1252"
+        reason += "; say how it is written, such as `encoding` latin-1 or `encoding` cp1252"
     if "straddling" in reason or "field limit" in reason:
         reason = f"a row is longer than {_BLOCK >> 20} MB, perhaps for want of a closing quote"
-    return DataError(f"--data: cannot read {path}: {reason}")
+    return DataError(f"data: cannot read {path}: {reason}")

@@ -72,7 +72,7 @@ def fit_recipe(rows: pd.DataFrame, rules: FeatureRules) -> tuple[Recipe, tuple[s
         fit_categories(rows[name], name, kind, rules) for name, kind in columns.categories.items()
     ]
     if not names and not categories:
-        raise DataError("--data: no feature column has a value in the training rows")
+        raise DataError("data: no feature column has a value in the training rows")
     notes = tuple(
         f"{name!r} is left out: it has no value in the training rows" for name in columns.empty
     )
@@ -98,7 +98,7 @@ def fit_numbers(names: list[tuple[str, Moment | None]], values: list[Array]) -> 
     wild = ~(np.isfinite(scaler.mean_) & np.isfinite(scaler.scale_))
     if wild.any():
         name = names[int(np.flatnonzero(wild)[0]) % len(names)][0]
-        raise DataError(f"--data: the values of column {name!r} are too large to be scaled")
+        raise DataError(f"data: the values of column {name!r} are too large to be scaled")
     scales = [
         Scale(mean=float(mean), scale=float(scale))
         for mean, scale in zip(scaler.mean_, scaler.scale_, strict=True)

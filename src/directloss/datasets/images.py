@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Unpack
 
 import numpy as np
 import pandas as pd
@@ -15,10 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from directloss.datasets.errors import DataError
-from directloss.datasets.labels import read_labels
-from directloss.datasets.splits import PART_NAMES, Split, from_column, stratified
+from directloss.datasets.labels import read_labels, shown_positive
+from directloss.datasets.splits import PART_NAMES, Split, refuse_one_kind, split_rows
 from directloss.files import is_text
-from directloss.training.batches import Batch, MemoryBatches, Rows
+from directloss.training.batches import Batch, Batches, BatchOptions, MemoryBatches, Rows
 from directloss.training.data import Part
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
@@ -50,11 +50,11 @@ class ImageRecipe(BaseModel):
 
             from directloss.datasets.pixels import read_pixels
         except ImportError as error:
-            raise DataError("--data: the package pillow is needed to read images") from error
+            raise DataError("data: the package pillow is needed to read images") from error
         try:
             image = read_pixels(file)
         except DataError as error:
-            raise DataError(f"--data: cannot read the image {file}: {error}") from error
+            raise DataError(f"data: cannot read the image {file}: {error}") from error
         small = image.resize((self.size, self.size), Image.Resampling.BILINEAR)
         return torch.from_numpy(np.array(small)).permute(2, 0, 1)
 
@@ -77,12 +77,12 @@ def find_images(path: Path) -> ImageFolder:
     """
     files = tuple(sorted(_images(path)))
     if not files:
-        raise DataError(f"--data: {path} holds no image ({', '.join(ENDINGS)})")
+        raise DataError(f"data: {path} holds no image ({', '.join(ENDINGS)})")
     for file in files:
         if not file.is_file():
-            raise DataError(f"--data: {file} is no file")
+            raise DataError(f"data: {file} is no file")
         if not is_text(str(file)):
-            raise DataError(f"--data: the name of {str(file)!r} is no UTF-8 text")
+            raise DataError(f"data: the name of {str(file)!r} is no UTF-8 text")
     folders = [file.relative_to(path).parts[:-1] for file in files]
     split = None
     if all(parts and parts[0].lower() in PART_NAMES for parts in folders):
@@ -93,7 +93,7 @@ def find_images(path: Path) -> ImageFolder:
         return ImageFolder(path, files, None, split)
     if not all(with_class):
         odd = files[with_class.index(False)]
-        raise DataError(f"--data: {odd} lies in no folder of a class, others of {path} do")
+        raise DataError(f"data: {odd} lies in no folder of a class, others of {path} do")
     target = pd.Series([parts[0] for parts in folders], name="class")
     return ImageFolder(path, files, target, split)
 
@@ -114,7 +114,7 @@ def _images(path: Path) -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class ImageProblem:
-    """One split of an image folder. In memory are names and targets; images come and go.
+    """One split of an image folder: `Data`. In memory are names and targets; images come and go.
 
     Attributes:
         folder: the files.
@@ -130,6 +130,8 @@ class ImageProblem:
     targets: Tensor
     rows: Split
 
+    target_name = "class"
+
     def describe(self) -> str:
         """Numbers of images and positives in one line."""
         sizes = ", ".join(f"{len(rows)} {part}" for part, rows in self.rows.items())
@@ -141,47 +143,40 @@ class ImageProblem:
         images = self.recipe.load([self.folder.files[row] for row in rows])
         return Part(images, self.targets[torch.from_numpy(rows)])
 
-    def chunks(self, part: str, process: int = 0, processes: int = 1) -> Iterator[Part]:
-        """The images of a part, every so many of them, some at a time."""
-        rows = self.rows[part][process::processes]
+    def batches(self, **how: Unpack[BatchOptions]) -> Batches:
+        """See `Data`; together the shares are the batches of one process."""
+        rows = torch.from_numpy(self.rows["train"])
+        how["batch_size"] = min(how["batch_size"], len(rows))
+        # The features of these samples are their row numbers, of which batches are made.
+        order = MemoryBatches(Part(rows, self.targets[rows]), self.rows["train"], **how)
+        return LoadedBatches(order, self.load)
+
+    def chunks(self, split: str, process: int = 0, processes: int = 1) -> Iterator[Part]:
+        """The images of a split, every so many of them, some at a time."""
+        rows = self.rows[split][process::processes]
         for first in range(0, len(rows), _CHUNK):
             yield self.load(rows[first : first + _CHUNK])
 
 
-class ImageBatches:
-    """Batches of images, decoded one batch at a time; see `MemoryBatches` for their order."""
+@dataclass(frozen=True)
+class LoadedBatches:
+    """Batches of which nothing but the order is in memory: each is loaded when it is asked for.
 
-    def __init__(
-        self,
-        problem: ImageProblem,
-        *,
-        batch_size: int,
-        positives: int | float | None = None,
-        seed: int = 0,
-        process: int = 0,
-        processes: int = 1,
-    ) -> None:
-        self._problem = problem
-        rows = problem.rows["train"]
-        targets = problem.targets[torch.from_numpy(rows)]
-        # The features of these samples are their row numbers, of which batches are made.
-        self._order = MemoryBatches(
-            Part(torch.from_numpy(rows), targets),
-            rows,
-            batch_size=min(batch_size, len(rows)),
-            positives=positives,
-            seed=seed,
-            process=process,
-            processes=processes,
-        )
+    Attributes:
+        order: the same batches of anything.
+        load: (row numbers) -> their samples.
+    """
+
+    order: MemoryBatches
+    load: Callable[[Rows], Part]
 
     def __len__(self) -> int:
-        return len(self._order)
+        return len(self.order)
 
     def epoch(self, number: int, *, start: int = 0) -> Iterator[Batch]:
         """See `Batches`."""
-        for batch in self._order.epoch(number, start=start):
-            yield Batch(self._problem.load(batch.rows), batch.rows)
+        for batch in self.order.epoch(number, start=start):
+            yield Batch(self.load(batch.rows), batch.rows)
 
 
 def prepare_images(
@@ -194,20 +189,11 @@ def prepare_images(
     """
     folder = find_images(data)
     if folder.target is None:
-        raise DataError(f"--data: {data} has no folders that name the classes of its images")
+        raise DataError(f"data: {data} has no folders that name the classes of its images")
     labels = read_labels(folder.target, positive)
-    if len(labels.positives) > 1:
-        raise DataError(
-            f"--data: {data} has {len(labels.classes)} classes; say which one is positive: "
-            f"--positive {labels.positives[0]}"
-        )
-    targets = labels.binary(labels.positives[0])
-    strata = targets.astype(np.int64)
-    if folder.split is None:
-        rows = stratified(strata, seed)
-    else:
-        rows = from_column(folder.split, strata, seed)
-    for part, indices in rows.items():
-        if not 0 < targets[indices].sum() < len(indices):
-            raise DataError(f"--data: the {part} part lacks {labels.positives[0]} or all others")
-    return ImageProblem(folder, recipe, labels.positives[0], torch.from_numpy(targets), rows)
+    positive = labels.only_positive(f"data: {data}")
+    targets = labels.binary(positive)
+    rows = split_rows(folder.split, targets.astype(np.int64), seed)
+    counts = {part: (int(targets[each].sum()), len(each)) for part, each in rows.items()}
+    refuse_one_kind(counts, shown_positive("class", positive))
+    return ImageProblem(folder, recipe, positive, torch.from_numpy(targets), rows)

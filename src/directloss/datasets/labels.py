@@ -32,6 +32,19 @@ class Labels:
     positives: list[str]
     kind: Kind = Kind.TEXT
 
+    def only_positive(self, what: str) -> str:
+        """The value that is positive, where one network is trained.
+
+        Raises:
+            DataError: `what` has several, one for each class.
+        """
+        if len(self.positives) > 1:
+            raise DataError(
+                f"{what} has {len(self.classes)} values; say which one is positive: "
+                f"`positive` {self.positives[0]!r}"
+            )
+        return self.positives[0]
+
     def binary(self, positive: str) -> npt.NDArray[np.bool_]:
         """Which rows are positive, shape `(n,)`."""
         is_positive: npt.NDArray[np.bool_] = self.codes == self.classes.index(positive)
@@ -85,7 +98,7 @@ class KnownLabels(BaseModel):
         ]
         if unknown and not self.others:
             raise DataError(
-                f"--target: {name!r} holds {quoted(unknown)}, which the training did not know; it "
+                f"target: {name!r} holds {quoted(unknown)}, which the training did not know; it "
                 f"knew {quoted(sorted(known))}"
             )
         is_positive = np.array([value == positive for value in values], bool)
@@ -128,8 +141,8 @@ def read_labels(target: pd.Series, positive: str | None) -> Labels:
 def missing_target(name: str, rows: int, total: int) -> DataError:
     """Rows without a target are no rows to learn from, or to measure on."""
     return DataError(
-        f"--target: {name!r} is missing in {rows} of {total} rows; to leave them out, train with "
-        "--drop-missing-target"
+        f"target: {name!r} is missing in {rows} of {total} rows; to leave them out, train with "
+        "`drop_missing_target`"
     )
 
 
@@ -142,7 +155,7 @@ def _labels(coded: Coded, kind: Kind, name: str, positive: str | None) -> Labels
     counts = np.bincount(codes, minlength=len(classes))
     if len(classes) < 2:
         raise DataError(
-            f"--target: {name!r} is {quoted(classes)} in every row: nothing to tell apart"
+            f"target: {name!r} is {quoted(classes)} in every row: nothing to tell apart"
         )
     if positive is not None:
         positives = [_named(canonical(positive, kind), positive, classes, name)]
@@ -151,8 +164,8 @@ def _labels(coded: Coded, kind: Kind, name: str, positive: str | None) -> Labels
         positives = [classes[1 if zero_one or counts[1] <= counts[0] else 0]]
     elif len(classes) > _MOST_CLASSES:
         raise DataError(
-            f"--target: {name!r} has {len(classes)} distinct values; a network for each would be "
-            f"trained for up to {_MOST_CLASSES}. Name one with --positive"
+            f"target: {name!r} has {len(classes)} distinct values; a network for each would be "
+            f"trained for up to {_MOST_CLASSES}. Name one with `positive`"
         )
     else:
         positives = classes
@@ -166,7 +179,7 @@ def _rank(cell: str, kind: Kind) -> tuple[float, str]:
 def _named(value: str, positive: str, classes: list[str], name: str) -> str:
     if value in classes:
         return value
-    raise DataError(f"--positive: {name!r} has no value {positive!r}; it has {quoted(classes)}")
+    raise DataError(f"positive: {name!r} has no value {positive!r}; it has {quoted(classes)}")
 
 
 def shown_positive(name: str, positive: str) -> str:

@@ -63,7 +63,7 @@ def _words(cell: str, reading: Reading) -> str:
     if options:
         return f"a number in another notation; say {' or '.join(options)}"
     if reading.decimal != "." and _POINT.fullmatch(cell) and any(map(str.isdigit, cell)):
-        return f"a number whose decimal sign is not {reading.decimal!r}; say --decimal '.'"
+        return f"a number whose decimal sign is not {reading.decimal!r}; say `decimal` '.'"
     unit = _UNIT.fullmatch(cell)
     if unit and (unit["before"] or unit["after"]):
         sign = unit["before"] or unit["after"]
@@ -85,14 +85,14 @@ def _options(cell: str) -> list[str]:
     grouped = _GROUPED.fullmatch(cell)
     if grouped:
         mark = "' '" if re.fullmatch(_SPACES, grouped["group"]) else repr(grouped["group"])
-        thousands = f"--thousands {mark}"
+        thousands = f"`thousands` {mark}"
         if grouped["point"] == ",":
-            return [f"{thousands} --decimal ','"]
+            return [f"{thousands} `decimal` ','"]
         if grouped["group"] == "." and not grouped["point"]:
-            return [f"{thousands} --decimal ','"]
+            return [f"{thousands} `decimal` ','"]
         if grouped["group"] == "," and cell.count(",") == 1 and not grouped["point"]:
-            return [thousands, "--decimal ','"]
+            return [thousands, "`decimal` ','"]
         return [thousands]
     if _COMMA.fullmatch(cell):
-        return ["--decimal ','"]
+        return ["`decimal` ','"]
     return []

@@ -11,19 +11,22 @@ import torch
 
 from directloss.datasets.cells import encode
 from directloss.datasets.columns import FEWEST_ROWS
-from directloss.datasets.errors import DataError, Faults
+from directloss.datasets.data import InMemory
+from directloss.datasets.errors import Faults
 from directloss.datasets.fitting import fit_transform
 from directloss.datasets.labels import Labels, labels_of, shown_positive
 from directloss.datasets.reading import FeatureRules
 from directloss.datasets.recipe import Recipe
 from directloss.datasets.source import Source
-from directloss.datasets.splits import Split, from_column, stratified
+from directloss.datasets.splits import Split, refuse_one_kind, split_rows
 from directloss.training.data import Part, Parts
 
 
 @dataclass(frozen=True)
-class Problems:
+class Problems(InMemory):
     """One split of the data, shared by a binary problem for each column of the table.
+
+    With one column it is `Data`.
 
     Attributes:
         features: of each part, `(n, d)`.
@@ -47,6 +50,12 @@ class Problems:
     def columns(self) -> list[str]:
         """Names of the binary problems."""
         return list(self.names)
+
+    @property
+    def positive(self) -> str:
+        """The positive value of the only column."""
+        (value,) = self.names.values()
+        return value
 
     def parts(self, column: str) -> Parts:
         """The arrays of one binary problem."""
@@ -107,16 +116,9 @@ def prepare(
 def _split(source: Source, labels: Labels, seed: int) -> Split:
     several = len(labels.positives) > 1
     strata = labels.codes if several else labels.binary(labels.positives[0]).astype(np.int64)
-    if source.split is None:
-        rows = stratified(strata, seed)
-    else:
-        rows = from_column(source.split, strata, seed)
+    rows = split_rows(source.split, strata, seed)
     for value in labels.positives:
-        for part, indices in rows.items():
-            found = int(labels.binary(value)[indices].sum())
-            if not 0 < found < len(indices):
-                raise DataError(
-                    f"--target: the {part} part has {found} positives among {len(indices)} rows "
-                    f"({shown_positive(source.target_name, value)}); both kinds are needed"
-                )
+        positive = labels.binary(value)
+        counts = {part: (int(positive[each].sum()), len(each)) for part, each in rows.items()}
+        refuse_one_kind(counts, shown_positive(source.target_name, value))
     return rows

@@ -11,45 +11,49 @@ import pandas as pd
 import torch
 
 from directloss.datasets.cells import encode, numbers
+from directloss.datasets.data import InMemory
 from directloss.datasets.errors import DataError, Faults
 from directloss.datasets.fitting import fit_transform
 from directloss.datasets.labels import missing_target
 from directloss.datasets.reading import FeatureRules, Reading
 from directloss.datasets.recipe import Recipe
 from directloss.datasets.source import Source, groups_of
-from directloss.datasets.splits import PARTS, by_group
-from directloss.training.data import Part, Parts
+from directloss.datasets.splits import by_group
+from directloss.training.data import SPLITS, Part, Parts
 
 MOST_RELEVANT = 1023
 """The largest relevance whose gain in NDCG, 2^relevance - 1, is a float64."""
 
 
 @dataclass(frozen=True)
-class RankingProblem:
-    """One split of a ranking table, whole queries to each part: the only column of its table.
+class RankingProblem(InMemory):
+    """One split of a ranking table, whole queries to each part: `Data` of one column.
 
     Attributes:
-        name: of the target.
-        by_part: the arrays of "train", "validation" and "test".
+        target_name: of the target.
+        by_part: the arrays of each of `SPLITS`.
         recipe: how features are made from columns.
         rows: row numbers of each part in the source.
         notes: what a user should know of the data.
     """
 
-    name: str
+    target_name: str
     by_part: Mapping[str, Part]
     recipe: Recipe
     rows: Mapping[str, npt.NDArray[np.int64]]
     notes: tuple[str, ...] = ()
 
+    positive = None
+    """Targets are relevances."""
+
     @property
     def columns(self) -> list[str]:
         """The one column of the table of results."""
-        return [self.name]
+        return [self.target_name]
 
     def parts(self, column: str) -> Parts:
         """The arrays of the column."""
-        assert column == self.name
+        assert column == self.target_name
         return Parts(**self.by_part)
 
     def describe(self) -> str:
@@ -61,7 +65,7 @@ class RankingProblem:
         relevant = torch.cat([part.targets > 0 for part in self.by_part.values()])
         features = self.by_part["train"].features.shape[1]
         share = 100 * float(relevant.double().mean())
-        line = f"{sizes}, {features} features, {share:.1f} % relevant ({self.name} above 0)"
+        line = f"{sizes}, {features} features, {share:.1f} % relevant ({self.target_name} above 0)"
         return "\n".join((line, *self.notes))
 
 
@@ -103,14 +107,14 @@ def prepare_ranking(
     targets = relevance > 0 if graded is False else relevance
     for part, indices in rows.items():
         if not targets[indices].any():
-            raise DataError(f"--target: the {part} part has no {name!r} above 0")
+            raise DataError(f"target: the {part} part has no {name!r} above 0")
     return RankingProblem(
         source.target_name,
         {
             part: Part(
                 *(torch.from_numpy(each[indices]) for each in (fitted.features, targets, groups))
             )
-            for part, indices in sorted(rows.items(), key=lambda item: PARTS.index(item[0]))
+            for part, indices in sorted(rows.items(), key=lambda item: SPLITS.index(item[0]))
         },
         fitted.recipe,
         rows,
@@ -134,12 +138,12 @@ def relevances(
     if wrong.any():
         came = str(target.iloc[int(np.argmax(wrong))])
         raise DataError(
-            f"--target: {name!r} holds {came!r}; with --group every target is a relevance, a "
+            f"target: {name!r} holds {came!r}; with `group` every target is a relevance, a "
             "number of 0 or more"
         )
     if graded and (found > MOST_RELEVANT).any():
         raise DataError(
-            f"--target: {name!r} holds {found.max():g}; NDCG has gains 2^relevance - 1, so that a "
+            f"target: {name!r} holds {found.max():g}; NDCG has gains 2^relevance - 1, so that a "
             f"relevance is at most {MOST_RELEVANT}: write grades such as 0 to 4, not counts"
         )
     return found.astype(np.float32)

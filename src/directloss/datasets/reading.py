@@ -19,13 +19,26 @@ class Reading(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    sep: str | None = Field(default=None, description="between cells; by the ending without it")
-    encoding: str = Field(default="utf-8", description="of text files")
-    decimal: str = Field(default=".", description="between whole and fraction")
-    thousands: str | None = Field(default=None, description="between groups of three digits")
-    missing: tuple[str, ...] = Field(default=(), description="texts for a missing value")
+    sep: str | None = Field(
+        default=None,
+        description="What stands between cells: ';', tab ...; by the ending without it.",
+    )
+    encoding: str = Field(
+        default="utf-8", description="Of text files: utf-8 (the default), utf-16, latin-1 ..."
+    )
+    decimal: str = Field(
+        default=".", description="Decimal sign of numbers in texts; a point without it."
+    )
+    thousands: str | None = Field(
+        default=None, description="Sign between groups of three digits; none without it."
+    )
+    missing: tuple[str, ...] = Field(
+        default=(), description="Text that stands for a missing value; repeatable."
+    )
     index_base: Literal["auto", "0", "1"] = Field(
-        default="auto", description="svmlight: number of the first feature"
+        default="auto",
+        description="Number of the first feature of sparse text: 0, 1 or auto (0 where a 0 "
+        "occurs).",
     )
 
     @field_validator("sep", "decimal", "thousands")
@@ -69,9 +82,17 @@ class Reading(BaseModel):
 class FeatureRules(Reading):
     """What the user says about a table."""
 
-    categorical: tuple[str, ...] = Field(default=(), description="columns of categories")
-    date: tuple[str, ...] = Field(default=(), description="columns of dates")
-    drop: tuple[str, ...] = Field(default=(), description="columns to leave out")
+    categorical: tuple[str, ...] = Field(
+        default=(), description="Column that holds categories; repeatable."
+    )
+    date: tuple[str, ...] = Field(
+        default=(),
+        description="Column that holds dates (2024-12-31, 2024-12-31 18:30); the features are "
+        "days, hour and weekday. Repeatable.",
+    )
+    drop: tuple[str, ...] = Field(
+        default=(), description="Column to leave out, such as an id or free text; repeatable."
+    )
     drop_missing_target: bool = Field(
-        default=False, description="leave out rows whose target is missing"
+        default=False, description="Leave out rows whose target is missing."
     )

@@ -115,7 +115,7 @@ class Recipe(_Record):
         faults = Faults()
         for name in self.columns:
             if name not in rows:
-                faults.add(f"--data: there is no column {name!r}, which the model reads")
+                faults.add(f"data: there is no column {name!r}, which the model reads")
         faults.check()
         features = np.empty((len(rows), self.width), np.float32)
         indicator = len(self.numbers)
@@ -127,7 +127,7 @@ class Recipe(_Record):
                     filled = np.where(missing, numbers.median, values)
                     features[:, place] = numbers.values.apply(filled)
                 if not np.isfinite(features[:, place]).all():
-                    faults.add(f"--data: a value of column {numbers.name!r} is too large")
+                    faults.add(f"data: a value of column {numbers.name!r} is too large")
                 if numbers.missing is not None:
                     features[:, indicator] = numbers.missing.apply(missing.astype(np.float64))
             indicator += numbers.missing is not None
@@ -146,7 +146,7 @@ class Recipe(_Record):
             DataError: a label is missing, or the training did not know it.
         """
         if self.labels is None:
-            raise DataError("--target: the model was not trained on labels")
+            raise DataError("target: the model was not trained on labels")
         return self.labels.read(column, positive, self.reading)
 
     def _numbers(self, rows: pd.DataFrame, numbers: Numbers) -> Array:
@@ -159,9 +159,7 @@ class Recipe(_Record):
         _refuse(column, wrong, "a number")
         infinite = np.isinf(values)
         if infinite.any():
-            raise DataError(
-                f"--data: column {numbers.name!r} holds {infinite.sum()} infinite values"
-            )
+            raise DataError(f"data: column {numbers.name!r} holds {infinite.sum()} infinite values")
         return values
 
 
@@ -180,7 +178,7 @@ def _refuse(column: pd.Series, wrong: npt.NDArray[np.bool_], wanted: str) -> Non
     if wrong.any():
         place = int(np.argmax(wrong))
         raise DataError(
-            f"--data: column {str(column.name)!r} holds {str(column.iloc[place])!r} (row "
+            f"data: column {str(column.name)!r} holds {str(column.iloc[place])!r} (row "
             f"{column.index[place]}), where the model wants {wanted}"
         )
 

@@ -20,7 +20,7 @@ EMBEDDED = "digits"
 
 DELIMITED = (".csv", ".tsv")
 SPARSE = (".svm", ".svmlight", ".libsvm")
-PLAIN = (".txt", ".dat")  # delimited with --sep, else sparse
+PLAIN = (".txt", ".dat")  # delimited with `sep`, else sparse
 FORMATS = (*DELIMITED, *SPARSE, ".npz", *ENDINGS, *PLAIN)
 
 _PIECE = 65_536  # rows of a text file that are in memory at a time
@@ -77,7 +77,7 @@ def read_rows(data: str, reading: Reading | None = None, wanted: Sequence[str] =
         stream = TableStream(path)
         return Rows(stream.columns, len(stream), _from_stream(stream))
     if not path.is_file():
-        raise DataError(f"--data: no file {data!r} (and the only embedded data is {EMBEDDED!r})")
+        raise DataError(f"data: no file {data!r} (and the only embedded data is {EMBEDDED!r})")
     name = path.name.lower().removesuffix(".gz")
     plain = name.endswith(PLAIN)
     if name.endswith(DELIMITED) or (plain and reading.sep is not None):
@@ -87,8 +87,8 @@ def read_rows(data: str, reading: Reading | None = None, wanted: Sequence[str] =
         return Rows(columns, None, _numbered(pieces))
     if plain and not is_svmlight(path):
         raise DataError(
-            f"--data: {path.name} is no sparse text (TARGET qid:QUERY INDEX:VALUE ...); for "
-            "delimited text say what stands between two cells, such as --sep ';' or --sep tab"
+            f"data: {path.name} is no sparse text (TARGET qid:QUERY INDEX:VALUE ...); for "
+            "delimited text say what stands between two cells, such as `sep` ';' or `sep` tab"
         )
     if name.endswith((*SPARSE, *PLAIN)):
         table = _whole(path, lambda: read_svmlight(path, reading, wanted))
@@ -97,7 +97,7 @@ def read_rows(data: str, reading: Reading | None = None, wanted: Sequence[str] =
     if name.endswith(".npz"):
         return _in_memory(_whole(path, lambda: _npz(path)))
     raise DataError(
-        f"--data: {path.name} is of no known format; its name must end in one of "
+        f"data: {path.name} is of no known format; its name must end in one of "
         f"{', '.join(FORMATS)} (text formats also with .gz)"
     )
 
@@ -128,7 +128,7 @@ def _whole(path: Path, read: Callable[[], pa.Table]) -> pa.Table:
         raise
     except Exception as error:  # parsers raise whatever they stumble over
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"--data: cannot read {path}: {reason}") from error
+        raise DataError(f"data: cannot read {path}: {reason}") from error
 
 
 def _npz(path: Path) -> pa.Table:
@@ -141,12 +141,10 @@ def _npz(path: Path) -> pa.Table:
             elif array.ndim == 2:
                 columns += [(f"{name}_{k}", array[:, k]) for k in range(array.shape[1])]
             else:
-                raise DataError(
-                    f"--data: array {name!r} has shape {array.shape}, not (n,) or (n, d)"
-                )
+                raise DataError(f"data: array {name!r} has shape {array.shape}, not (n,) or (n, d)")
     lengths = {name: len(column) for name, column in columns}
     if len(set(lengths.values())) > 1:
-        raise DataError(f"--data: the arrays of {path.name} have different lengths: {lengths}")
+        raise DataError(f"data: the arrays of {path.name} have different lengths: {lengths}")
     names = [name for name, _ in columns]
     refuse_equal_names(path.name, names)
     return pa.Table.from_arrays([_cells(name, array) for name, array in columns], names=names)
@@ -156,7 +154,7 @@ def _cells(name: str, array: np.ndarray) -> pa.Array:
     if array.dtype.kind == "S":
         array = np.char.decode(array, "utf-8")
     if array.dtype.kind not in "biufUM":
-        raise DataError(f"--data: array {name!r} is of type {array.dtype}; numbers or texts fit")
+        raise DataError(f"data: array {name!r} is of type {array.dtype}; numbers or texts fit")
     if array.dtype.kind == "M":
         array = array.astype("datetime64[us]")  # Arrow has no hours, say
     return pa.array(array.astype(array.dtype.newbyteorder("=")))

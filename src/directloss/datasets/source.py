@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,9 @@ from directloss.datasets.errors import DataError, Faults, quoted
 from directloss.datasets.reading import FeatureRules
 from directloss.datasets.rows import EMBEDDED, read_rows
 from directloss.datasets.stream import frame_of
+from directloss.files import open_file
+
+_TAIL = 65_536  # bytes at the end of a file, where Parquet and Arrow keep their table of contents
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,11 @@ def load(
     """
     rules = rules or FeatureRules()
     if data != EMBEDDED and Path(data).is_dir():
-        raise DataError(f"--data: {data!r} is a folder, and a file is wanted")
+        raise DataError(f"data: {data!r} is a folder, and a file is wanted")
     rows = read_rows(data, rules)
     tables = [piece.given for piece in rows.pieces]
     if not tables:
-        raise DataError(f"--data: {Path(data).name} has 0 rows")
+        raise DataError(f"data: {Path(data).name} has 0 rows")
     frame = frame_of(pa.concat_tables(tables), 0)
     roles = assign_roles(
         Path(data).name,
@@ -130,34 +133,34 @@ def assign_roles(
     """
     faults = Faults()
     if target is None:
-        faults.add(f"--target: say which column of {file} is the target: {quoted(columns)}")
-    options = {"--target": target, "--split-column": split_column, "--group": group_column}
+        faults.add(f"target: say which column of {file} is the target: {quoted(columns)}")
+    options = {"target": target, "split_column": split_column, "group": group_column}
     named = {option: column for option, column in options.items() if column is not None}
-    lists = {"--drop": rules.drop, "--categorical": rules.categorical, "--date": rules.date}
+    lists = {"drop": rules.drop, "categorical": rules.categorical, "date": rules.date}
     every = [*named.items(), *((option, name) for option, names in lists.items() for name in names)]
     for option, name in every:
         if name not in columns:
             faults.add(f"{option}: {file} has no column {name!r}; it has {_with_advice(columns)}")
         elif option in lists and name in named.values():
             (other,) = (each for each, column in named.items() if column == name)
-            faults.add(f"{option}: {name!r} is named by {other}")
-        elif option in ("--split-column", "--group") and name == target:
+            faults.add(f"{option}: {name!r} is named by `{other}`")
+        elif option in ("split_column", "group") and name == target:
             faults.add(f"{option}: {name!r} is the target")
     if group_column is not None and group_column == split_column:
-        faults.add(f"--group: {group_column!r} is the split column")
+        faults.add(f"group: {group_column!r} is the split column")
     for name in sorted({*rules.drop, *rules.date, *rules.categorical}):
         said = [option for option, names in lists.items() if name in names]
         if len(said) > 1:
-            faults.add(f"{said[1]}: {name!r} is named by {said[0]}, too")
+            faults.add(f"{said[1]}: {name!r} is named by `{said[0]}`, too")
     aside = {"", *named.values(), *rules.drop, *([] if queries is None else [queries])}
     features = [name for name in columns if name not in aside]
     if not features:
-        faults.add(f"--data: {file} has no feature column to use")
+        faults.add(f"data: {file} has no feature column to use")
     faults.check()
     assert target is not None
     notes: tuple[str, ...] = ()
     if queries is not None and queries not in named.values():
-        notes = (f"{queries!r} is no feature; each of its values is a list with --group {queries}",)
+        notes = (f"{queries!r} is no feature; named as the group, each of its values is a list",)
     return Roles(target, split_column, group_column, features, notes)
 
 
@@ -172,9 +175,29 @@ def fingerprint(data: str) -> str:
         return "embedded"
     path = Path(data)
     if not path.is_file():
-        raise DataError(f"--data: no file {data!r} (and the only embedded data is {EMBEDDED!r})")
+        raise DataError(f"data: no file {data!r} (and the only embedded data is {EMBEDDED!r})")
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fingerprint_of_files(path: Path, files: Iterable[Path]) -> str:
+    """The SHA-256 of names, sizes and last bytes of files, which may be huge.
+
+    Raises:
+        DataError: one of them cannot be read.
+    """
+    digest = hashlib.sha256()
+    for file in files:
+        size = file.stat().st_size
+        name = file.relative_to(path) if path.is_dir() else file.name
+        digest.update(f"{name}\0{size}\0".encode())
+        try:
+            with open_file(file) as opened:
+                opened.seek(max(0, size - _TAIL))
+                digest.update(opened.read())
+        except OSError as error:
+            raise DataError(f"data: cannot read {file}: {error.strerror}") from error
+    return digest.hexdigest()
 
 
 def groups_of(coded: Coded, name: str) -> npt.NDArray[np.int64]:
@@ -184,9 +207,7 @@ def groups_of(coded: Coded, name: str) -> npt.NDArray[np.int64]:
         DataError: a row has none.
     """
     if coded.missing:
-        raise DataError(
-            f"--group: {name!r} is missing in {coded.missing} of {len(coded.codes)} rows"
-        )
+        raise DataError(f"group: {name!r} is missing in {coded.missing} of {len(coded.codes)} rows")
     codes: np.ndarray = coded.by_value().codes
     return codes
 
@@ -196,5 +217,5 @@ def _with_advice(columns: Sequence[str]) -> str:
     if len(columns) == 1:
         for sign, name in ((";", "';'"), ("\t", "tab"), ("|", "'|'"), (",", "','")):
             if sign in columns[0]:
-                return f"{shown}; if {name} stands between two names, say --sep {name}"
+                return f"{shown}; if {name} stands between two names, say `sep` {name}"
     return shown

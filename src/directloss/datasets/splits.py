@@ -13,15 +13,14 @@ from sklearn.model_selection import train_test_split
 from directloss.datasets.cells import Coded, encode
 from directloss.datasets.errors import DataError
 from directloss.datasets.reading import Reading
+from directloss.training.batches import Rows
+from directloss.training.data import SPLITS
 
 VALIDATION_SHARE = 0.2
 TEST_SHARE = 0.2
 
-PARTS = ("train", "validation", "test")
-
-Rows = npt.NDArray[np.int64]
 Split = Mapping[str, Rows]
-"""Row numbers of "train", "validation" and "test"."""
+"""Row numbers of each of `SPLITS`."""
 
 PART_NAMES = MappingProxyType(
     {
@@ -35,6 +34,26 @@ PART_NAMES = MappingProxyType(
         "testing": "test",
     }
 )
+
+
+def refuse_one_kind(counts: Mapping[str, tuple[int, int]], which: str) -> None:
+    """Raises `DataError` if a split lacks positives, or negatives.
+
+    Args:
+        counts: split -> its positives, and its rows.
+        which: what is positive, in words.
+    """
+    for part, (found, size) in counts.items():
+        if not 0 < found < size:
+            raise DataError(
+                f"data: the {part} part has {found} positives among {size} rows ({which}); "
+                "both kinds are needed"
+            )
+
+
+def split_rows(column: pd.Series | None, codes: npt.NDArray[np.int64], seed: int) -> Split:
+    """`from_column`, or without a column `stratified`."""
+    return stratified(codes, seed) if column is None else from_column(column, codes, seed)
 
 
 def stratified(codes: npt.NDArray[np.int64], seed: int) -> Split:
@@ -71,15 +90,13 @@ def by_group(groups: npt.NDArray[np.int64], column: pd.Series | None, seed: int)
     """
     shuffled = np.random.default_rng(seed).permutation(groups.max() + 1)
     if len(shuffled) < 3:
-        raise DataError(f"--group: {len(shuffled)} groups; a split needs at least 3")
+        raise DataError(f"group: {len(shuffled)} groups; a split needs at least 3")
     if column is None:
         return _cut(groups, shuffled, validation=VALIDATION_SHARE, test=TEST_SHARE)
     rows = _named_parts(column)
     parts = [np.unique(groups[part]) for part in rows.values()]
     if len(np.unique(np.concatenate(parts))) < sum(map(len, parts)):
-        raise DataError(
-            f"--split-column: {str(column.name)!r} puts rows of one group into two parts"
-        )
+        raise DataError(f"split_column: {str(column.name)!r} puts rows of one group into two parts")
     if not len(rows["validation"]):
         theirs = shuffled[np.isin(shuffled, groups[rows["train"]])]
         cut = _cut(groups, theirs, validation=VALIDATION_SHARE, test=0.0)
@@ -98,7 +115,7 @@ def _cut(groups: Rows, order: Rows, *, validation: float, test: float) -> dict[s
 
 
 def part_numbers(coded: Coded, name: str) -> npt.NDArray[np.uint8]:
-    """Index into `PARTS` of each row, by the part that a column names.
+    """Index into `SPLITS` of each row, by the part that a column names.
 
     Raises:
         DataError: a row has none, or something else.
@@ -107,9 +124,9 @@ def part_numbers(coded: Coded, name: str) -> npt.NDArray[np.uint8]:
     if coded.missing or None in parts:
         wrong = "a missing value" if coded.missing else repr(coded.cells[parts.index(None)])
         raise DataError(
-            f"--split-column: {name!r} holds {wrong}; every row must be train, validation or test"
+            f"split_column: {name!r} holds {wrong}; every row must be train, validation or test"
         )
-    of_cell = np.array([PARTS.index(part) for part in parts if part is not None], np.uint8)
+    of_cell = np.array([SPLITS.index(part) for part in parts if part is not None], np.uint8)
     numbers: npt.NDArray[np.uint8] = of_cell[coded.codes]
     return numbers
 
@@ -118,10 +135,10 @@ def _named_parts(column: pd.Series) -> dict[str, Rows]:
     """Rows by the part that a column names; validation may be empty."""
     name = str(column.name)
     numbers = part_numbers(encode([column], Reading()), name)
-    rows = {part: np.flatnonzero(numbers == index) for index, part in enumerate(PARTS)}
+    rows = {part: np.flatnonzero(numbers == index) for index, part in enumerate(SPLITS)}
     for part in ("train", "test"):
         if not len(rows[part]):
-            raise DataError(f"--split-column: {name!r} puts no row into {part}")
+            raise DataError(f"split_column: {name!r} puts no row into {part}")
     return rows
 
 
@@ -134,5 +151,5 @@ def _two(
         )
     except ValueError as error:  # a class with one row, or fewer rows than classes
         reason = str(error).split(". ")[0]
-        raise DataError(f"--target: too few rows of a class to split them: {reason}") from error
+        raise DataError(f"target: too few rows of a class to split them: {reason}") from error
     return np.sort(first), np.sort(second)

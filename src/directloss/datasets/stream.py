@@ -84,15 +84,13 @@ class TableStream:
             self.columns = self.columns or columns
             if set(columns) != set(self.columns):
                 odd = sorted(set(columns) ^ set(self.columns))[0]
-                raise DataError(
-                    f"--data: column {odd!r} is not in all files of {path} ({file.name})"
-                )
+                raise DataError(f"data: column {odd!r} is not in all files of {path} ({file.name})")
             for index, rows in enumerate(sizes):
                 if rows:
                     blocks.append(Block(file, index, first, rows, partition))
                     first += rows
         if not first:
-            raise DataError(f"--data: {path} has no rows")
+            raise DataError(f"data: {path} has no rows")
         self.blocks = tuple(blocks)
 
     def __len__(self) -> int:
@@ -130,7 +128,7 @@ class TableStream:
         except _DAMAGE as error:
             raise _unreadable(block.file, error) from error
         if inside and table.num_rows != block.rows:
-            raise DataError(f"--data: {block.file} has changed while it was read")
+            raise DataError(f"data: {block.file} has changed while it was read")
         columns_of = [
             pa.repeat(pa.scalar(folders[name], pa.string()), block.rows)
             if name in folders
@@ -170,14 +168,14 @@ def _files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise DataError(f"--data: no file or folder {str(path)!r}")
+        raise DataError(f"data: no file or folder {str(path)!r}")
     found = sorted(
         file
         for file in path.rglob("*")
         if file.name.lower().endswith(ENDINGS) and not _is_hidden(path, file) and file.is_file()
     )
     if not found:
-        raise DataError(f"--data: {path} holds no file whose name ends in {', '.join(ENDINGS)}")
+        raise DataError(f"data: {path} holds no file whose name ends in {', '.join(ENDINGS)}")
     return found
 
 
@@ -229,4 +227,4 @@ def _opened(file: Path, _changed: int, _size: int) -> Any:
 
 
 def _unreadable(file: Path, error: Exception) -> DataError:
-    return DataError(f"--data: cannot read {file}: {' '.join(str(error).split())}")
+    return DataError(f"data: cannot read {file}: {' '.join(str(error).split())}")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -16,20 +17,20 @@ from directloss.datasets.cells import Coded
 from directloss.datasets.columns import FEWEST_ROWS
 from directloss.datasets.errors import DataError, Faults
 from directloss.datasets.fitting import fit_recipe
-from directloss.datasets.labels import Labels, labels_of, shown_positive
+from directloss.datasets.labels import labels_of, shown_positive
 from directloss.datasets.reading import FeatureRules
 from directloss.datasets.recipe import Recipe
 from directloss.datasets.source import assign_roles, missing_note
 from directloss.datasets.splits import (
     PART_NAMES,
-    PARTS,
     TEST_SHARE,
     VALIDATION_SHARE,
     part_numbers,
+    refuse_one_kind,
 )
 from directloss.datasets.stream import Block, TableStream
-from directloss.training.batches import Batch, Rows, take
-from directloss.training.data import Part
+from directloss.training.batches import Batch, BatchOptions, Rows
+from directloss.training.data import SPLITS, Part
 from directloss.training.sampler import BalancedBatchSampler, check_positives
 
 _NO_PART = 255  # of rows that are left out
@@ -41,7 +42,7 @@ _POOL = 131_072  # rows that are in memory, and mixed, at a time
 
 @dataclass(frozen=True)
 class StreamedProblem:
-    """One split of a stream. In memory are two bytes a row: its target and its part.
+    """One split of a stream: `Data`. In memory are two bytes a row: its target and its part.
 
     Attributes:
         stream: the rows.
@@ -49,7 +50,7 @@ class StreamedProblem:
         target_name: of the target column.
         positive: its positive value.
         targets: which rows are positive, bool (n,).
-        part_of: index into `PARTS` of each row, uint8 (n,); another number for none.
+        part_of: index into `SPLITS` of each row, uint8 (n,); another number for none.
         notes: what a user should know of the data.
     """
 
@@ -64,7 +65,7 @@ class StreamedProblem:
     def describe(self) -> str:
         """Numbers of rows, blocks, features and positives in one line, and the notes."""
         used = self.part_of != _NO_PART
-        sizes = np.bincount(self.part_of[used], minlength=len(PARTS))
+        sizes = np.bincount(self.part_of[used], minlength=len(SPLITS))
         line = (
             f"{sizes.sum()} rows in {len(self.stream.blocks)} blocks ({sizes[0]} training, "
             f"{sizes[1]} validation, {sizes[2]} test), {self.recipe.width} features, "
@@ -75,7 +76,7 @@ class StreamedProblem:
 
     def size(self, part: str, block: Block) -> int:
         """How many rows of a part a block has."""
-        return int(np.count_nonzero(self.part_of[block.slice] == PARTS.index(part)))
+        return int(np.count_nonzero(self.part_of[block.slice] == SPLITS.index(part)))
 
     def blocks(self, part: str) -> list[Block]:
         """The blocks that have rows of a part."""
@@ -86,7 +87,7 @@ class StreamedProblem:
         columns = self.recipe.columns
         pieces, numbers = [], []
         for block in blocks:
-            chosen = np.flatnonzero(self.part_of[block.slice] == PARTS.index(part))
+            chosen = np.flatnonzero(self.part_of[block.slice] == SPLITS.index(part))
             frame = self.stream.read(block, columns)
             pieces.append(self.recipe.apply(frame.iloc[chosen]))
             numbers.append(chosen + block.first)
@@ -94,10 +95,14 @@ class StreamedProblem:
         features = torch.from_numpy(np.concatenate(pieces))
         return Part(features, torch.from_numpy(self.targets[rows])), rows
 
-    def chunks(self, part: str, process: int = 0, processes: int = 1) -> Iterator[Part]:
-        """The samples of a part in the order of the stream, every so many blocks of them."""
-        for block in self.blocks(part)[process::processes]:
-            yield self.read(part, [block])[0]
+    def batches(self, **how: Unpack[BatchOptions]) -> StreamedBatches:
+        """See `Data`."""
+        return StreamedBatches(self, **how)
+
+    def chunks(self, split: str, process: int = 0, processes: int = 1) -> Iterator[Part]:
+        """The samples of a split in the order of the stream, every so many blocks of them."""
+        for block in self.blocks(split)[process::processes]:
+            yield self.read(split, [block])[0]
 
 
 class StreamedBatches:
@@ -135,7 +140,7 @@ class StreamedBatches:
         self._blocks = problem.blocks("train")
         if len(self._blocks) < processes:
             raise DataError(
-                f"--data: {problem.stream.path} has {len(self._blocks)} blocks of training rows, "
+                f"data: {problem.stream.path} has {len(self._blocks)} blocks of training rows, "
                 f"too few for {processes} processes; write it with smaller row groups"
             )
         self._size = batch_size // processes + (process < batch_size % processes)
@@ -186,7 +191,7 @@ class StreamedBatches:
         part, rows = self._problem.read("train", pool)
         seed = int(np.random.SeedSequence(seeds).generate_state(1)[0])
         for chosen in self._orders(part.targets, seed):
-            yield Batch(take(part, chosen), rows[chosen])
+            yield Batch(part[torch.from_numpy(chosen)], rows[chosen])
 
     def _orders(self, targets: torch.Tensor, seed: int) -> Iterator[Rows]:
         if self._size > 1 and 0 < int(targets.sum()) < len(targets):
@@ -227,47 +232,35 @@ def prepare_stream(
     if rules.drop_missing_target:
         notes += missing_note(roles.target, coded.missing)
         coded = Coded(coded.codes[present], coded.cells)
-    labels = faults.attempt(lambda: _one_positive(coded, roles.target, positive))
+    labels = faults.attempt(lambda: labels_of(coded, roles.target, positive))
+    chosen = None
+    if labels is not None:
+        chosen = faults.attempt(lambda: labels.only_positive(f"target: {roles.target!r}"))
     part_of = faults.attempt(lambda: _parts(stream, split_column, rules, seed))
     if part_of is None:
         part_of = np.zeros(len(stream), np.uint8)  # all rows say what else is wrong
     targets = np.zeros(len(stream), bool)
-    if labels is not None:
+    if labels is not None and chosen is not None:
         used = present if rules.drop_missing_target else slice(None)
-        targets[used] = labels.binary(labels.positives[0])
+        targets[used] = labels.binary(chosen)
         if rules.drop_missing_target:
             part_of = np.where(present, part_of, np.uint8(_NO_PART))
-        faults.attempt(lambda: _check_parts(targets, part_of, roles.target, labels.positives[0]))
+        faults.attempt(lambda: _check_parts(targets, part_of, roles.target, chosen))
     sample = _sample(stream, roles.features, part_of, seed)
     fitted = faults.attempt(lambda: fit_recipe(sample, rules))
     faults.check()
-    assert labels is not None and fitted is not None
-    (positive,) = labels.positives
+    assert labels is not None and chosen is not None and fitted is not None
     recipe, more = fitted
-    recipe = recipe.model_copy(update={"labels": labels.known(positive, FEWEST_ROWS)})
-    return StreamedProblem(stream, recipe, roles.target, positive, targets, part_of, notes + more)
-
-
-def _one_positive(coded: Coded, target: str, positive: str | None) -> Labels:
-    labels = labels_of(coded, target, positive)
-    if len(labels.positives) > 1:
-        raise DataError(
-            f"--target: {target!r} has {len(labels.classes)} values; say which one is positive: "
-            f"--positive {labels.positives[0]!r}"
-        )
-    return labels
+    recipe = recipe.model_copy(update={"labels": labels.known(chosen, FEWEST_ROWS)})
+    return StreamedProblem(stream, recipe, roles.target, chosen, targets, part_of, notes + more)
 
 
 def _check_parts(
     targets: npt.NDArray[np.bool_], part_of: npt.NDArray[np.uint8], target: str, positive: str
 ) -> None:
-    for index, part in enumerate(PARTS):
-        found, size = int(targets[part_of == index].sum()), int((part_of == index).sum())
-        if not 0 < found < size:
-            raise DataError(
-                f"--target: the {part} part has {found} positives among {size} rows "
-                f"({shown_positive(target, positive)}); both kinds are needed"
-            )
+    inside = {part: part_of == index for index, part in enumerate(SPLITS)}
+    counts = {part: (int(targets[rows].sum()), int(rows.sum())) for part, rows in inside.items()}
+    refuse_one_kind(counts, shown_positive(target, positive))
 
 
 def _parts(
@@ -277,21 +270,21 @@ def _parts(
     generator = np.random.default_rng((seed, 2))
     if split_column is not None:
         part_of = part_numbers(stream.encode(split_column, rules), split_column)
-        if not (part_of == PARTS.index("validation")).any():
-            train = np.flatnonzero(part_of == PARTS.index("train"))
+        if not (part_of == SPLITS.index("validation")).any():
+            train = np.flatnonzero(part_of == SPLITS.index("train"))
             chosen = generator.random(len(train)) < VALIDATION_SHARE
-            part_of[train[chosen]] = PARTS.index("validation")
+            part_of[train[chosen]] = SPLITS.index("validation")
         return part_of
     folders = [
         block.file.relative_to(stream.path).parts[0].lower() if stream.path.is_dir() else ""
         for block in stream.blocks
     ]
     if all(folder in PART_NAMES for folder in folders):
-        found = [PARTS.index(PART_NAMES[folder]) for folder in folders]
+        found = [SPLITS.index(PART_NAMES[folder]) for folder in folders]
         sizes = [block.rows for block in stream.blocks]
         part_of = np.repeat(np.array(found, np.uint8), sizes)
-        if len(set(found)) < len(PARTS):
-            raise DataError(f"--data: {stream.path} needs folders train, validation and test")
+        if len(set(found)) < len(SPLITS):
+            raise DataError(f"data: {stream.path} needs folders train, validation and test")
         return part_of
     bounds = np.array([1 - VALIDATION_SHARE - TEST_SHARE, 1 - TEST_SHARE])
     drawn = (generator.random(block.rows) for block in stream.blocks)  # not all at a time: memory

@@ -62,7 +62,7 @@ def read_svmlight(path: Path, reading: Reading, wanted: Sequence[str] = ()) -> p
     base = min(smallest, 1) if reading.index_base == "auto" else int(reading.index_base)
     if smallest < base:
         raise DataError(
-            f"--index-base: {path.name} has a feature {smallest}, below the first one that the "
+            f"index_base: {path.name} has a feature {smallest}, below the first one that the "
             f"option names ({base})"
         )
     known = [int(match[1]) for name in wanted if (match := _FEATURE.fullmatch(name))]
@@ -71,11 +71,11 @@ def read_svmlight(path: Path, reading: Reading, wanted: Sequence[str] = ()) -> p
     rows = values.shape[0]
     if rows * (end - base) > _MOST_VALUES:
         raise DataError(
-            f"--data: {path.name} would have {rows} x {end - base} values when dense; at most "
+            f"data: {path.name} would have {rows} x {end - base} values when dense; at most "
             f"{_MOST_VALUES} fit"
         )
     if len(queries) not in (0, rows):
-        raise DataError(f"--data: {path.name} has qid: in {len(queries)} of {rows} rows")
+        raise DataError(f"data: {path.name} has qid: in {len(queries)} of {rows} rows")
     columns: dict[str, pa.Array] = {TARGET: pa.array(target)}
     if len(queries):
         columns[QUERY] = pa.array(queries)

@@ -29,7 +29,7 @@ Task = Literal["Action", "Main"]
 
 PERSON = "person"
 
-_SPLIT_OPTIONS: Mapping[Task, str] = {"Action": "--split", "Main": "--train-split or --test-split"}
+_SPLIT_OPTIONS: Mapping[Task, str] = {"Action": "split", "Main": "`train_split` or `test_split`"}
 """The options of the commands by which a split is asked for."""
 
 _FOLDERS = ("JPEGImages", "Annotations", "ImageSets")
@@ -123,7 +123,7 @@ class VOCFolder:
         missing = [name for name in _FOLDERS if not (self.root / name).is_dir()]
         if missing:
             raise DataError(
-                f"--voc: {self.root} has no folder {missing[0]}; wanted is the folder that holds "
+                f"voc: {self.root} has no folder {missing[0]}; wanted is the folder that holds "
                 f"{', '.join(_FOLDERS)} (such as VOCdevkit/VOC2012)"
             )
 

@@ -11,10 +11,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from directloss.experiments.metrics import ReportedMetric
 from directloss.jobs.scoring import Scored
-
-LEVEL = 0.95
+from directloss.study.bootstrap import interval
+from directloss.study.metrics import ReportedMetric
 
 _AT_A_TIME = 2_000_000  # entries of resampled scores in memory
 
@@ -27,7 +26,7 @@ class Estimate:
 
     Attributes:
         value: of the sample itself; NaN where the metric is undefined.
-        low, high: the middle `LEVEL` of the resamples on which it is defined.
+        low, high: the `percentile_interval` of the resamples on which it is defined.
         undefined: share of the resamples on which it is not, for want of a positive, say.
     """
 
@@ -85,8 +84,7 @@ def estimate(
     defined = drawn[~np.isnan(drawn)]
     if not defined.size:
         return Estimate(value, math.nan, math.nan, float(resamples > 0))
-    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Estimate(value, float(low), float(high), 1 - defined.size / resamples)
+    return Estimate(value, *interval(defined), 1 - defined.size / resamples)
 
 
 def _of_rows(metric: Callable[..., Tensor], scores: Tensor, targets: Tensor) -> _Values:

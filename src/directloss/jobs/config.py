@@ -1,28 +1,29 @@
-"""The configuration of `directloss train`: a TOML file, options of the command line, or both."""
+"""The configuration of `directloss train`: a TOML file, options of the command line, or both.
+
+The module is read for the help of the command, too, and imports torch only where it is used.
+"""
 
 from __future__ import annotations
 
-import reprlib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic.fields import FieldInfo
 
-from directloss.datasets import FeatureRules
-from directloss.errors import ArgumentError, DirectLossError
-from directloss.experiments.metrics import canonical_name, metric_named
+from directloss.errors import ArgumentError
 from directloss.files import read_file
-from directloss.training.config import FitConfig, Optimiser
-from directloss.training.methods import METHODS, Settings
+from directloss.study import options
+from directloss.study.config import TableRules
+from directloss.study.options import ConfigurationError, Optimiser, shown
 
-
-class ConfigurationError(DirectLossError):
-    """A field of the configuration does not fit; the message starts with its path."""
-
+if TYPE_CHECKING:
+    from directloss.training.config import FitConfig
+    from directloss.training.methods import Settings
 
 _MOST = 1_000_000
 _MOST_STEPS = 1_000_000_000
@@ -33,29 +34,36 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class DataSection(FeatureRules):
+class DataSection(TableRules):
     """What to learn from, and how to read it."""
 
     model_config = _Section.model_config
 
-    path: str = Field(default="digits", description="'digits', a table, or a folder")
-    target: str | None = Field(default=None, description="column to predict")
-    positive: str | None = Field(default=None, description="value of it that is positive")
-    split_column: str | None = Field(default=None, description="train, validation or test")
-    group: str | None = Field(default=None, description="column of queries, each one a list")
-
-    sha256: str | None = Field(default=None, description="of the content; a run fills it in")
+    path: str = Field(
+        default="digits",
+        description="'digits'; a .csv, .tsv, .npz or .svmlight (LETOR, SVM-rank) file, read whole; "
+        "a .parquet or .arrow file or a folder of them, read in blocks; or a folder of images, a "
+        "subfolder a class.",
+    )
+    group: str | None = Field(default=None, description="Column of queries; each query is a list.")
+    sha256: str | None = Field(default=None, description="Of the content; a run fills it in.")
 
 
 class ModelSection(_Section):
     """What to train."""
 
     hidden: tuple[int, ...] = Field(
-        default=(64, 32), max_length=100, description="widths of the hidden layers"
+        default=(64, 32),
+        max_length=100,
+        description="Widths of the hidden layers (64,32); 'none' for a linear model.",
     )
-    backbone: str = Field(default="resnet18", description="for images, as for `load_backbone`")
-    weights: str = Field(default="auto", description="of the backbone: auto, random, or a file")
-    image_size: int = Field(default=224, ge=8, le=4096, description="side of the resized images")
+    backbone: str = Field(
+        default="resnet18", description="Network for images, by torchvision's name (resnet18)."
+    )
+    weights: str = Field(default="auto", description="Of the backbone: auto, random, or a file.")
+    image_size: int = Field(
+        default=224, ge=8, le=4096, description="Side to which images are resized (224)."
+    )
 
     @field_validator("hidden")
     @classmethod
@@ -68,31 +76,56 @@ class ModelSection(_Section):
 class TrainingSection(_Section):
     """How to train."""
 
-    method: str = Field(default="mix", description="as in `directloss compare`")
-    metric: str = Field(default="average-precision", description="what is descended and reported")
-    learning_rate: float = Field(default=0.1, gt=0, le=_MOST)
-    epsilon: float = Field(
-        default=1.0, gt=0, le=_MOST, description="in units of the first scores' spread"
+    method: str = Field(
+        default="mix", description="As for compare: mix (the default), pos, hinge, logistic ..."
     )
-    l2: float = Field(default=1e-4, ge=0, le=_MOST, description="weight decay; biases have none")
-    optimiser: Optimiser = "sgd"
-    momentum: float = Field(default=0.9, ge=0, lt=1)
-    epochs: int = Field(default=100, ge=1, le=_MOST_STEPS)
+    metric: str = Field(
+        default="average-precision", description="As for compare; average-precision by default."
+    )
+    learning_rate: float = Field(default=0.1, gt=0, le=_MOST, description="Step size (0.1).")
+    epsilon: float = Field(
+        default=1.0,
+        gt=0,
+        le=_MOST,
+        description="Of direct losses, in units of the first scores' spread (1).",
+    )
+    l2: float = Field(
+        default=1e-4, ge=0, le=_MOST, description="Weight decay (1e-4); biases have none."
+    )
+    optimiser: Optimiser = Field(default="sgd", description="sgd (with momentum) or adam.")
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="Momentum of sgd (0.9).")
+    epochs: int = Field(
+        default=100, ge=1, le=_MOST_STEPS, description="Passes over the training part (100)."
+    )
     batch: int | Literal["all"] = Field(
-        default="all", description="samples a step; 'all': exact steps on the whole training part"
+        default="all",
+        description="Samples a step; 'all' (the default): exact steps on all of them.",
     )
     batch_positives: int | float | None = Field(
-        default=None, ge=0, le=_MOST_STEPS, description="positives a batch"
+        default=None,
+        ge=0,
+        le=_MOST_STEPS,
+        description="Positives in every batch, or (below 1) their share.",
     )
-    evaluations: int = Field(default=25, ge=1, le=_MOST, description="looks at the validation part")
+    evaluations: int = Field(
+        default=25,
+        ge=1,
+        le=_MOST,
+        description="Number of evaluations on the validation part (25).",
+    )
     patience: int | None = Field(
-        default=None, ge=1, le=_MOST, description="looks without a better one"
+        default=None,
+        ge=1,
+        le=_MOST,
+        description="Stop after so many evaluations without a better one.",
     )
-    seed: int = Field(default=0, ge=0, lt=2**31)
+    seed: int = Field(default=0, ge=0, lt=2**31, description="Of split, weights and batches (0).")
 
     @field_validator("method")
     @classmethod
     def _known_method(cls, method: str) -> str:
+        from directloss.training.methods import METHODS
+
         if method not in METHODS:
             raise ValueError(f"known methods are {', '.join(METHODS)}")
         return method
@@ -100,6 +133,8 @@ class TrainingSection(_Section):
     @field_validator("metric")
     @classmethod
     def _known_metric(cls, metric: str) -> str:
+        from directloss.study.metrics import canonical_name, metric_named
+
         metric_named(metric)
         return canonical_name(metric)
 
@@ -124,11 +159,15 @@ class TrainingSection(_Section):
     @property
     def settings(self) -> Settings:
         """The point of the method's grid, where it may lie between the grid's values."""
+        from directloss.training.methods import METHODS, Settings
+
         has_epsilon = "epsilon" in METHODS[self.method].grid
         return Settings(self.learning_rate, self.l2, self.epsilon if has_epsilon else None)
 
     def fit_config(self) -> FitConfig:
         """The same for the training loop."""
+        from directloss.training.config import FitConfig
+
         return FitConfig(
             learning_rate=self.learning_rate,
             optimiser=self.optimiser,
@@ -147,9 +186,12 @@ class CheckpointSection(_Section):
     """How to keep what was done. Changes no number."""
 
     seconds: float = Field(
-        default=60.0, ge=0, le=_MOST_STEPS, description="between checkpoints; 0: every step"
+        default=60.0,
+        ge=0,
+        le=_MOST_STEPS,
+        description="Between two checkpoints (60); 0: after every step.",
     )
-    keep: int = Field(default=3, ge=1, le=_MOST)
+    keep: int = Field(default=3, ge=1, le=_MOST, description="Checkpoints to keep (3).")
 
 
 class Configuration(_Section):
@@ -169,75 +211,66 @@ class Configuration(_Section):
         return self.model_dump(mode="json", exclude={"checkpoints"})
 
 
+_SECTIONS = {
+    "data": DataSection.model_fields,
+    "model": ModelSection.model_fields,
+    "training": TrainingSection.model_fields,
+    "checkpoints": CheckpointSection.model_fields,
+}
+
+
+_CALLED = {("data", "path"): "data", ("checkpoints", "seconds"): "checkpoint_seconds"}
+_FILLED_IN = ("sha256",)
+
+
+def arguments() -> dict[str, FieldInfo]:
+    """Every field that a user may set, by the name of its argument."""
+    return {
+        _argument(section, name): field
+        for section, fields in _SECTIONS.items()
+        for name, field in fields.items()
+        if name not in _FILLED_IN
+    }
+
+
 def read_configuration(
-    file: Path | None, options: Mapping[str, Mapping[str, object]]
+    file: Path | None, given: Mapping[str, object] = MappingProxyType({})
 ) -> Configuration:
-    """The configuration of a file (or the defaults), with options of the command line on top.
+    """The configuration of a file (or the defaults), with arguments on top.
 
     Args:
         file: TOML.
-        options: section -> field -> value; None where the user says nothing.
+        given: name of an argument, see `arguments`, -> value.
 
     Raises:
-        ConfigurationError: naming the path of the field (`training.learning_rate`), what came and
-            what is wanted.
+        ConfigurationError: naming the argument, or the path of the field (`training.epochs`), what
+            came and what is wanted.
     """
     content = {} if file is None else _read_toml(file)
-    called: dict[str, str] = {}
-    for section, fields in options.items():
-        given = {name: value for name, value in fields.items() if value is not None}
-        called |= {f"{section}.{name}": _option(section, name) for name in given}
-        if given:
+    by_argument: dict[str, str] = {}
+    for section, fields in _SECTIONS.items():
+        called = {name: _argument(section, name) for name in fields}
+        own = {name: given[argument] for name, argument in called.items() if argument in given}
+        by_argument |= {f"{section}.{name}": called[name] for name in own}
+        if own:
             inherited = content.get(section, {})
             if not isinstance(inherited, dict):
                 raise ConfigurationError(
-                    f"{file}: {section}: got {_shown(inherited)}, wanted a table"
+                    f"{file}: {section}: got {shown(inherited)}, wanted a table"
                 )
-            content[section] = {**inherited, **given}
-    return validate(content, str(file or "command line"), called)
+            content[section] = {**inherited, **own}
+    return validate(content, str(file or "command line"), by_argument)
 
 
 def validate(
-    content: Mapping[str, Any], origin: str, called: Mapping[str, str] = MappingProxyType({})
+    content: Mapping[str, Any], origin: str, arguments: Mapping[str, str] = MappingProxyType({})
 ) -> Configuration:
-    """The configuration in plain data.
-
-    Args:
-        content: section -> field -> value.
-        origin: where it comes from.
-        called: paths of the fields that are options of the command line, and how those are called.
-
-    Raises:
-        ConfigurationError: as for `read_configuration`.
-    """
-    try:
-        return Configuration.model_validate(content)
-    except ValidationError as error:
-        problems = dict.fromkeys(_problem(each, origin, called) for each in error.errors())
-        raise ConfigurationError("; ".join(problems)) from error
+    """The configuration in plain data; see `options.validate`."""
+    return options.validate(Configuration, content, origin=origin, depth=2, arguments=arguments)
 
 
-_CALLED = {"data.path": "--data", "checkpoints.seconds": "--checkpoint-seconds"}
-
-
-def _option(section: str, name: str) -> str:
-    return _CALLED.get(f"{section}.{name}", f"--{name.replace('_', '-')}")
-
-
-def _problem(error: Any, origin: str, called: Mapping[str, str]) -> str:
-    # A union adds the names of its members behind the field; indices of a list stay.
-    named = [part for k, part in enumerate(error["loc"]) if k < 2 or isinstance(part, int)]
-    option = called.get(".".join(map(str, named[:2])))
-    path = option or f"{origin}: {'.'.join(map(str, named))}"
-    refusal = error.get("ctx", {}).get("error")
-    if isinstance(refusal, ArgumentError):  # it has said what came, and to whom
-        return f"{path}: {str(refusal).removeprefix(f'{refusal.argument}: ')}"
-    came = (
-        f"got {_shown(error['input'])}, "
-        if error["type"] not in ("missing", "extra_forbidden")
-        else ""
-    )
-    return f"{path}: {came}{error['msg'].removeprefix('Value error, ')}"
+def _argument(section: str, name: str) -> str:
+    return _CALLED.get((section, name), name)
 
 
 def parse(text: str, origin: str) -> dict[str, Any]:
@@ -261,22 +294,5 @@ def _read_toml(file: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{file}: not UTF-8 text (byte {error.start})") from error
     except OSError as error:
-        raise ArgumentError(
-            "--config", f"{str(file)!r} ({error.strerror})", "a TOML file"
-        ) from error
+        raise ArgumentError("config", f"{str(file)!r} ({error.strerror})", "a TOML file") from error
     return parse(text, str(file))
-
-
-class _Shown(reprlib.Repr):
-    """A value in a message: a line at most, however deep, long or large it is."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.maxlevel, self.maxstring, self.maxother = 3, 80, 80
-
-    def repr_int(self, value: int, level: int) -> str:
-        few = abs(value) < 10**30
-        return repr(value) if few else "a number of more than 30 digits"
-
-
-_shown = _Shown().repr

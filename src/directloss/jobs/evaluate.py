@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
 import torch
 
 from directloss.datasets import DataError
-from directloss.datasets.cells import Coded, Encoder, present
-from directloss.datasets.images import ImageRecipe, find_images
-from directloss.datasets.ranking import MOST_RELEVANT, relevances
-from directloss.datasets.recipe import Recipe
-from directloss.datasets.rows import read_rows
-from directloss.datasets.source import groups_of
-from directloss.experiments.metrics import metric_named
-from directloss.jobs.bootstrap import LEVEL, estimate, resamples_for
-from directloss.jobs.data import content_digest, open_data
+from directloss.datasets.ranking import MOST_RELEVANT
+from directloss.jobs.bootstrap import estimate, resamples_for
+from directloss.jobs.kinds import content_digest, open_data
 from directloss.jobs.model import Model
 from directloss.jobs.scoring import DECISIONS, Scored, score
 from directloss.report.evaluation import Evaluation, Line, precision_recall, roc
-from directloss.training.data import Part
+from directloss.study.bootstrap import LEVEL
+from directloss.study.metrics import metric_named
 from directloss.training.model_folder import installed_versions
 
 RANKING = (
@@ -40,8 +32,6 @@ RANKING = (
     "recall-at-k:10",
     "bedroc",
 )
-
-_IMAGES = 64  # that are in memory at a time
 
 
 def evaluate(
@@ -61,7 +51,7 @@ def evaluate(
         model: see `open_model`.
         data: a table with the model's columns and its target, or an image folder: all of it is
             used. None: `part` of the data that it was trained with.
-        part: "train", "validation" or "test".
+        part: one of `SPLITS`.
         resamples: of the bootstrap; by default 1000, fewer of more than 20,000 rows.
         seed: of the bootstrap.
         command: the command line, for the record.
@@ -72,7 +62,7 @@ def evaluate(
         DataError: the data do not fit, or are not those of the training any more.
     """
     if data is None:
-        scored, words = _own_part(model, part), f"the {part} part of {_trained_on(model)}"
+        scored, words = _own_split(model, part), f"the {part} part of {_trained_on(model)}"
     else:
         scored, words = _other_data(model, data), data
     count = resamples_for(len(scored.scores)) if resamples is None else resamples
@@ -139,76 +129,28 @@ def _trained_on(model: Model) -> str:
     return Path(model.configuration.data.path).name
 
 
-def _own_part(model: Model, part: str) -> Scored:
+def _own_split(model: Model, split: str) -> Scored:
     section = model.configuration.data
     if section.sha256 != content_digest(section.path):
         raise DataError(
-            f"--data: {section.path} has changed since the training; name data to evaluate on"
+            f"data: {section.path} has changed since the training; name data to evaluate on"
         )
     # Relevances as they are: a row such as that of NDCG means one thing, whatever was trained on.
     data = open_data(model.configuration, as_they_are=True)
-    return Scored.join([score(model.network, data.chunks(part))])
+    scored = score(model.network, data.chunks(split))
+    assert scored is not None, "every split has samples"
+    return scored
 
 
 def _other_data(model: Model, data: str) -> Scored:
-    recipe = model.recipe
-    if isinstance(recipe, ImageRecipe):
-        return _scored(model, data, _labelled_images(model, recipe, Path(data)))
-    group = model.configuration.data.group
-    if group is None:
-        return _scored(model, data, _labelled(model, recipe, data))
-    encoder = Encoder(recipe.reading)
-    scored = _scored(model, data, _labelled(model, recipe, data, encoder))
-    assert scored.groups is not None
-    groups = groups_of(Coded(scored.groups.numpy(), encoder.cells), group)
-    return replace(scored, groups=torch.from_numpy(groups))
-
-
-def _scored(model: Model, data: str, parts: Iterator[Part]) -> Scored:
-    found = score(model.network, parts)
-    if found is None:
-        raise DataError(f"--data: {data} has no rows")
-    return found
-
-
-def _labelled(
-    model: Model, recipe: Recipe, data: str, groups: Encoder | None = None
-) -> Iterator[Part]:
-    """The rows with their targets and, by `groups`, a number of each one's query."""
-    section, target = model.configuration.data, model.about.target
-    rows = read_rows(data, recipe.reading, recipe.columns)
-    for name in (target, section.group):
-        if name is not None and name not in rows.columns:
-            raise DataError(f"--data: {data} has no column {name!r}, which the evaluation needs")
-    for piece in rows.pieces:
-        frame = piece.values
-        if section.drop_missing_target:
-            frame = frame[present(frame[target], recipe.reading).is_valid().to_numpy(False)]
-        if not len(frame):
-            continue
-        features = torch.from_numpy(recipe.apply(frame))
-        targets = torch.from_numpy(_targets(model, recipe, frame[target]))
-        if section.group is None or groups is None:
-            yield Part(features, targets)
-        else:
-            yield Part(features, targets, torch.from_numpy(groups.codes(frame[section.group])))
-
-
-def _targets(
-    model: Model, recipe: Recipe, column: pd.Series
-) -> npt.NDArray[np.float32] | npt.NDArray[np.bool_]:
-    positive = model.about.positive
-    if positive is not None:
-        return recipe.positives(column, positive)
-    graded = model.metric.graded
-    return relevances(column, str(column.name), recipe.reading, graded=graded)
-
-
-def _labelled_images(model: Model, recipe: ImageRecipe, path: Path) -> Iterator[Part]:
-    folder = find_images(path)
-    if folder.target is None:
-        raise DataError(f"--data: {path} has no folders that name the classes of its images")
-    positive = (folder.target == model.about.positive).to_numpy(bool, copy=True)
-    for first in range(0, len(folder.files), _IMAGES):
-        some = slice(first, first + _IMAGES)
-        yield Part(recipe.load(folder.files[some]), torch.from_numpy(positive[some]))
+    given = model.kind.labelled(
+        model.recipe,
+        data,
+        model.configuration.data,
+        model.about,
+        graded=model.metric.graded,
+    )
+    scored = score(model.network, given.pieces)
+    if scored is None:
+        raise DataError(f"data: {data} has no rows")
+    return scored if scored.groups is None else replace(scored, groups=given.lists(scored.groups))

@@ -8,11 +8,11 @@ from pathlib import Path
 from torch.utils.tensorboard import SummaryWriter
 
 from directloss.jobs.watch import Watcher
-from directloss.training.log import Log
+from directloss.training.history import History
 
 
 class EventLog(Watcher):
-    """Writes the loss of each step, and every look at the validation part.
+    """Writes the loss of each step, and every evaluation on the validation split.
 
     Args:
         folder: for `tensorboard --logdir`.
@@ -27,12 +27,15 @@ class EventLog(Watcher):
         """See `Watcher`."""
         self._write(step, {"training/loss": loss})
 
-    def looked(self, log: Log) -> None:
+    def evaluated(self, history: History) -> None:
         """See `Watcher`."""
-        values = {"validation/metric": log.metric[-1], "validation/spread": log.spread[-1]}
-        if log.zero_gradient[-1] is not None:
-            values["training/zero_gradient"] = log.zero_gradient[-1]
-        self._write(log.step[-1], values)
+        values = {
+            "validation/metric": history.validation[-1],
+            "validation/spread": history.spread[-1],
+        }
+        if len(history) > 1:  # before the first step there was none to have a gradient
+            values["training/zero_gradient"] = history.zero_gradient[-1]
+        self._write(history.iteration[-1], values)
 
     def _write(self, step: int, values: dict[str, float]) -> None:
         if self._writer is None:

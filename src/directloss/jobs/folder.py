@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from directloss.datasets import DataError
 from directloss.errors import ArgumentError
-from directloss.experiments.folder import FolderError
 from directloss.files import read_file, write_whole
-from directloss.jobs.config import Configuration, ConfigurationError, read_configuration
-from directloss.jobs.data import content_digest
+from directloss.jobs.config import Configuration, read_configuration
+from directloss.jobs.kinds import content_digest
+from directloss.study.folder import FolderError, refuse_changes
+from directloss.study.options import ConfigurationError
 from directloss.training.checkpoints import Checkpoints
 from directloss.training.model_folder import CONFIGURATION, MODEL
 
@@ -29,7 +31,7 @@ def with_digest(configuration: Configuration) -> Configuration:
     found = content_digest(section.path)
     if section.sha256 not in (None, found):
         raise DataError(
-            f"--data: {section.path} is not what the configuration was made for (data.sha256 is "
+            f"data: {section.path} is not what the configuration was made for (data.sha256 is "
             f"{section.sha256}, now {found})"
         )
     return configuration.model_copy(update={"data": section.model_copy(update={"sha256": found})})
@@ -57,25 +59,22 @@ def claim(out: Path, configuration: Configuration) -> None:
             before.forget()  # of a run that never took a step
             write_whole(file, configuration.to_toml().encode())
     except OSError as error:
-        raise FolderError(f"--out: cannot write to {out}: {error.strerror}") from error
+        raise FolderError(f"out: cannot write to {out}: {error.strerror}") from error
 
 
 def _compare(out: Path, file: Path, configuration: Configuration) -> None:
     try:
-        found = read_configuration(file, {})
+        found = read_configuration(file)
     except ConfigurationError:
         raise
     except ArgumentError as error:
-        raise FolderError(f"--out: {file} is not a configuration: {error}") from error
-    old, new = found.identity(), configuration.identity()
-    changed = [
-        f"{section}.{name} was {old[section].get(name)!r}, now {new[section].get(name)!r}"
-        for section in new
-        for name in new[section]
-        if old[section].get(name) != new[section].get(name)
-    ]
-    if changed:
-        shown = "; ".join(changed[:3]) + ("; ..." if len(changed) > 3 else "")
-        raise FolderError(
-            f"--out: {out} holds another run ({shown}); choose another folder or delete this one"
-        )
+        raise FolderError(f"out: {file} is not a configuration: {error}") from error
+    refuse_changes(out, _flat(found), _flat(configuration), "run")
+
+
+def _flat(configuration: Configuration) -> dict[str, Any]:
+    return {
+        f"{section}.{name}": value
+        for section, fields in configuration.identity().items()
+        for name, value in fields.items()
+    }

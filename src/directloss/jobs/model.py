@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 from torch import Tensor, nn
 
-from directloss.datasets.images import ImageRecipe
-from directloss.datasets.recipe import Recipe
 from directloss.errors import ArgumentError
-from directloss.experiments.metrics import ReportedMetric, metric_named
 from directloss.jobs.config import Configuration, parse, validate
-from directloss.jobs.network import empty_network, make_network
+from directloss.jobs.kinds import KINDS, Kind
+from directloss.study.metrics import ReportedMetric, metric_named
 from directloss.training.model_folder import (
     CONFIGURATION,
     PREPROCESSING,
@@ -26,7 +25,11 @@ from directloss.training.model_folder import (
 _MOST_ROWS = 65_536
 _MOST_VALUES = 1 << 25  # of one layer's outputs that are in memory at a time
 
-_RECIPES: TypeAdapter[Recipe | ImageRecipe] = TypeAdapter(Recipe | ImageRecipe)
+
+class _Named(BaseModel):
+    """What the recipes of all kinds of data have in common."""
+
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Model:
         folder: where it lies.
         about: target, positive value, threshold, versions.
         configuration: of the training.
+        kind: of the data that it scores.
         recipe: from rows (or image files) to features.
         network: in evaluation mode.
     """
@@ -44,7 +48,8 @@ class Model:
     folder: Path
     about: About
     configuration: Configuration
-    recipe: Recipe | ImageRecipe
+    kind: Kind[Any]
+    recipe: Any
     network: nn.Module
 
     @property
@@ -69,21 +74,31 @@ def open_model(folder: Path) -> Model:
         ModelError: a file of it is missing, damaged, or does not fit the others.
     """
     stored = read_model(folder)
-    try:
-        recipe = _RECIPES.validate_json(stored.preprocessing)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ModelError(f"{folder / PREPROCESSING}: {place}: {first['msg']}") from error
+    kind, recipe = _read_recipe(stored.preprocessing, folder / PREPROCESSING)
     origin = str(folder / CONFIGURATION)
     configuration = validate(parse(stored.configuration, origin), origin)
     section, seed = configuration.model, configuration.training.seed
     try:
         # What the network takes is known before it takes it, and compared with what is there.
-        weights = stored.load_weights(empty_network(section, recipe).state_dict())
-        network = make_network(section, recipe, seed=seed, pretrained=False)
+        with kind.without_values():
+            empty = kind.network(section, recipe, seed=0, pretrained=False)
+        weights = stored.load_weights(empty.state_dict())
+        network = kind.network(section, recipe, seed=seed, pretrained=False)
     except ArgumentError as error:
         raise ModelError(f"{origin}: {error}") from error
     network.load_state_dict(weights)
     network.eval().requires_grad_(False)
-    return Model(folder, stored.about, configuration, recipe, network)
+    return Model(folder, stored.about, configuration, kind, recipe, network)
+
+
+def _read_recipe(text: str, file: Path) -> tuple[Kind[Any], BaseModel]:
+    try:
+        name = _Named.model_validate_json(text).kind
+        if name not in KINDS:
+            known = ", ".join(map(repr, KINDS))
+            raise ModelError(f"{file}: kind: got {name[:40]!r}, wanted one of {known}")
+        return KINDS[name], KINDS[name].recipe.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "content"
+        raise ModelError(f"{file}: {place}: {first['msg']}") from error

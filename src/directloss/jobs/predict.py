@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, Protocol
 
 import pandas as pd
@@ -15,16 +14,12 @@ import pyarrow.parquet
 import torch
 
 from directloss.datasets import DataError
-from directloss.datasets.images import ImageRecipe, find_images
-from directloss.datasets.rows import Piece, read_rows
 from directloss.errors import ArgumentError
 from directloss.files import whole_file
 from directloss.jobs.model import Model
-from directloss.report.lines import FORMULA, Lines
+from directloss.report.lines import Lines
 
 ENDINGS = (".csv", ".parquet")
-
-_IMAGES = 64  # that are in memory at a time
 
 
 def predict(
@@ -53,45 +48,18 @@ def predict(
         OSError: the file cannot be written; no part of it is left.
     """
     if not out.name.lower().endswith(ENDINGS):
-        raise ArgumentError("--out", repr(out.name), f"a name that ends in {' or '.join(ENDINGS)}")
-    count: int | None
-    if isinstance(model.recipe, ImageRecipe):
-        columns, count, pieces = _images(model.recipe, Path(data))
-    else:
-        rows = read_rows(data, model.recipe.reading, model.recipe.columns)
-        columns, count = rows.columns, rows.count
-        pieces = ((piece.given, _features(model, piece)) for piece in rows.pieces)
+        raise ArgumentError("out", repr(out.name), f"a name that ends in {' or '.join(ENDINGS)}")
+    rows = model.kind.unlabelled(model.recipe, data)
     for name in (column, f"{column}_positive"):
-        if name in columns:
-            raise ArgumentError("--column", repr(column), f"another name: {data} has {name!r}")
+        if name in rows.columns:
+            raise ArgumentError("column", repr(column), f"another name: {data} has {name!r}")
     done = 0
-    with _Output(out) as output:
-        for given, features in pieces:
-            output.write(_with_scores(model, given, features, column))
+    with _output(out) as write:
+        for given, features in rows.pieces:
+            write(_with_scores(model, given, features, column))
             done += given.num_rows
-            on_rows(done, count)
+            on_rows(done, rows.count)
     return done
-
-
-def _features(model: Model, piece: Piece) -> torch.Tensor:
-    assert not isinstance(model.recipe, ImageRecipe)
-    return torch.from_numpy(model.recipe.apply(piece.values))
-
-
-def _images(
-    recipe: ImageRecipe, path: Path
-) -> tuple[list[str], int, Iterator[tuple[pa.Table, torch.Tensor]]]:
-    if not path.is_dir():
-        raise DataError(f"--data: the model scores images, and {str(path)!r} is no folder")
-    files = find_images(path).files
-
-    def pieces() -> Iterator[tuple[pa.Table, torch.Tensor]]:
-        for first in range(0, len(files), _IMAGES):
-            some = files[first : first + _IMAGES]
-            names = [_harmless(file.relative_to(path)) for file in some]
-            yield pa.table({"file": names}), recipe.load(some)
-
-    return ["file"], len(files), pieces()
 
 
 def _with_scores(model: Model, given: pa.Table, features: torch.Tensor, column: str) -> pa.Table:
@@ -136,48 +104,30 @@ def write_csv(table: pa.Table, path: Path) -> None:
         writer.close()
 
 
-def _harmless(file: Path) -> str:
-    """The path, which no program of tables takes for a formula."""
-    path = file.as_posix()
-    return f"./{path}" if path.startswith(FORMULA) else path
+@contextmanager
+def _output(path: Path) -> Iterator[Callable[[pa.Table], None]]:
+    """What adds rows to a CSV or Parquet file, in the types of the first ones.
 
-
-class _Output:
-    """A CSV or Parquet file that appears under its name when it is complete."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._stack = ExitStack()
-        self._writer: _Writer | None = None
-        self._schema: pa.Schema | None = None
-
-    def __enter__(self) -> _Output:
+    The file appears under its name when it is complete.
+    """
+    with ExitStack() as stack:
         # A folder that cannot be written is found before the first row.
-        self._file = self._stack.enter_context(whole_file(self._path))
-        return self
+        file = stack.enter_context(whole_file(path))
+        writer: _Writer | None = None
+        schema: pa.Schema | None = None
 
-    def write(self, table: pa.Table) -> None:
-        """Adds rows, in the types of the first ones."""
-        if self._writer is None or self._schema is None:
-            self._schema = table.schema.remove_metadata()
-            self._writer = self._open(self._schema)
-            self._stack.callback(self._writer.close)  # before the file is closed and named
-        try:
-            self._writer.write_table(table.select(self._schema.names).cast(self._schema))
-        except pa.ArrowInvalid as error:
-            raise DataError(
-                f"--data: the files have columns of different types: {error}"
-            ) from error
+        def write(table: pa.Table) -> None:
+            nonlocal writer, schema
+            if writer is None or schema is None:
+                schema = table.schema.remove_metadata()
+                parquet = path.name.lower().endswith(".parquet")
+                writer = pyarrow.parquet.ParquetWriter(file, schema) if parquet else _CSV(file)
+                stack.callback(writer.close)  # before the file is closed and named
+            try:
+                writer.write_table(table.select(schema.names).cast(schema))
+            except pa.ArrowInvalid as error:
+                raise DataError(
+                    f"data: the files have columns of different types: {error}"
+                ) from error
 
-    def _open(self, schema: pa.Schema) -> _Writer:
-        if self._path.name.lower().endswith(".parquet"):
-            return pyarrow.parquet.ParquetWriter(self._file, schema)  # type: ignore[no-any-return]
-        return _CSV(self._file)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
+        yield write

@@ -2,47 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from directloss.experiments.metrics import ReportedMetric, metric_named
+from directloss.study.metrics import ReportedMetric, metric_named
+from directloss.training._rows import Scored
 from directloss.training.data import Part
+
+__all__ = ["DECISIONS", "Scored", "fit_threshold", "fit_thresholds", "measure", "score"]
 
 DECISIONS = ("accuracy", "balanced-accuracy", "f1", "jaccard", "mcc", "gmean")
 """The metrics of decisions that every model gets a threshold for."""
 
 
-@dataclass(frozen=True)
-class Scored:
-    """Scores float64 `(n,)`, targets `(n,)` and perhaps groups `(n,)` of a part, on the CPU."""
-
-    scores: Tensor
-    targets: Tensor
-    groups: Tensor | None = None
-
-    @classmethod
-    def join(cls, pieces: Sequence[Scored | None]) -> Scored:
-        """All pieces as one; None is a process that had none."""
-        some = [piece for piece in pieces if piece is not None]
-        groups = [piece.groups for piece in some if piece.groups is not None]
-        return cls(
-            torch.cat([piece.scores for piece in some]),
-            torch.cat([piece.targets for piece in some]),
-            torch.cat(groups) if groups else None,
-        )
-
-    @property
-    def lists(self) -> dict[str, Tensor]:
-        """What tells a metric the lists, as keyword arguments."""
-        return {} if self.groups is None else {"groups": self.groups}
-
-
 @torch.no_grad()
 def score(model: nn.Module, chunks: Iterable[Part]) -> Scored | None:
-    """Scores of all samples; no more than a piece of the features is held at a time."""
+    """Scores of all samples, float64 on the CPU; None without any.
+
+    No more than a piece of the features is held at a time.
+    """
     device = next(model.parameters()).device
     pieces = [
         Scored(model(part.features.to(device)).double().cpu(), part.targets, part.groups)

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import gather_object
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from directloss._world import World
+from directloss.datasets.data import Data
 from directloss.errors import ArgumentError
-from directloss.experiments.folder import locked_folder
-from directloss.experiments.metrics import metric_named
 from directloss.jobs.config import Configuration, TrainingSection
-from directloss.jobs.data import Data, open_data
 from directloss.jobs.folder import CHECKPOINTS, claim, identity, with_digest
-from directloss.jobs.network import make_network
+from directloss.jobs.kinds import kind_at, open_data
 from directloss.jobs.scoring import (
     DECISIONS,
     Scored,
@@ -32,13 +29,17 @@ from directloss.jobs.scoring import (
 )
 from directloss.jobs.watch import Watcher, Watchers
 from directloss.models import MLP, scale_to_unit_spread
-from directloss.training.batches import Batches, WholeBatches
+from directloss.study.folder import output_folder
+from directloss.study.metrics import metric_named
+from directloss.training.batches import AllSamples, Batches, OneBatch
 from directloss.training.checkpoints import Checkpoints
-from directloss.training.log import Look
+from directloss.training.data import SPLITS
+from directloss.training.history import Entry
 from directloss.training.methods import METHODS
 from directloss.training.model_folder import METRICS, MODEL, ModelError, read_model, write_model
 from directloss.training.run import Run
 from directloss.training.signals import StopRequest, stop_on_signals
+from directloss.training.steps import refuse_non_finite
 
 
 @dataclass(frozen=True)
@@ -78,22 +79,25 @@ def train(
         cpu=not (torch.cuda.is_available() or torch.backends.mps.is_available())
     )
     configuration = with_digest(configuration)
+    world = World(accelerator.device)
+    speaks = world.rank == 0
     # One lock for all processes of one run.
-    lock = locked_folder(out) if accelerator.is_main_process else nullcontext()
-    with World().reaching(), lock:
-        if accelerator.is_main_process:
-            claim(out, configuration)
-        accelerator.wait_for_everyone()
+    lock = output_folder(out) if speaks else nullcontext()
+    with world.reaching(), lock:
+        with world.together():
+            if speaks:
+                claim(out, configuration)
         if (out / MODEL).exists():
-            return Trained(_measured(out), True, accelerator.is_main_process)
+            return Trained(_measured(out), True, speaks)
         with stop_on_signals() as stop:
-            return _train(configuration, out, accelerator, stop, watchers)
+            metrics = _train(configuration, out, accelerator, world, stop, watchers)
+        return Trained(metrics, False, speaks)
 
 
 def _measured(out: Path) -> dict[str, Any]:
     """The metrics of a finished run."""
     metrics = dict(read_model(out).metrics)
-    for part in ("train", "validation", "test"):
+    for part in SPLITS:
         if not isinstance(metrics.get(part), int | float):
             raise ModelError(f"{out / METRICS} has no metric of the {part} part")
     return metrics
@@ -103,30 +107,36 @@ def _train(
     configuration: Configuration,
     out: Path,
     accelerator: Accelerator,
+    world: World,
     stop: StopRequest,
     watchers: Callable[[int], list[Watcher]],
-) -> Trained:
+) -> dict[str, Any]:
     data = open_data(configuration)
     how = configuration.training
     metric = metric_named(how.metric)
     task = metric.make_task()
     model, spread = _initial(configuration, data)
-    batches = _batches(data, how, model, accelerator)
+    batches = _batches(data, how, model, world)
     loss_fn = METHODS[how.method].loss(how.settings, spread, metric.make_task)
     checkpoints = Checkpoints(
         out / CHECKPOINTS, identity(configuration), keep=configuration.checkpoints.keep
     )
-    torch.manual_seed(how.seed + accelerator.process_index)  # of dropout
+    torch.manual_seed(how.seed + world.rank)  # of dropout
 
     def scored(model: nn.Module, part: str) -> Scored:
-        mine = score(model, data.chunks(part, *_share(accelerator)))
-        return Scored.join(gather_object([mine]))
+        mine = score(model, data.chunks(part, world.rank, world.size))
+        every = world.agree(None, mine)
+        found = Scored.join([each for each in every if each is not None])
+        refuse_non_finite({f"{part} score": found.scores}, lambda: "in an evaluation")
+        return found
 
-    def look(model: nn.Module) -> Look:
+    def evaluate(model: nn.Module) -> Entry:
         threshold = fit_threshold(metric, scored(model, "train")) if metric.decides else None
         found = scored(model, "validation")
-        return Look(
-            measure(metric, found, threshold), float(found.scores.std(correction=0)), threshold
+        return Entry(
+            validation=measure(metric, found, threshold),
+            spread=float(found.scores.std(correction=0)),
+            threshold=threshold,
         )
 
     listening = Watchers()
@@ -134,70 +144,70 @@ def _train(
         model,
         loss_fn,
         batches,
-        look,
+        evaluate,
         how.fit_config(),
         checkpoints,
         higher_is_better=task.higher_is_better,
         every=configuration.checkpoints.seconds,
         on_step=listening.stepped,
-        on_look=listening.looked,
+        on_evaluation=listening.evaluated,
         accelerator=accelerator,
     )
     refused = run.resume()
-    if accelerator.is_main_process:
+    if world.rank == 0:
         listening.each = watchers(run.step)
     listening.started(data.describe(), run.step, run.steps, refused)
     kept = run.train(stop)
-    threshold = run.log.threshold[kept]
+    history = run.history
+    threshold = history.threshold[kept] if metric.decides else None
     model = accelerator.unwrap_model(run.model)
     model.eval()
-    final = {part: scored(model, part) for part in ("train", "validation", "test")}
+    final = {part: scored(model, part) for part in SPLITS}
     metrics = {
         "metric": how.metric,
         "higher_is_better": task.higher_is_better,
-        "step": run.log.step[kept],
+        "step": history.iteration[kept],
         **{part: measure(metric, found, threshold) for part, found in final.items()},
-        "log": asdict(run.log),
+        "history": history.record(),
     }
-    if accelerator.is_main_process:
-        checkpoints.release()
-        write_model(
-            out,
-            weights=model.state_dict(),
-            preprocessing=data.recipe.model_dump_json(indent=2) + "\n",
-            configuration=configuration.to_toml(),
-            metrics=metrics,
-            target=data.target,
-            positive=data.positive,
-            threshold=threshold,
-            thresholds=fit_thresholds((*DECISIONS, how.metric), final["train"]),
-        )
-    accelerator.wait_for_everyone()
-    return Trained(metrics, False, accelerator.is_main_process)
+    with world.together():
+        if world.rank == 0:
+            checkpoints.release()
+            write_model(
+                out,
+                weights=model.state_dict(),
+                preprocessing=data.recipe.model_dump_json(indent=2) + "\n",
+                configuration=configuration.to_toml(),
+                metrics=metrics,
+                target=data.target_name,
+                positive=data.positive,
+                threshold=threshold,
+                thresholds=fit_thresholds((*DECISIONS, how.metric), final["train"]),
+            )
+    return metrics
 
 
-def _share(accelerator: Accelerator) -> tuple[int, int]:
-    """Number of this process, and of all."""
-    return accelerator.process_index, accelerator.num_processes
-
-
-def _batches(
-    data: Data, how: TrainingSection, model: nn.Module, accelerator: Accelerator
-) -> Batches:
-    share = _share(accelerator)
+def _batches(data: Data, how: TrainingSection, model: nn.Module, world: World) -> Batches:
     if how.batch_size is None:
         if any(isinstance(module, _BatchNorm) for module in model.modules()):
-            raise ArgumentError("--batch", "all", "a number: the network normalises by batches")
-        return WholeBatches(lambda: data.chunks("train", *share))
-    if how.batch_size < accelerator.num_processes:
-        wanted = f"a sample or more for each of {accelerator.num_processes} processes"
-        raise ArgumentError("--batch", how.batch_size, wanted)
-    return data.batches(how, how.batch_size, *share)
+            raise ArgumentError("batch", "all", "a number: the network normalises by batches")
+        return OneBatch(AllSamples(lambda: data.chunks("train", world.rank, world.size)))
+    if how.batch_size < world.size:
+        wanted = f"a sample or more for each of {world.size} processes"
+        raise ArgumentError("batch", how.batch_size, wanted)
+    return data.batches(
+        batch_size=how.batch_size,
+        positives=how.batch_positives,
+        seed=how.seed,
+        process=world.rank,
+        processes=world.size,
+    )
 
 
 def _initial(configuration: Configuration, data: Data) -> tuple[nn.Module, float]:
     """The untrained network and the spread of its scores, in whose units epsilon is given."""
-    model = make_network(configuration.model, data.recipe, seed=configuration.training.seed)
+    seed = configuration.training.seed
+    model = kind_at(configuration.data.path).network(configuration.model, data.recipe, seed=seed)
     features = next(iter(data.chunks("train"))).features
     if isinstance(model, MLP):
         scale_to_unit_spread(model, features)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from directloss.training.log import Log
+from directloss.training.history import History
 
 
 class Watcher:
@@ -14,8 +14,8 @@ class Watcher:
     def stepped(self, step: int, loss: float) -> None:
         """A step was taken."""
 
-    def looked(self, log: Log) -> None:
-        """The validation part was looked at."""
+    def evaluated(self, history: History) -> None:
+        """The network was rated on the validation split."""
 
 
 class Watchers(Watcher):
@@ -32,6 +32,6 @@ class Watchers(Watcher):
         for each in self.each:
             each.stepped(step, loss)
 
-    def looked(self, log: Log) -> None:
+    def evaluated(self, history: History) -> None:
         for each in self.each:
-            each.looked(log)
+            each.evaluated(history)

@@ -100,11 +100,11 @@ class Backbone(nn.Module):
         except (RuntimeError, AssertionError) as error:  # of layers that want another size
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise ArgumentError(
-                "--backbone", repr(name), f"a network for images of {size} pixels ({reason})"
+                "backbone", repr(name), f"a network for images of {size} pixels ({reason})"
             ) from error
         if features.ndim != 2:
             raise ArgumentError(
-                "--backbone", repr(name), "a network whose layer before the top is a vector"
+                "backbone", repr(name), "a network whose layer before the top is a vector"
             )
         self.width = features.shape[1]
 
@@ -125,7 +125,7 @@ class Backbone(nn.Module):
             ArgumentError: this network has none.
         """
         if self.spatial is None:
-            raise ArgumentError("--backbone", repr(self.name), "a network with maps before its top")
+            raise ArgumentError("backbone", repr(self.name), "a network with maps before its top")
         maps: Tensor = self.spatial(self.normalise(images))
         return maps
 
@@ -150,7 +150,7 @@ def load_backbone(name: str, weights: str = AUTO, size: int | None = None) -> Ba
         ArgumentError: unknown name, weights that cannot be had or do not fit.
     """
     if size is not None and size < SMALLEST_SIZE:
-        raise ArgumentError("--size", size, f"{SMALLEST_SIZE} or more")
+        raise ArgumentError("size", size, f"{SMALLEST_SIZE} or more")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # every process that draws random weights draws the same
         if name == EFFICIENTNET_LITE0:
@@ -194,7 +194,7 @@ def _package(module: str, backbone: str) -> Any:
     except ImportError as error:
         package = module.partition(".")[0].replace("_", "-")
         raise ArgumentError(
-            "--backbone", repr(backbone), f"the package {package} installed, or another network"
+            "backbone", repr(backbone), f"the package {package} installed, or another network"
         ) from error
 
 
@@ -233,7 +233,7 @@ def _without_top(name: str, network: nn.Module) -> tuple[nn.Module | None, nn.Mo
         return nn.Sequential(*kept), _GlobalAverage()
     last = [key for key, module in network.named_modules() if isinstance(module, nn.Linear)]
     if not last:
-        raise ArgumentError("--backbone", repr(name), "a network whose last layer is linear")
+        raise ArgumentError("backbone", repr(name), "a network whose last layer is linear")
     parent, _, child = last[-1].rpartition(".")
     setattr(network.get_submodule(parent), child, nn.Identity())
     return None, network
@@ -243,7 +243,7 @@ def _timm(name: str, weights: str, size: int | None) -> Backbone:
     timm = _package("timm", name)
     if not timm.is_model(name):
         raise ArgumentError(
-            "--backbone", repr(name), f"{EFFICIENTNET_LITE0}, or a name of torchvision or timm"
+            "backbone", repr(name), f"{EFFICIENTNET_LITE0}, or a name of torchvision or timm"
         )
     if weights == AUTO:
         network: Any = from_hub(name, lambda: timm.create_model(name, pretrained=True))

@@ -30,7 +30,7 @@ def from_hub(name: str, load: Callable[[], nn.Module]) -> nn.Module:
         return load()
     except (OSError, RuntimeError, ValueError) as error:
         raise ArgumentError(
-            "--weights",
+            "weights",
             f"none for {name} from the hub ({type(error).__name__}: {error})",
             "a file of a state_dict, or 'random'",
         ) from error
@@ -48,10 +48,10 @@ def read_state(file: str) -> dict[str, Tensor]:
     except Exception as error:  # torch, pickle and zipfile each raise their own
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ArgumentError(
-            "--weights", f"{file!r} ({reason})", "auto, random, or a file of a state_dict"
+            "weights", f"{file!r} ({reason})", "auto, random, or a file of a state_dict"
         ) from error
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise ArgumentError("--weights", repr(file), "a file of a state_dict: names and tensors")
+        raise ArgumentError("weights", repr(file), "a file of a state_dict: names and tensors")
     return state
 
 
@@ -65,7 +65,7 @@ def fill(network: nn.Module, state: Mapping[str, Tensor], file: str) -> None:
         network.load_state_dict(state)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
-        raise ArgumentError("--weights", f"{file!r} ({reason})", "the network's layout") from error
+        raise ArgumentError("weights", f"{file!r} ({reason})", "the network's layout") from error
 
 
 def is_short_squeezenet(state: Mapping[str, Tensor]) -> bool:
@@ -87,7 +87,7 @@ def squeezenet_layout(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for key, value in state.items():
         layer, _, kind = key.rpartition(".")
         if layer not in names:
-            raise ArgumentError("--weights", f"the name {key!r}", f"one of {', '.join(names)}")
+            raise ArgumentError("weights", f"the name {key!r}", f"one of {', '.join(names)}")
         converted[f"{names[layer]}.{kind}"] = value.flip(1) if key == "conv1.weight" else value
     return converted
 

@@ -6,11 +6,12 @@ import shlex
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from rich.table import Table
 from rich.text import Text
 
 from directloss.report.page import moment, render_page
+from directloss.report.schema import Record
 from directloss.terminal import printable
 
 MOST_POINTS = 800
@@ -19,11 +20,7 @@ MOST_POINTS = 800
 _Array = NDArray[np.float64]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Line(_Record):
+class Line(Record):
     """One metric. Values are as they are: an average precision lies in [0, 1]."""
 
     name: str = Field(description="as the command line takes it")
@@ -35,14 +32,14 @@ class Line(_Record):
     threshold: float | None = Field(description="for a metric of decisions; of the training part")
 
 
-class Curve(_Record):
+class Curve(Record):
     """Points from the strictest threshold to the mildest."""
 
     x: list[float]
     y: list[float]
 
 
-class Evaluation(_Record):
+class Evaluation(Record):
     """The file `evaluation.json`."""
 
     schema_version: int = 1

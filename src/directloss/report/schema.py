@@ -13,13 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 SCHEMA_VERSION = 1
 
 
-class _Record(BaseModel):
+class Record(BaseModel):
     """Unknown fields are refused, so that writer and reader cannot drift apart unnoticed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Metric(_Record):
+class Metric(Record):
     """What was measured, and how to show it."""
 
     name: str = Field(description="in words, such as 'average precision'")
@@ -29,7 +29,7 @@ class Metric(_Record):
     )
 
 
-class Settings(_Record):
+class Settings(Record):
     """One point of a method's search grid."""
 
     learning_rate: float
@@ -40,7 +40,7 @@ class Settings(_Record):
     l2: float
 
 
-class History(_Record):
+class History(Record):
     """One training run; all lists have the length of `iteration`.
 
     `loss` is the training objective on the whole training part at that iterate; `spread` the
@@ -64,7 +64,7 @@ class History(_Record):
         return self
 
 
-class Run(_Record):
+class Run(Record):
     """The chosen settings of a (method, column, seed): one training run."""
 
     method: str
@@ -83,7 +83,7 @@ class Run(_Record):
     history: History
 
 
-class Trial(_Record):
+class Trial(Record):
     """One tried point of the search."""
 
     method: str
@@ -95,7 +95,7 @@ class Trial(_Record):
     diverged: bool = False
 
 
-class Cell(_Record):
+class Cell(Record):
     """Test metric of a method on a column over seeds; `std` (n - 1) is None for a single seed."""
 
     column: str
@@ -105,7 +105,7 @@ class Cell(_Record):
     best: bool
 
 
-class Average(_Record):
+class Average(Record):
     """Mean over columns: taken for each seed, then mean and standard deviation over seeds."""
 
     mean: float
@@ -113,7 +113,7 @@ class Average(_Record):
     best: bool
 
 
-class Row(_Record):
+class Row(Record):
     """One method: its cells in the order of `Results.columns`, and their average."""
 
     method: str
@@ -121,23 +121,32 @@ class Row(_Record):
     average: Average
 
 
-class Table(_Record):
+class Table(Record):
     """Rows in the order of `Results.methods`."""
 
     rows: list[Row]
 
 
-class Results(_Record):
-    """The whole file."""
+class Document(Record):
+    """What every results file begins with."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    schema_version: int = Field(default=SCHEMA_VERSION, alias="schema")
     title: str
     command: list[str]
     created: str = Field(description="ISO 8601, with time zone")
     versions: dict[str, str]
     configuration: dict[str, Any]
+
+    def to_json(self) -> str:
+        """The text of the file."""
+        return self.model_dump_json(by_alias=True)
+
+
+class Results(Document):
+    """The whole file."""
+
+    schema_version: int = Field(default=SCHEMA_VERSION, alias="schema")
     metric: Metric
     columns: list[str]
     methods: list[str]
@@ -152,7 +161,3 @@ class Results(_Record):
                 f"schema: this program reads version {SCHEMA_VERSION}, got {self.schema_version}"
             )
         return self
-
-    def to_json(self) -> str:
-        """The text of `results.json`."""
-        return self.model_dump_json(by_alias=True)

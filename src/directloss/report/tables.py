@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from math import log10
 
 from rich.table import Table
@@ -103,11 +104,18 @@ def _fitting(results: Results, body: list[list[Text]], width: int | None) -> lis
 def markdown_table(results: Results) -> str:
     """The table in GitHub's Markdown, ending with a newline."""
     heads = ["method", *(escaped(column) for column in results.columns), "average"]
-    lines = [heads, ["---", *["---:"] * (len(heads) - 1)]]
-    for row in results.table.rows:
-        cells = [_markdown_cell(results, entry) for entry in entries(results, row)]
-        lines.append([escaped(row.method), *cells])
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    rows = [
+        [escaped(row.method), *(_markdown_cell(results, each) for each in entries(results, row))]
+        for row in results.table.rows
+    ]
+    return markdown(heads, rows)
+
+
+def markdown(heads: Sequence[str], rows: Iterable[Sequence[object]], *, left: int = 1) -> str:
+    """A table in GitHub's Markdown: so many columns to the left, the others to the right."""
+    rules = ["---"] * left + ["---:"] * (len(heads) - left)
+    lines = [heads, rules, *rows]
+    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
 
 
 def _console_cell(results: Results, entry: Cell | Average | None, places: int) -> Text:

@@ -1,7 +1,7 @@
 """Batches, whole data sets and several processes; the fit loop, the methods and their search.
 
-`fit`, `plan` and `TrialStore`, with what belongs to them, need `directloss[train]`; all else needs
-the library alone.
+`fit`, `Run`, `plan` and `TrialStore`, with what belongs to them, need `directloss[train]`; all else
+needs the library alone.
 """
 
 from __future__ import annotations
@@ -13,21 +13,25 @@ from directloss._extras import TRAIN, require
 from directloss.training.config import FitConfig
 from directloss.training.data import Part, Parts
 from directloss.training.distributed import GlobalBatchLoss, raise_on_all
-from directloss.training.history import History
+from directloss.training.history import Entry, History
 from directloss.training.methods import METHODS, Method, Settings, default_methods
 from directloss.training.metric import Metric
-from directloss.training.sampler import BalancedBatchSampler
+from directloss.training.sampler import BalancedBatchSampler, WholeListSampler
 from directloss.training.score_memory import ScoreMemory
 from directloss.training.whole_dataset import Chunk, WholeDatasetStep, whole_dataset_step
 
 if TYPE_CHECKING:
     from directloss.training._fit import FitResult, ScoreCollapseWarning, fit
+    from directloss.training.run import Run
     from directloss.training.search import TrialStore, plan
+    from directloss.training.steps import DivergedError
 
 __all__ = [
     "METHODS",
     "BalancedBatchSampler",
     "Chunk",
+    "DivergedError",
+    "Entry",
     "FitConfig",
     "FitResult",
     "GlobalBatchLoss",
@@ -36,11 +40,13 @@ __all__ = [
     "Metric",
     "Part",
     "Parts",
+    "Run",
     "ScoreCollapseWarning",
     "ScoreMemory",
     "Settings",
     "TrialStore",
     "WholeDatasetStep",
+    "WholeListSampler",
     "default_methods",
     "fit",
     "plan",
@@ -49,7 +55,9 @@ __all__ = [
 ]
 
 _OF_THE_EXTRA = {
+    "DivergedError": ("steps", "accelerate"),
     "FitResult": ("_fit", "accelerate"),
+    "Run": ("run", "accelerate"),
     "ScoreCollapseWarning": ("_fit", "accelerate"),
     "fit": ("_fit", "accelerate"),
     "TrialStore": ("search", "optuna"),

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from directloss.errors import ReplayError
-from directloss.training._rows import Rows
+from directloss.training._rows import Scored
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,9 @@ class TorchRandomState:
 
     def set(self) -> None:
         torch.set_rng_state(self.cpu)
-        if self.cuda:
-            torch.cuda.set_rng_state_all(self.cuda)
+        # What was saved elsewhere may be of more devices than there are here.
+        for device, state in zip(range(torch.cuda.device_count()), self.cuda, strict=False):
+            torch.cuda.set_rng_state(state, device)
         if self.mps is not None:
             torch.mps.set_rng_state(self.mps)
 
@@ -82,7 +83,7 @@ class Replay:
 class Comparison:
     """Whether a second pass gives what the first one gave."""
 
-    def __init__(self, first: Rows | None, tolerance: float | None) -> None:
+    def __init__(self, first: Scored | None, tolerance: float | None) -> None:
         self.largest = 0.0
         self._first = first
         self._done = self._chunks = 0
@@ -93,7 +94,7 @@ class Comparison:
             highest = float(finite.max()) if finite.numel() else 0.0
             self._allowed = (resolution if tolerance is None else tolerance) * highest
 
-    def place_of(self, rows: Rows) -> slice:
+    def place_of(self, rows: Scored) -> slice:
         """Where these rows, which follow those of the last call, stand in the first pass.
 
         Raises:

@@ -17,7 +17,7 @@ _Kind = tuple[torch.dtype, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
-class Rows:
+class Scored:
     """Scores `(n, ...)` and what belongs to them, all with n entries along their first axis."""
 
     scores: Tensor
@@ -72,7 +72,7 @@ class Collected:
         self._tensors: dict[str, Tensor] = {}
         self._rows = 0
 
-    def add(self, rows: Rows) -> None:
+    def add(self, rows: Scored) -> None:
         """Puts rows at the end; they must be of the kind of those before."""
         parts, end = rows.tensors(), self._rows + len(rows)
         if not self._tensors:
@@ -89,14 +89,14 @@ class Collected:
             room[self._rows : end] = part
         self._rows = end
 
-    def all(self) -> Rows | None:
+    def all(self) -> Scored | None:
         """The rows so far; None if nothing came, so that not even their kind is known."""
         if not self._tensors:
             return None
-        return Rows(**{name: room[: self._rows] for name, room in self._tensors.items()})
+        return Scored(**{name: room[: self._rows] for name, room in self._tensors.items()})
 
 
-def solve(loss_fn: nn.Module, rows: Rows, scale: float | Tensor = 1.0) -> tuple[Tensor, Tensor]:
+def solve(loss_fn: nn.Module, rows: Scored, scale: float | Tensor = 1.0) -> tuple[Tensor, Tensor]:
     """The loss and its gradient with respect to the scores, times `scale`.
 
     Half precisions are widened first. Parameters of the loss itself get their gradient, too.
@@ -119,7 +119,7 @@ def solve(loss_fn: nn.Module, rows: Rows, scale: float | Tensor = 1.0) -> tuple[
 def solve_together(
     world: World,
     loss_fn: nn.Module,
-    own: Rows | None,
+    own: Scored | None,
     scale: float | Tensor = 1.0,
     failure: Exception | None = None,
 ) -> tuple[Tensor, Tensor]:
@@ -149,7 +149,7 @@ def solve_together(
     if world.rank == 0:
         try:
             device = own.scores.device
-            rows = Rows(**{name: tensor.to(device) for name, tensor in gathered.items()})
+            rows = Scored(**{name: tensor.to(device) for name, tensor in gathered.items()})
             loss, gradient = solve(loss_fn, rows, scale)
             reply = float(loss), _numbers(loss_fn)
         except DirectLossError as error:
@@ -167,7 +167,7 @@ def solve_together(
 
 
 def _of_its_rank(
-    error: DirectLossError, loss_fn: nn.Module, rows: Rows, counts: Sequence[int]
+    error: DirectLossError, loss_fn: nn.Module, rows: Scored, counts: Sequence[int]
 ) -> RankError:
     """The error of the joint rows, as one of the ranks whose own rows raise the like alone.
 
@@ -180,7 +180,7 @@ def _of_its_rank(
     for rank, part in enumerate(zip(*columns, strict=True)):
         if isinstance(error, UndefinedMetricError):
             break
-        own = Rows(**dict(zip(rows.tensors(), part, strict=True)))
+        own = Scored(**dict(zip(rows.tensors(), part, strict=True)))
         try:
             with torch.no_grad(), alone():
                 looking(own.scores, own.targets, **own.lists)
@@ -210,8 +210,10 @@ def _common(told: Sequence[tuple[int, dict[str, _Kind] | None]], world: World) -
     return first
 
 
-def _none_like(kinds: dict[str, _Kind]) -> Rows:
-    return Rows(**{k: torch.empty((0, *shape), dtype=dtype) for k, (dtype, shape) in kinds.items()})
+def _none_like(kinds: dict[str, _Kind]) -> Scored:
+    return Scored(
+        **{k: torch.empty((0, *shape), dtype=dtype) for k, (dtype, shape) in kinds.items()}
+    )
 
 
 def _numbers(loss_fn: nn.Module) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
+from typing import Protocol, Required, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ import torch
 
 from directloss.errors import ArgumentError
 from directloss.training.data import Part
-from directloss.training.sampler import BalancedBatchSampler
+from directloss.training.sampler import BalancedBatchSampler, WholeListSampler
 
 Rows = npt.NDArray[np.int64]
 
@@ -48,6 +48,16 @@ class AllSamples:
         return "all training rows"
 
 
+class BatchOptions(TypedDict, total=False):
+    """How batches are drawn, and which share of them is taken; see `MemoryBatches`."""
+
+    batch_size: Required[int]
+    positives: int | float | None
+    seed: int
+    process: int
+    processes: int
+
+
 class Batches(Protocol):
     """The batches of every epoch: the same ones whenever they are asked for."""
 
@@ -58,18 +68,18 @@ class Batches(Protocol):
         """The batches of an epoch from number `start` on, without the cost of those before."""
 
 
-class WholeBatches:
-    """One batch an epoch: all training samples (of this process)."""
+@dataclass(frozen=True)
+class OneBatch:
+    """One batch an epoch: all training samples (of this process), at once or in pieces."""
 
-    def __init__(self, pieces: Callable[[], Iterator[Part]]) -> None:
-        self._all = AllSamples(pieces)
+    batch: Batch | AllSamples
 
     def __len__(self) -> int:
         return 1
 
     def epoch(self, number: int, *, start: int = 0) -> Iterator[Batch | AllSamples]:
         """See `Batches`."""
-        yield from [self._all][start:]
+        yield from [self.batch][start:]
 
 
 class MemoryBatches:
@@ -77,9 +87,9 @@ class MemoryBatches:
 
     Args:
         part: the samples.
-        rows: their row numbers in the data.
+        rows: their row numbers in the data; None where they are the data.
         batch_size: samples a batch of a `BalancedBatchSampler`; where the samples have groups,
-            batches are of whole lists in random order, of about `batch_size` samples.
+            about so many of a `WholeListSampler`.
         positives: positives a batch, see `BalancedBatchSampler`.
         seed: together with the epoch decides the order.
         process, processes: which share of every batch to take; together they hold the batch that
@@ -92,7 +102,7 @@ class MemoryBatches:
     def __init__(
         self,
         part: Part,
-        rows: Rows,
+        rows: Rows | None = None,
         *,
         batch_size: int,
         positives: int | float | None = None,
@@ -101,51 +111,24 @@ class MemoryBatches:
         processes: int = 1,
     ) -> None:
         self._part = part
-        self._rows = rows
-        self._seed = seed
-        self._size = batch_size
+        self._rows = np.arange(len(part)) if rows is None else rows
         self._mine = slice(process, None, processes)
-        self._sampler: BalancedBatchSampler | None = None
-        self._starts: Rows = np.zeros(0, np.int64)
+        self._sampler: BalancedBatchSampler | WholeListSampler
         if part.groups is None:
             self._sampler = BalancedBatchSampler(
                 part.targets, batch_size, positives=positives, seed=seed
             )
-            return
-        if positives is not None:
+        elif positives is not None:
             raise ArgumentError("positives", positives, "nothing: batches hold whole lists")
-        if batch_size < 1:
-            raise ArgumentError("batch_size", batch_size, "1 or more")
-        self._order = np.argsort(part.groups.numpy(), kind="stable")
-        ordered = part.groups.numpy()[self._order]
-        self._starts = np.append(0, np.flatnonzero(np.diff(ordered)) + 1)
+        else:
+            self._sampler = WholeListSampler(part.groups, batch_size, seed=seed)
 
     def __len__(self) -> int:
-        if self._sampler is not None:
-            return len(self._sampler)
-        return min(max(round(len(self._part) / self._size), 1), len(self._starts))
+        return len(self._sampler)
 
     def epoch(self, number: int, *, start: int = 0) -> Iterator[Batch]:
         """See `Batches`."""
-        chosen: Iterator[Rows]
-        if self._sampler is not None:
-            self._sampler.set_epoch(number)
-            chosen = (np.asarray(batch) for batch in self._sampler)
-        else:
-            chosen = self._whole_lists(number)
-        for batch in islice(chosen, start, None):
-            rows = batch[self._mine]
-            yield Batch(take(self._part, rows), self._rows[rows])
-
-    def _whole_lists(self, number: int) -> Iterator[Rows]:
-        lists = np.split(self._order, self._starts[1:])
-        shuffled = np.random.default_rng((self._seed, number)).permutation(len(lists))
-        for share in np.array_split(shuffled, len(self)):
-            yield np.concatenate([lists[k] for k in share])
-
-
-def take(part: Part, rows: Rows) -> Part:
-    """Some samples of a part."""
-    places = torch.from_numpy(rows)
-    groups = None if part.groups is None else part.groups[places]
-    return Part(part.features[places], part.targets[places], groups)
+        self._sampler.set_epoch(number)
+        for batch in islice(self._sampler, start, None):
+            rows = np.asarray(batch)[self._mine]
+            yield Batch(self._part[torch.from_numpy(rows)], self._rows[rows])

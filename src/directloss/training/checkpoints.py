@@ -23,14 +23,12 @@ from typing import Any
 import torch
 
 from directloss.errors import DirectLossError
-from directloss.files import read_file, sync_folder, write_whole
-
-write_durably = write_whole
+from directloss.files import read_file, sync_folder
 
 State = dict[str, Any]
 """Tensors, numbers, texts and None in dictionaries, lists and tuples, nested as you like."""
 
-_TITLE = b"directloss checkpoint 1\n"
+_TITLE = b"directloss checkpoint 2\n"
 _NAME = re.compile(r"step-(\d{12})\.checkpoint")
 _DRAFT = "next.draft"
 _ROOM_TO_GROW = 65_536  # bytes: histories grow, and with them the state

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -37,6 +38,10 @@ class Part:
         groups = None if self.groups is None else self.groups.to(device)
         return Part(self.features.to(device), self.targets.to(device), groups)
 
+    def split(self, size: int) -> Iterator[Part]:
+        """The samples in their order, `size` at a time."""
+        return (self[start : start + size] for start in range(0, len(self), size))
+
     def __getitem__(self, rows: Tensor | slice) -> Part:
         """Some of the samples."""
         groups = None if self.groups is None else self.groups[rows]
@@ -59,3 +64,7 @@ class Parts:
     def to(self, device: torch.device) -> Parts:
         """The same parts on another device."""
         return Parts(self.train.to(device), self.validation.to(device), self.test.to(device))
+
+
+SPLITS = tuple(each.name for each in fields(Parts))
+"""Names of the parts: "train", "validation", "test"."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from directloss._world import World
-from directloss.training._rows import Rows, solve_together
+from directloss.training._rows import Scored, solve_together
 
 __all__ = ["GlobalBatchLoss", "raise_on_all"]
 
@@ -62,7 +62,7 @@ class GlobalBatchLoss(nn.Module):
             return loss
         own, failure = None, None
         try:
-            own = Rows(scores.detach(), targets, groups, mask)
+            own = Scored(scores.detach(), targets, groups, mask)
         except Exception as error:
             failure = error
         value, gradient = solve_together(world, self.loss_fn, own, failure=failure)

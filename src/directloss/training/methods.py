@@ -14,13 +14,14 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
 import directloss as dl
+from directloss.tasks.base import Direction
 
 MIX_WEIGHT = 0.1
 
@@ -138,8 +139,6 @@ def _log_softmax(values: Tensor, lists: Tensor) -> Tensor:
     sums = values.new_zeros(count).index_add(0, lists, shifted.exp())
     return shifted - sums.log()[lists]
 
-
-Direction = Literal["positive", "negative", "both"]
 
 _DIRECTIONS: Mapping[str, Direction] = MappingProxyType(
     {"pos": "positive", "neg": "negative", "both": "both"}

@@ -3,7 +3,7 @@
     weights.safetensors   tensors by name; nothing in it can run
     preprocessing.json    from input rows to features
     configuration.toml    what `directloss train --config` takes to train it again
-    metrics.json          what was measured, and the log of the training
+    metrics.json          what was measured, and the history of the training
     model.json            format, versions, decisions, and the SHA-256 of the other files
 
 `model.json` is written last, so that a folder that has it is complete.

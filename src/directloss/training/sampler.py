@@ -1,4 +1,4 @@
-"""Mini-batches that always hold positives."""
+"""Mini-batches that always hold positives, or whole lists."""
 
 from __future__ import annotations
 
@@ -85,6 +85,40 @@ class BalancedBatchSampler(Sampler[list[int]]):
         for _ in range(len(self)):
             batch = np.concatenate([next(positives), next(negatives)])
             yield generator.permutation(batch).tolist()
+
+
+class WholeListSampler(Sampler[list[int]]):
+    """Batches of whole lists in random order, about equally many in each.
+
+    Args:
+        groups: number of the list of each sample, integers `(n,)`.
+        batch_size: samples a batch, about; a longer list is a batch by itself.
+        seed: together with the epoch decides the order.
+
+    Each pass is the next epoch; `set_epoch(e)` makes the next pass number `e`.
+    """
+
+    def __init__(self, groups: torch.Tensor, batch_size: int, *, seed: int = 0) -> None:
+        numbers = groups.cpu().numpy()
+        order = np.argsort(numbers, kind="stable")
+        self._lists = np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1)
+        size = whole_number("batch_size", batch_size)
+        self._length = min(max(round(len(numbers) / size), 1), len(self._lists))
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Makes `epoch` the number of the next pass."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[list[int]]:
+        shuffled = np.random.default_rng((self.seed, self.epoch)).permutation(len(self._lists))
+        self.epoch += 1
+        for share in np.array_split(shuffled, len(self)):
+            yield np.concatenate([self._lists[k] for k in share]).tolist()
 
 
 def _binary_labels(targets: torch.Tensor | npt.ArrayLike) -> npt.NDArray[np.bool_]:

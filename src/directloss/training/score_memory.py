@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from directloss._arguments import whole_number
 from directloss._stepped import failing_together
 from directloss.errors import ArgumentError
-from directloss.training._rows import Rows
+from directloss.training._rows import Scored
 
 __all__ = ["ScoreMemory"]
 
@@ -65,9 +65,9 @@ class ScoreMemory(nn.Module):
             return loss
         with failing_together(self.loss_fn, scores):
             self._check_axis(scores)
-            batch = Rows(scores.detach(), targets, groups, mask)
+            batch = Scored(scores.detach(), targets, groups, mask)
             kept = self._remembered(batch)
-            joined = batch if kept is None else Rows.join([kept, batch])
+            joined = batch if kept is None else Scored.join([kept, batch])
             parts = [scores] if kept is None else [kept.scores, scores]
             loss = self.loss_fn(torch.cat(parts), joined.targets, **joined.lists)
         self._remember(joined, len(batch))
@@ -82,17 +82,17 @@ class ScoreMemory(nn.Module):
     def extra_repr(self) -> str:
         return f"batches={self.batches}"
 
-    def _remembered(self, batch: Rows) -> Rows | None:
+    def _remembered(self, batch: Scored) -> Scored | None:
         if not self.sizes.numel():
             return None
-        kept = Rows(**{name: getattr(self, name) for name in _PARTS})
+        kept = Scored(**{name: getattr(self, name) for name in _PARTS})
         for (name, old), new in zip(kept.tensors().items(), batch.tensors().values(), strict=False):
             if old.shape[1:] != new.shape[1:] or old.dtype != new.dtype:
                 came = f"{new.dtype} {tuple(new.shape)}, remembered {old.dtype} {tuple(old.shape)}"
                 raise ArgumentError(name, came, "the same kind in every batch; see forget()")
         return kept
 
-    def _remember(self, joined: Rows, rows: int) -> None:
+    def _remember(self, joined: Scored, rows: int) -> None:
         sizes = torch.cat([self.sizes, self.sizes.new_tensor([rows])])[-self.batches :]
         # Cloned, so that a view does not hold on to what is forgotten.
         last = len(joined) - int(sizes.sum())

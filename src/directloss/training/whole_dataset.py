@@ -25,7 +25,7 @@ from directloss._world import World
 from directloss.errors import ArgumentError
 from directloss.training._gradients import gradients_added
 from directloss.training._replay import Comparison, Replay, random_numbers_kept
-from directloss.training._rows import Collected, Rows, solve_together
+from directloss.training._rows import Collected, Scored, solve_together
 
 __all__ = ["Chunk", "WholeDatasetStep", "read_chunk", "whole_dataset_step"]
 
@@ -111,7 +111,7 @@ def whole_dataset_step(
     network = model.module if isinstance(model, DistributedDataParallel) else model
     sharded = _is_sharded(network)
 
-    def forward(look: Callable[[], None]) -> Iterator[tuple[Tensor, Rows]]:
+    def forward(look: Callable[[], None]) -> Iterator[tuple[Tensor, Scored]]:
         """Scores with gradient where it is on, and the same rows without."""
         for batch in _in_step(loader, world) if sharded else loader:
             look()
@@ -153,7 +153,7 @@ def whole_dataset_step(
     )
 
 
-def _rows(scores: Tensor, chunk: Chunk) -> Rows:
+def _rows(scores: Tensor, chunk: Chunk) -> Scored:
     if not isinstance(scores, Tensor):
         raise ArgumentError("model", f"an output of type {type(scores).__name__}", "a tensor")
     rows = {"scores": scores.detach()}
@@ -163,7 +163,7 @@ def _rows(scores: Tensor, chunk: Chunk) -> Rows:
         if not isinstance(part, Tensor):
             raise ArgumentError(f"loader: {name}", type(part).__name__, "a tensor")
         rows[name] = part.to(scores.device)
-    return Rows(**rows)
+    return Scored(**rows)
 
 
 def _check(network: nn.Module, loader: object, batch_norm: str) -> None:

@@ -1,0 +1,127 @@
+"""Folders of images, a subfolder a class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pyarrow as pa
+import torch
+from accelerate import init_empty_weights
+from torch import Tensor, nn
+
+from directloss.datasets import DataError, FeatureRules
+from directloss.datasets.data import Data
+from directloss.datasets.images import ImageRecipe, find_images, is_image_folder, prepare_images
+from directloss.datasets.source import fingerprint_of_files
+from directloss.errors import ArgumentError
+from directloss.jobs.config import Configuration, DataSection, ModelSection
+from directloss.jobs.kinds.kind import Labelled, Unlabelled, refuse
+from directloss.models.weights import RANDOM
+from directloss.report.lines import FORMULA
+from directloss.training.data import Part
+from directloss.training.model_folder import About
+
+_AT_A_TIME = 64  # images that are in memory
+
+
+class ImageScorer(nn.Module):
+    """A backbone with one score on top.
+
+    Args:
+        backbone: images -> features `(n, width)`.
+        width: number of features.
+
+    Shapes: RGB in 0..255 `(n, 3, size, size)` -> scores `(n,)`.
+    """
+
+    def __init__(self, backbone: nn.Module, width: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = nn.Linear(width, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        scores: Tensor = self.head(self.backbone(images))
+        return scores.squeeze(-1)
+
+
+class Images:
+    """See `Kind`."""
+
+    recipe = ImageRecipe
+
+    def fits(self, path: str) -> bool:
+        """See `Kind`: a folder with an image in it."""
+        return is_image_folder(path)
+
+    def digest(self, path: str) -> str:
+        """See `Kind`: that of the ends of the files."""
+        return fingerprint_of_files(Path(path), find_images(Path(path)).files)
+
+    def open(self, configuration: Configuration, *, graded: bool | None) -> Data:
+        """See `Kind`."""
+        section = configuration.data
+        refuse(section, ("target", "split_column", "group", *FeatureRules.model_fields), "images")
+        return prepare_images(
+            Path(section.path),
+            positive=section.positive,
+            recipe=ImageRecipe(size=configuration.model.image_size),
+            seed=configuration.training.seed,
+        )
+
+    def network(
+        self, section: ModelSection, recipe: ImageRecipe, *, seed: int, pretrained: bool = True
+    ) -> nn.Module:
+        """See `Kind`: a backbone with a linear head."""
+        from directloss.models.backbones import SMALLEST_SIZE, load_backbone
+
+        if recipe.size < SMALLEST_SIZE:
+            raise ArgumentError("image_size", recipe.size, f"{SMALLEST_SIZE} or more")
+        weights = section.weights if pretrained else RANDOM
+        backbone = load_backbone(section.backbone, weights, recipe.size)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return ImageScorer(backbone, backbone.width)
+
+    def without_values(self) -> AbstractContextManager[object]:
+        """See `Kind`; backbones may compute while they are made, so only weights lack values."""
+        empty: AbstractContextManager[object] = init_empty_weights()
+        return empty
+
+    def unlabelled(self, recipe: ImageRecipe, path: str) -> Unlabelled:
+        """See `Kind`: a row is the name of a file."""
+        folder = Path(path)
+        if not folder.is_dir():
+            raise DataError(f"data: the model scores images, and {path!r} is no folder")
+        files = find_images(folder).files
+
+        def pieces() -> Iterator[tuple[pa.Table, Tensor]]:
+            for first in range(0, len(files), _AT_A_TIME):
+                some = files[first : first + _AT_A_TIME]
+                names = [_harmless(file.relative_to(folder)) for file in some]
+                yield pa.table({"file": names}), recipe.load(some)
+
+        return Unlabelled(["file"], len(files), pieces())
+
+    def labelled(
+        self, recipe: ImageRecipe, path: str, section: DataSection, about: About, *, graded: bool
+    ) -> Labelled:
+        """See `Kind`."""
+        folder = find_images(Path(path))
+        if folder.target is None:
+            raise DataError(f"data: {path} has no folders that name the classes of its images")
+        positive = (folder.target == about.positive).to_numpy(bool, copy=True)
+        return Labelled(
+            Part(
+                recipe.load(folder.files[first : first + _AT_A_TIME]),
+                torch.from_numpy(positive[first : first + _AT_A_TIME]),
+            )
+            for first in range(0, len(folder.files), _AT_A_TIME)
+        )
+
+
+def _harmless(file: Path) -> str:
+    """The path, which no program of tables takes for a formula."""
+    path = file.as_posix()
+    return f"./{path}" if path.startswith(FORMULA) else path

@@ -1,0 +1,182 @@
+"""What a comparison is: everything that its numbers depend on.
+
+The module is read for the help of the command, too, and imports torch only where it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ConfigDict, Field, model_validator
+
+from directloss.datasets.reading import FeatureRules
+from directloss.errors import ArgumentError
+from directloss.study.options import Optimiser
+
+if TYPE_CHECKING:
+    from directloss.training.config import FitConfig
+    from directloss.training.methods import Settings
+
+ALL = ("all",)
+"""In the place of methods."""
+
+
+class TableRules(FeatureRules):
+    """What the user says about a table and what is to be learnt from it."""
+
+    target: str | None = Field(default=None, description="Column (or npz array) to predict.")
+    split_column: str | None = Field(
+        default=None,
+        description="Column of train/validation/test; made here (60/20/20) without it.",
+    )
+    positive: str | None = Field(
+        default=None,
+        description="Target value that is positive; by default 1 of 0/1, or the rarer one.",
+    )
+
+
+class Comparison(TableRules):
+    """The configuration of `directloss compare`.
+
+    Where the results go and how many processes work on them is no part of it: they change no
+    number.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data: str = Field(
+        default="digits",
+        description="'digits', or a .csv, .tsv, .parquet, .npz or .svmlight file.",
+    )
+    data_sha256: str = Field(default="embedded", description="Of the file's content.")
+    group: str | None = Field(
+        default=None,
+        description="Column of queries. Each query is a list, stays in one part, and the metric is "
+        "averaged over queries; targets are relevances (above 0 is positive where the metric knows "
+        "0/1 only).",
+    )
+    methods: tuple[str, ...] = Field(
+        default=ALL,
+        description="Separated by commas. pos, neg, both (direct loss, by direction), hinge, per "
+        "(perceptron) and mix (cross-entropy + 0.1 x direct loss) train on `metric`; with -ap "
+        "or -01 behind the name, on average precision or the 0-1 loss whatever `metric` says. "
+        "logistic is cross-entropy; regression and listnet are for `group`. 'all': the -ap "
+        "and -01 ones for average precision, else the ones that train on `metric`.",
+    )
+    metric: str = Field(
+        default="average-precision",
+        description="average-precision[:K], roc-auc, partial-auc[:MAX_FPR], ndcg[:K], "
+        "reciprocal-rank, r-precision, precision-at-k:K, recall-at-k:K, bedroc[:ALPHA] (or "
+        "ap, auc, ndcg@10, p@10 and the like); or, of decisions, "
+        "accuracy, balanced-accuracy, f1, fbeta:BETA, jaccard, mcc, gmean: for these every "
+        "method, cross-entropy too, gets the threshold that is best on the training part.",
+    )
+    hidden: tuple[int, ...] = Field(
+        default=(32,), description="Widths of the hidden layers; 'none' for a linear model."
+    )
+    trials: int = Field(default=4, description="Settings to try for each method.")
+    seeds: int = Field(default=2, description="Repetitions: other split and initial weights.")
+    epochs: int = Field(default=100, description="Passes over the training part.")
+    batch: int | None = Field(default=None, description="Mini-batch size; full without it.")
+    batch_positives: int | None = Field(
+        default=None, description="Positives in every mini-batch; their share without it."
+    )
+    optimiser: Optimiser = Field(default="sgd", description="sgd (with momentum) or adam.")
+    momentum: float = Field(default=0.9, description="Momentum of sgd.")
+    patience: int | None = Field(
+        default=None, description="Stop after so many evaluations (of 25) without a better one."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """The canonical name of the metric, and the methods that "all" stands for."""
+        from directloss.study.metrics import canonical_name
+        from directloss.training.methods import default_methods
+
+        metric = canonical_name(given.get("metric", cls.model_fields["metric"].default))
+        methods = tuple(given.get("methods", ALL))
+        if methods == ALL:
+            methods = default_methods(metric, grouped=given.get("group") is not None)
+        return {**given, "metric": metric, "methods": methods}
+
+    def fit_config(self, settings: Settings, seed: int) -> FitConfig:
+        """How to train with one point of a grid."""
+        from directloss.training.config import FitConfig
+
+        return FitConfig(
+            learning_rate=settings.learning_rate,
+            l2=settings.l2,
+            optimiser=self.optimiser,
+            momentum=self.momentum,
+            epochs=self.epochs,
+            batch_size=self.batch,
+            positives=self.batch_positives,
+            patience=self.patience,
+            seed=seed,
+        )
+
+    def check(self) -> None:
+        """Everything that can be known without the data.
+
+        Raises:
+            ArgumentError: naming the field.
+        """
+        from directloss.study.metrics import metric_named
+        from directloss.training.methods import METHODS, Settings
+
+        check_names("methods", self.methods, METHODS)
+        metric_named(self.metric)
+        check_counts(self, "seeds", "epochs", "trials", "hidden")
+        check_trials(self.trials, {name: METHODS[name].grid_size for name in self.methods})
+        if self.batch_positives is not None and self.batch is None:
+            raise ArgumentError("batch_positives", self.batch_positives, "`batch` with it")
+        if self.group is not None:
+            for name in ("batch", "positive"):
+                if getattr(self, name) is not None:
+                    raise ArgumentError(name, getattr(self, name), "nothing, with `group`")
+        self.fit_config(Settings(learning_rate=1.0, l2=0.0), 0)
+
+
+def check_names(argument: str, names: tuple[str, ...], known: Iterable[str]) -> None:
+    """Names of a list are known, distinct, and there is one.
+
+    Raises:
+        ArgumentError: they are not.
+    """
+    known = list(known)
+    for name in names:
+        if name not in known:
+            raise ArgumentError(argument, repr(name), f"some of {', '.join(known)}")
+    if not names or len(set(names)) < len(names):
+        raise ArgumentError(argument, ", ".join(names), "distinct names, at least one")
+
+
+def check_counts(configuration: object, *fields: str) -> None:
+    """Numbers, or all numbers of a list, are 1 or more; None passes.
+
+    Raises:
+        ArgumentError: naming the first field that is not.
+    """
+    for name in fields:
+        value = getattr(configuration, name)
+        for number in value if isinstance(value, tuple) else (value,):
+            if number is not None and number < 1:
+                raise ArgumentError(name, number, "1 or more")
+
+
+def check_trials(trials: int, grid_sizes: dict[str, int]) -> None:
+    """Every method has so many settings to try.
+
+    Raises:
+        ArgumentError: one has fewer.
+    """
+    smallest = min(grid_sizes, key=grid_sizes.__getitem__)
+    if trials > grid_sizes[smallest]:
+        raise ArgumentError(
+            "trials",
+            trials,
+            f"at most {grid_sizes[smallest]}: {smallest} has no more settings, and every method "
+            "gets the same number of trials",
+        )

@@ -1,0 +1,93 @@
+"""The order of the package: imports run down, in no circle, and only commands need the paper."""
+
+from __future__ import annotations
+
+import ast
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import directloss
+
+ROOT = Path(directloss.__file__).parent
+
+LAYERS = (
+    {"errors", "files", "terminal"},
+    {"_arguments", "_extras", "_world"},
+    {"inference"},
+    {"lists"},
+    {"_solution", "_spread"},
+    {"_range"},
+    {"_solve"},
+    {"_operators"},
+    {"_update"},
+    {"tasks"},
+    {"_stepped"},
+    {"functional"},
+    {"diagnostics"},
+    {"losses"},
+    {"directloss"},  # the names that users import
+    {"training", "report", "integrations"},
+    {"datasets"},
+    {"models"},
+    {"study"},
+    {"jobs", "paper"},
+    {"cli"},
+    {"__main__"},
+)
+"""From the ground up: a module or folder imports those of layers below it, and itself."""
+
+
+def _named(file: Path) -> str:
+    parts = file.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FILES = {_named(file): file for file in ROOT.rglob("*.py")}
+
+
+def _is_for_types(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def _imports(module: str) -> set[str]:
+    """Modules of the package that a module imports when it runs, at its top or in a function."""
+    tree = ast.parse(FILES[module].read_text())
+    found: set[str] = set()
+    for top in tree.body:
+        for node in () if _is_for_types(top) else ast.walk(top):
+            if isinstance(node, ast.Import):
+                found |= {name.name for name in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                names = {f"{node.module}.{name.name}" for name in node.names}
+                found |= (names & FILES.keys()) or {str(node.module)}
+    return found & FILES.keys()
+
+
+IMPORTS = {module: _imports(module) for module in FILES}
+
+
+def _part(module: str) -> str:
+    return [*module.split("."), module][1]
+
+
+def test_no_import_runs_upwards() -> None:
+    level = {name: height for height, layer in enumerate(LAYERS) for name in layer}
+    upwards = [
+        f"{module} imports {other}"
+        for module, others in IMPORTS.items()
+        for other in others
+        if _part(module) != _part(other) and level[_part(other)] >= level[_part(module)]
+    ]
+    assert not upwards
+
+
+def test_no_circle_between_modules() -> None:
+    TopologicalSorter(IMPORTS).prepare()
+
+
+def test_only_their_commands_import_the_experiments_of_the_paper() -> None:
+    assert {
+        module
+        for module, others in IMPORTS.items()
+        if _part(module) != "paper" and any(_part(other) == "paper" for other in others)
+    } == {f"directloss.cli.{command}" for command in ("action", "detection", "synthetic")}
