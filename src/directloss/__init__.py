@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from directloss import errors, functional
     from directloss.losses import DirectLoss, HingeLoss, PerceptronLoss
+    from directloss.perturbation import Perturbation
     from directloss.tasks import (
         BEDROC,
         NDCG,
@@ -58,6 +59,7 @@ __all__ = [
     "MulticlassZeroOne",
     "PartialAUC",
     "PerceptronLoss",
+    "Perturbation",
     "PrecisionAtK",
     "RPrecision",
     "RankingTask",
@@ -81,7 +83,7 @@ if not TYPE_CHECKING:  # a type checker would take every name to be there
         if name in _MODULES:
             return import_module(f"{__name__}.{name}")
         if name in __all__:
-            for module in ("losses", "tasks"):
+            for module in ("losses", "perturbation", "tasks"):
                 defined = vars(import_module(f"{__name__}.{module}"))
                 if name in defined:
                     globals()[name] = defined[name]

@@ -16,7 +16,6 @@ from directloss._arguments import step as checked_step
 from directloss._operators import traced, transformed
 from directloss._update import Batch, Step
 from directloss._world import World
-from directloss.tasks.base import TaskBase
 
 __all__ = ["Auto", "StepAttribute", "SteppedModule", "failing_together"]
 
@@ -49,7 +48,10 @@ class SteppedModule(nn.Module):
 
     _quiet_batches: int | None = 0
 
-    task: TaskBase
+    @property
+    def _share(self) -> float:
+        """What "auto" takes of the spread of the scores."""
+        raise NotImplementedError
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == self._step and name in self._buffers:
@@ -128,9 +130,9 @@ class SteppedModule(nn.Module):
 
     def _measured(self, batch: Batch, *, together: bool) -> tuple[Tensor, Tensor]:
         """The step, NaN where the batch gives none; and the one to take."""
-        measured = batch.step(getattr(self, self._step), together=together)
+        measured = batch.step(getattr(self, self._step), self._share, together=together)
         # Until a batch has a spread, a stand-in. Chosen by no branch, for traced graphs.
-        return measured, torch.where(torch.isnan(measured), self.task.epsilon_scale, measured)
+        return measured, torch.where(torch.isnan(measured), self._share, measured)
 
     def _current_step(self, batch: Batch) -> Step:
         """The step, or what this process alone would measure; nothing is kept."""
@@ -166,7 +168,9 @@ class SteppedModule(nn.Module):
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
         # The step moves between devices but keeps its precision: half() of a model is not meant
         # for it. float64 does not exist on every device, hence the detour.
-        steps = {n: step for n, step in self._buffers.items() if step is not None}
+        steps = {
+            n: step for n, step in self._buffers.items() if step is not None and n == self._step
+        }
         for name, step in steps.items():
             self._buffers[name] = step.float()
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]

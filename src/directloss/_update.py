@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Batch",
     "ListBatch",
+    "NoisyBatch",
     "Shown",
     "Step",
     "Terms",
@@ -47,11 +48,12 @@ class Batch(ABC):
     """The scores and targets of one call of a loss, read once; made by `Task.read`."""
 
     @abstractmethod
-    def step(self, stored: Tensor, *, together: bool) -> Tensor:
-        """`stored` if it is set, else what ``epsilon="auto"`` measures here, else NaN.
+    def step(self, stored: Tensor, share: float, *, together: bool) -> Tensor:
+        """`stored` if it is set, else what "auto" measures here, else NaN.
 
         Args:
             stored: scalar float64, NaN if it is not set.
+            share: of the spread of the scores.
             together: whether with all processes of torch.distributed.
         """
 
@@ -78,43 +80,19 @@ class ListBatch(Batch):
         self.task, self.scores, self.layout = task, scores, layout
         self.refuse_undefined = empty == "error"
 
-    def step(self, stored: Tensor, *, together: bool) -> Tensor:
-        layout, scale = self.layout, self.task.epsilon_scale
+    def step(self, stored: Tensor, share: float, *, together: bool) -> Tensor:
+        layout = self.layout
         if not traced():
-            return _solve.step(stored, layout, scale, together=together)
+            return _solve.step(stored, layout, share, together=together)
         rows = widened(layout.scores.detach())
         tensors = rows, layout.targets, layout.mask, layout.groups
-        measured: Tensor = _operators.step(stored, *tensors, layout.ignore_index, scale, together)
+        measured: Tensor = _operators.step(stored, *tensors, layout.ignore_index, share, together)
         return measured
 
     def solve(self, terms: Terms, shown: Shown, reduction: Reduction) -> tuple[Tensor, Tensor]:
         require_reduction(reduction)
-        layout, objective = self.layout, shown == "objective"
-        if traced():
-            value, rows = _operators.solve(
-                widened(layout.scores.detach()),
-                layout.targets,
-                layout.mask,
-                layout.groups,
-                _stacked(terms),
-                self.task.number,
-                layout.ignore_index,
-                self.refuse_undefined,
-                objective,
-                reduction,
-            )
-        else:
-            columns = zip(*terms, strict=True)
-            coefficients, weights = np.array([[float(part) for part in row] for row in columns])
-            value, rows = _solve.solve(
-                self.task,
-                layout,
-                coefficients,
-                weights,
-                objective=objective,
-                reduction=reduction,
-                refuse_undefined=self.refuse_undefined,
-            )
+        layout = self.layout
+        value, rows = self._solve(terms, shown == "objective", reduction)
         gradient = layout.from_rows(rows)
         owner, axes = None, None
         if reduction == "none":
@@ -127,8 +105,87 @@ class ListBatch(Batch):
         loss: Tensor = node.apply(self.scores, value, gradient, owner, axes)
         return loss, gradient
 
+    def _solve(self, terms: Terms, objective: bool, reduction: Reduction) -> tuple[Tensor, Tensor]:
+        """The value, a scalar or one a list, and the gradient as rows."""
+        return self._solve_rows(self.layout, terms, objective, reduction)
+
+    def _solve_rows(
+        self, layout: Layout, terms: Terms, objective: bool, reduction: Reduction
+    ) -> tuple[Tensor, Tensor]:
+        if traced():
+            solved: tuple[Tensor, Tensor] = _operators.solve(
+                widened(layout.scores.detach()),
+                layout.targets,
+                layout.mask,
+                layout.groups,
+                _stacked(terms),
+                self.task.number,
+                layout.ignore_index,
+                self.refuse_undefined,
+                objective,
+                reduction,
+            )
+            return solved
+        columns = zip(*terms, strict=True)
+        coefficients, weights = np.array([[float(part) for part in row] for row in columns])
+        return _solve.solve(
+            self.task,
+            layout,
+            coefficients,
+            weights,
+            objective=objective,
+            reduction=reduction,
+            refuse_undefined=self.refuse_undefined,
+        )
+
     def is_perfect(self) -> bool:
         return _solve.is_perfect(self.task, self.layout)
+
+
+class NoisyBatch(ListBatch):
+    """A batch whose update is the mean of those of K copies with noise, solved in one call."""
+
+    __slots__ = ("copies", "noisy")
+
+    def __init__(self, batch: ListBatch, rows: Tensor, noise: Tensor, scale: Step) -> None:
+        """The copies of a batch.
+
+        Args:
+            batch: without noise.
+            rows: its scores, (n,) or (R, n), at least float32.
+            noise: (K, n) or (K, R, n), of unit size.
+            scale: by which the noise is multiplied.
+        """
+        empty: Empty = "error" if batch.refuse_undefined else "skip"
+        super().__init__(batch.task, batch.scores, batch.layout, empty)
+        self.copies = noise.shape[0]
+        scores = rows + noise * scale
+        largest = torch.finfo(rows.dtype).max
+        if isinstance(scale, Tensor) or scale > largest * 2.0**-60:  # else no sum can overflow
+            scores = torch.where(rows.isfinite(), scores.clamp(-largest, largest), rows)
+        scores = scores.reshape(-1, rows.shape[-1])
+        targets, mask = batch.layout.targets, batch.layout.mask
+        self.noisy = Layout(
+            scores.shape,
+            (1,),
+            scores,
+            self._repeated(targets),
+            None if mask is None else self._repeated(mask),
+            batch.layout.groups,
+            batch.layout.ignore_index,
+        )
+
+    def _solve(self, terms: Terms, objective: bool, reduction: Reduction) -> tuple[Tensor, Tensor]:
+        value, rows = self._solve_rows(self.noisy, terms, objective, reduction)
+        gradient = rows.reshape(self.copies, *self.layout.scores.shape).sum(0)
+        if reduction == "mean":  # over the lists of all copies
+            return value, gradient
+        values = value.reshape(self.copies, -1) if reduction == "none" else value / self.copies
+        return values.mean(0) if reduction == "none" else values, gradient / self.copies
+
+    def _repeated(self, rows: Tensor) -> Tensor:
+        rows = rows.reshape(-1, rows.shape[-1])
+        return rows.expand(self.copies, *rows.shape).reshape(-1, rows.shape[-1])
 
 
 class Update(torch.autograd.Function):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -11,11 +12,18 @@ from torch import Tensor
 
 from directloss import functional
 from directloss._arguments import index_number
-from directloss._stepped import QUIET_BATCHES, Auto, StepAttribute, SteppedModule
+from directloss._stepped import (
+    QUIET_BATCHES,
+    Auto,
+    StepAttribute,
+    SteppedModule,
+    failing_together,
+)
 from directloss._update import Batch, ListBatch, Shown, Step, require_reduction
 from directloss.diagnostics import Diagnostics, diagnose
 from directloss.errors import ArgumentError
 from directloss.lists import Dim, Empty, Reduction
+from directloss.perturbation import Perturbation
 from directloss.tasks.base import Direction, TaskBase
 
 if TYPE_CHECKING:
@@ -52,6 +60,10 @@ class _TaskLoss(SteppedModule):
         self.reduction: Reduction = reduction
         self.ignore_index = None if ignore_index is None else index_number(ignore_index)
         self.empty: Empty = empty
+
+    @property
+    def _share(self) -> float:
+        return self.task.epsilon_scale
 
     def _terms(self, step: Step) -> list[functional.Term]:
         """The terms of the update."""
@@ -140,6 +152,8 @@ class DirectLoss(_TaskLoss):
             = 0.3`` sets it anew, as a schedule does; `repr` shows what it is.
         direction: "positive" (away from worse), "negative" (toward better), "both" (the mean of
             the two, a central difference); None takes ``task.direction``.
+        perturbation: noise on the scores in training, by which the gradient is that of a smoothed
+            metric; None: none.
         dim: the axis, or axes, whose entries form one list. (n,) is one list; (..., n) one a row;
             (n, C) with ``dim=0`` one a column. Of a task that ranks, lists of one item each, such
             as (n, 1), are refused until a batch had longer ones.
@@ -172,12 +186,16 @@ class DirectLoss(_TaskLoss):
         *,
         epsilon: float | Auto = "auto",
         direction: Direction | None = None,
+        perturbation: Perturbation | None = None,
         dim: Dim = -1,
         reduction: Reduction = "mean",
         ignore_index: int | None = None,
         empty: Empty = "skip",
     ) -> None:
         super().__init__(task, dim=dim, reduction=reduction, ignore_index=ignore_index, empty=empty)
+        if not (perturbation is None or isinstance(perturbation, Perturbation)):
+            raise ArgumentError("perturbation", repr(perturbation), "a Perturbation, or None")
+        self.perturbation = perturbation
         if direction not in (None, "positive", "negative", "both"):
             raise ArgumentError(
                 "direction", repr(direction), "'positive', 'negative', 'both' or None"
@@ -188,6 +206,22 @@ class DirectLoss(_TaskLoss):
     def _terms(self, step: Step) -> list[functional.Term]:
         return functional.direct_terms(step, self.direction)
 
+    def _with_step(
+        self, scores: object, read: Callable[[], Batch], loss: Callable[[Batch, Step], Tensor]
+    ) -> Tensor:
+        if self.perturbation is None or not self.training:
+            return super()._with_step(scores, read, loss)
+        with failing_together(self, scores):  # its scale may have to be measured, too
+            return super()._with_step(scores, read, loss)
+
+    def _loss(self, batch: Batch, step: Step) -> Tensor:
+        if self.perturbation is None or not self.training:
+            return super()._loss(batch, step)
+        noisy, measured = self.perturbation.copies(batch, together=True)
+        loss = super()._loss(noisy, step)
+        self.perturbation.keep(measured)
+        return loss
+
     def bounds(
         self,
         scores: Tensor | LinearChain,
@@ -196,9 +230,15 @@ class DirectLoss(_TaskLoss):
         mask: Tensor | None = None,
         groups: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """(L_-, L_+), the scalars of the two directions: L_- <= Delta(y_w) <= L_+."""
+        """(L_-, L_+), the scalars of the two directions: L_- <= Delta(y_w) <= L_+.
+
+        With a perturbation, in training mode: the means over the copies that the next forward pass
+        draws, which enclose its value; their expectations enclose the smoothed metric.
+        """
         batch = self._read(scores, targets, mask, groups)
         epsilon = self._current_step(batch)
+        if self.perturbation is not None and self.training:
+            batch, _ = self.perturbation.copies(batch, together=False)
         lower, upper = (
             batch.solve(functional.direct_terms(epsilon, side), "objective", self.reduction)[0]
             for side in ("negative", "positive")

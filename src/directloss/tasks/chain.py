@@ -111,20 +111,19 @@ class _ChainBatch(Batch):
         self.task, self.chain, self.targets = task, chain, targets
         self.ignore_index, self.refuse_undefined = ignore_index, refuse_undefined
 
-    def step(self, stored: Tensor, *, together: bool) -> Tensor:
+    def step(self, stored: Tensor, share: float, *, together: bool) -> Tensor:
         emissions = self.chain.emissions.detach()
         # NaN is left to the solver, which knows the argument's name.
         known = self.chain.valid()[:, :, None] & ~emissions.isnan()
         rows = widened(emissions.reshape(-1, emissions.shape[2]))
         targets, mask = torch.zeros_like(rows, dtype=torch.uint8), known.reshape(rows.shape)
-        scale = self.task.epsilon_scale
         if traced():
             measured: Tensor = _operators.step(
-                stored, rows, targets, mask, None, None, scale, together
+                stored, rows, targets, mask, None, None, share, together
             )
             return measured
         layout = Layout.of(rows, targets, mask=mask)
-        return _solve.step(stored, layout, scale, together=together)
+        return _solve.step(stored, layout, share, together=together)
 
     def solve(self, terms: Terms, shown: Shown, reduction: Reduction) -> tuple[Tensor, Tensor]:
         require_reduction(reduction)
