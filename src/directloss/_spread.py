@@ -8,12 +8,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from directloss.inference._kernel import Array
 from directloss.lists import Lists
 
 __all__ = ["Spread", "pooled", "within_lists"]
 
 _UNSCALED = 400
 """log2 of sizes, and of their inverse, whose squares and sums need no factor."""
+
+_ROOM = 64
+"""log2 of what a difference, and a sum of fewer than 2^63, may be beyond the largest score."""
 
 
 class Spread(NamedTuple):
@@ -43,12 +47,26 @@ def within_lists(lists: Lists) -> Spread:
     owner = np.repeat(np.arange(len(lists)), np.diff(lists.offsets))
     finite = np.isfinite(scores)
     scores, owner = scores[finite], owner[finite]
-    largest = int(np.frexp(np.abs(scores).max(initial=0.0))[1])
-    exponent = 0 if abs(largest) < _UNSCALED else -largest
-    scores = np.ldexp(scores, exponent)
-    counts = np.bincount(owner, minlength=len(lists))
-    means = np.bincount(owner, scores, minlength=len(lists)) / np.maximum(counts, 1)
-    return Spread(float(np.square(scores - means[owner]).sum()), scores.size, exponent)
+    exponent = 0
+    with np.errstate(over="ignore", invalid="ignore"):
+        deviations = _from_mean(scores, owner)
+    if not np.isfinite(deviations).all():
+        exponent = -_ROOM
+        deviations = _from_mean(np.ldexp(scores, exponent), owner)
+    # The deviations alone, as large scores may lie close together beside small ones further apart.
+    largest = int(np.frexp(np.abs(deviations).max(initial=0.0))[1])
+    factor = 0 if abs(largest) < _UNSCALED else -largest
+    squares = np.square(np.ldexp(deviations, factor)).sum()
+    return Spread(float(squares), scores.size, exponent + factor)
+
+
+def _from_mean(scores: Array, owner: Array) -> Array:
+    """Each score less the mean of its list; exactly 0 where all of a list are equal."""
+    counts = np.bincount(owner)
+    from_first = scores - scores[(np.cumsum(counts) - counts)[owner]]
+    means = np.bincount(owner, from_first) / np.maximum(counts, 1)
+    deviations: Array = from_first - means[owner]
+    return deviations
 
 
 def pooled(spreads: Sequence[Spread]) -> Spread:

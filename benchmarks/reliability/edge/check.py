@@ -25,6 +25,9 @@ _SAFE = 960
 _APART = 1500
 """Binary exponents between the largest and the least number of a call that share a scale."""
 
+_LEAST_STEP = 1e-300
+"""Above the steps whose inverse is infinite, which are not taken."""
+
 _DIVISOR = 2.0**1020
 """1 / step is denormal for steps above."""
 
@@ -267,7 +270,9 @@ def _scaling(call: Call, result: Result, outcome: Outcome) -> Iterator[str]:
     numbers = numbers[np.isfinite(numbers) & (numbers > 0)]
     if call.step == "auto":
         if np.isnan(result.step) != np.isnan(scaled.step):
-            if numbers.size and numbers.max() > 1e-300:
+            known = scaled.step if np.isnan(result.step) else result.step
+            back = float(np.ldexp(known, -shift if np.isnan(result.step) else shift))
+            if back > _LEAST_STEP:
                 yield f"step {result.step}, {where} {scaled.step}"
             return
         if np.isnan(result.step):
