@@ -137,12 +137,7 @@ def test_a_new_kind_is_trained_evaluated_and_predicted(
     batch: int | str, texts: Path, tmp_path: Path
 ) -> None:
     configuration = read_configuration(
-        None,
-        {
-            "data": {"path": str(texts)},
-            "model": {"hidden": ()},
-            "training": {"batch": batch, "epochs": 20},
-        },
+        None, {"data": str(texts), "hidden": (), "batch": batch, "epochs": 20}
     )
     trained = train(configuration, tmp_path / "model")
     assert trained.metrics["test"] > 0.9
