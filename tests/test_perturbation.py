@@ -16,7 +16,7 @@ from directloss.errors import ArgumentError
 from directloss.training import whole_dataset_step
 
 SCALE = 0.5
-BATCHES, COPIES = 40, 4_000
+BATCHES, COPIES = 20, 1_000
 H = 0.1
 """Of the noise scale: the step of the central differences."""
 
