@@ -16,6 +16,7 @@ from sklearn.metrics import ndcg_score, precision_score, recall_score
 from directloss.inference.positions import (
     CUTOFF_RELEVANT,
     NO_CUTOFF,
+    ByPosition,
     Divisor,
     configuration_losses,
     metric_positions,
@@ -154,7 +155,10 @@ def solve(
 def relevance(gains: Floats) -> tuple[NDArray[np.uint8], bool | None, int, Floats]:
     """Gains as the kernels take them."""
     found = Gains.of(gains, lambda values: values)
-    return found.grades, found.many, found.index_bits, found.gains
+    nothing = np.empty(0)
+    batch = ByPosition(nothing, found.grades, found.gains, nothing, nothing, 0, 0.0, 0)
+    grades, many, index_bits, values, *_ = batch.arguments()
+    return grades, many, index_bits, values
 
 
 def scratch(longest: int, terms: int) -> NDArray[np.uint64]:

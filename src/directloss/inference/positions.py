@@ -30,11 +30,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 
 from directloss.inference._kernel import Array, inner, kernel
+from directloss.inference.grades import MOST_GRADES, MOST_ITEMS
 from directloss.inference.runs import (
     Runs,
     by_gain,
@@ -43,16 +46,22 @@ from directloss.inference.runs import (
     merged_places,
     places_after,
 )
+from directloss.inference.scratch import ToSort, with_scratch
+from directloss.inference.sorting import ONE_BIT
 from directloss.inference.terms import used_first
 
 __all__ = [
     "CUTOFF_RELEVANT",
     "NO_CUTOFF",
     "WORDS_BEFORE_KEYS",
+    "ByPosition",
     "Divisor",
     "configuration_losses",
+    "evaluate",
     "metric_positions",
+    "price",
     "scratch_words",
+    "solve",
     "solve_positions",
 ]
 
@@ -91,6 +100,72 @@ class Divisor(IntEnum):
     """Z = the sum of the gains (0/1: the number of positives)."""
     RANGE = 3
     """B = the smallest and B + Z = the largest discounted gain that a ranking can have."""
+
+
+@dataclass(slots=True)
+class ByPosition:
+    """A ragged batch, and a metric as the table above names it; see `solve_positions`.
+
+    Attributes:
+        grades: uint8, flat, of which `gains` are what each gains; none where distinct gains are too
+            many, and `gains` are those of the items.
+    """
+
+    scores: Array
+    grades: Array
+    gains: Array
+    offsets: Array
+    discount: Array
+    cutoff: int
+    decay: float
+    divisor: int
+
+    def arguments(self) -> tuple[Any, ...]:
+        """Those of the kernels after the scores and `wide`."""
+        many = True if self.grades.size == 0 and self.gains.size > MOST_GRADES else None
+        metric = self.discount, self.cutoff, self.decay, self.divisor
+        return self.grades, many, self._index_bits(), self.gains, self.offsets, *metric
+
+    def to_sort(self) -> ToSort:
+        # What goes into sorted keys: the grades, or nothing without them.
+        labels = self.grades if self.grades.size else np.zeros(self.gains.size, np.uint8)
+        return ToSort(self.scores, labels, self.offsets, self._index_bits(), WORDS_BEFORE_KEYS)
+
+    def wide(self) -> bool | None:
+        """None for float32 scores, True for float64: kernels are compiled for one of the two."""
+        return None if self.scores.itemsize == 4 else True
+
+    def _index_bits(self) -> int:
+        few = self.grades.size == 0 or self.gains.size <= 2
+        return ONE_BIT if few else MOST_ITEMS.bit_length() - 1
+
+
+def solve(
+    first: int,
+    last: int,
+    of: ByPosition,
+    share_ties: bool,
+    weights: Array,
+    coefficients: Array,
+    outputs: tuple[Array, Array, Array, Array],
+) -> None:
+    """`solve_positions`, with the thread's memory."""
+    terms = share_ties, weights, coefficients
+    arguments = of.scores, of.wide(), *of.arguments(), *terms, *outputs
+    words = scratch_words(weights.tolist())
+    with_scratch(solve_positions, first, last, arguments, words, of.to_sort())
+
+
+def evaluate(first: int, last: int, of: ByPosition, metrics: Array, defined: Array) -> None:
+    """`metric_positions`, with the thread's memory."""
+    arguments = of.scores, of.wide(), *of.arguments(), metrics, defined
+    with_scratch(metric_positions, first, last, arguments, scratch_words([0.0]), of.to_sort())
+
+
+def price(first: int, last: int, of: ByPosition, losses: Array) -> None:
+    """`configuration_losses`, with the coefficients in place of the scores."""
+    arguments: tuple[Any, ...] = of.scores, *of.arguments(), losses
+    configuration_losses(first, last, *arguments)
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""The kernel of every metric that is a sum over the positives of G(i, n_i).
+"""Rankings whose metric is a sum over the positives of G(i, n_i): rank, solve, write.
 
 i is a positive's rank among the positives, n_i the number of negatives above it, and
 G(i, n) = r_i D(i + n) for a discount by position, r_i D(n) for one by the negatives above.
@@ -9,53 +9,163 @@ the positives above negative j.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from directloss.inference._kernel import Array, inlined, inner, kernel, summation
-from directloss.inference.coarse_to_fine import narrow
-from directloss.inference.corridor import bounds, corridor, running_sums
-from directloss.inference.ground_truth import least_loss
-from directloss.inference.pooled import pooled
-from directloss.inference.separable import separable, turn
-from directloss.inference.sorting import ranked_classes
+from directloss.inference import general, ground_truth, memory, pooled, separable
+from directloss.inference._kernel import Array, inner, kernel, summation
+from directloss.inference.ranked import (
+    Ranked,
+    Solver,
+    begin_of_rows,
+    one_ranking,
+    views,
+    words_for,
+)
+from directloss.inference.sorting import ONE_BIT, ranked_classes, sorted_keys
 from directloss.inference.terms import used_first
 
-__all__ = ["WORDS_BEFORE_KEYS", "configuration_losses", "scratch_words", "solve_rankings"]
+__all__ = ["SOLVERS", "Rankings", "configuration_losses", "solve_rankings"]
+
+SOLVERS: dict[str, Solver] = {
+    "separable": separable.solve,
+    "pooled": pooled.solve,
+    "corridor": general.solve,
+    "ground truth": ground_truth.solve,
+}
+"""Each an exact argmax of F + weight * Delta: `RankingTask` says for which terms."""
 
 
-WORDS_BEFORE_KEYS = 2
-"""Words of scratch memory for each item that are written while keys are read: scores, items and the
-prediction."""
+@dataclass(slots=True)
+class Rankings:
+    """A ragged batch and the terms of an update, with what is to be written.
+
+    Attributes:
+        scores: float32 or float64, flat; no NaN.
+        labels: uint8 0/1, flat.
+        offsets: int64 (L + 1,): list l is scores[offsets[l]:offsets[l + 1]].
+        positives: int64 (L,): how many labels of each list are 1.
+        rank_weights, rank_offsets, rank_scales: r_i >= 0 of list l, i = 1..P, is
+            rank_scales[l] * rank_weights[rank_offsets[l] + i].
+        discounts, discount_offsets, by_position: as in `Ranked`.
+        weights, coefficients: float64 (T,): y_t = argmax F + weight * Delta; 0 the prediction, -inf
+            the ground truth.
+        solvers: of each term a name in `SOLVERS`; None for the prediction.
+        share_ties: whether at weight 0 a tied pair counts y_ij = 0 in `combination`, not -1.
+        combination: out, as scores: sum_t coefficients[t] * y_t.
+        task_losses, values: out, float64 (L, T): Delta(y_t), and F(y_t) with infinite scores as 0.
+        defined: out, bool (L,): False for a list without positives or without negatives.
+    """
+
+    scores: Array
+    labels: Array
+    offsets: Array
+    positives: Array
+    rank_weights: Array
+    rank_offsets: Array
+    rank_scales: Array
+    discounts: Array
+    discount_offsets: Array
+    by_position: int
+    weights: Array
+    coefficients: Array
+    solvers: tuple[str | None, ...]
+    share_ties: bool
+    combination: Array
+    task_losses: Array
+    values: Array
+    defined: Array
 
 
-def scratch_words(weights: Sequence[float]) -> int:
-    """Words of scratch memory for each item of a list."""
-    # After the 2 before the keys 2 for the sort, or later half a word for each other term and 1 for
-    # the weights of the ranks.
-    augmented = len(weights) - weights.count(0.0)
-    return WORDS_BEFORE_KEYS + 1 + max(1, (augmented + 1) // 2)
+def solve_rankings(first: int, last: int, of: Rankings) -> None:
+    """Solve lists first .. last - 1 for every term: rank them, solve each term, write."""
+    lists, items = last - first, int(of.offsets[last] - of.offsets[first])
+    rows = len(of.solvers) - of.solvers.count(None)
+    words = memory.take(words_for(lists, items, rows))
+    begin = begin_of_rows(lists, items)
+    place = words[begin : begin + items]
+    flat = of.scores, of.labels, of.offsets
+    keys = sorted_keys(first, last, *flat, ONE_BIT, place)
+    wide = None if of.scores.itemsize == 4 else True
+    ranks = of.rank_weights, of.rank_offsets, of.rank_scales
+    _rank(first, last, *flat, wide, of.positives, *ranks, keys, words)
+    discounts = of.discounts, of.discount_offsets, of.by_position
+    ranked = Ranked(first, last, of.offsets, of.positives, *discounts, words)
+    row = 0
+    for solver, weight in zip(of.solvers, of.weights.tolist(), strict=True):
+        if solver is not None:
+            row += 1
+            SOLVERS[solver](ranked, weight, row)
+    terms = of.share_ties, of.weights, of.coefficients
+    _write(*ranked, *terms, of.combination, of.task_losses, of.values, of.defined)
+    memory.give_back(words)  # after an error it is simply let go
 
 
 @kernel
-def solve_rankings(
+def _rank(
     first: int,
     last: int,
     scores: Array,
     labels: Array,
     offsets: Array,
     wide: bool | None,
+    positives: Array,
     rank_weights: Array,
     rank_offsets: Array,
     rank_scales: Array,
+    keys: Array,
+    words: Array,
+) -> None:
+    """Sort each list, part its classes, count the prediction; arguments as in `Rankings`.
+
+    Args:
+        wide: None for float32 scores, True for float64 (see `ranked_classes`).
+        keys: those of these lists from `sorted_keys`, or none.
+        words: out, as in `directloss.inference.ranked`; without keys also from row 1 on.
+    """
+    base, total = offsets[first], offsets[last] - offsets[first]
+    fences, class_scores, weights, items, rows = views(words, last - first, total)
+    half = total // 2 + 1
+    predicted, spare = rows[:half].view(np.int32), rows[half:]
+    for number in range(first, last):
+        begin, end = offsets[number], offsets[number + 1]
+        count = positives[number]
+        if count == 0 or count == end - begin:
+            continue
+        at = slice(begin - base, end - base)
+        ranked_classes(
+            scores[begin:end],
+            labels[begin:end],
+            wide,
+            keys[at],
+            count,
+            class_scores[at].view(np.uint64),
+            items[at],
+            predicted[at],
+            spare,
+        )
+        middle = begin - base + count
+        _fence(
+            class_scores[begin - base : middle],
+            class_scores[middle : end - base],
+            fences[number - first],
+        )
+        entry = rank_offsets[number] + 1
+        for i in range(count):
+            weights[begin - base + i] = rank_scales[number] * rank_weights[entry + i]
+
+
+@kernel
+def _write(
+    first: int,
+    last: int,
+    offsets: Array,
+    positive_counts: Array,
     discounts: Array,
     discount_offsets: Array,
     by_position: int,
-    convex: Array | None,
-    alike: Array | None,
-    bent: Array | None,
-    truths: Array | None,
+    words: Array,
     share_ties: bool,
     weights: Array,
     coefficients: Array,
@@ -63,170 +173,73 @@ def solve_rankings(
     task_losses: Array,
     values: Array,
     defined: Array,
-    keys: Array,
-    scratch: Array,
 ) -> None:
-    """Solve lists first .. last - 1 of a ragged batch for every term of an update.
-
-    Args:
-        scores: float32 or float64, flat; no NaN.
-        labels: uint8 0/1, flat.
-        offsets: int64 (L + 1,): list l is scores[offsets[l]:offsets[l + 1]].
-        wide: None for float32 scores, True for float64 (see `ranked_classes`).
-        rank_weights, rank_offsets, rank_scales: r_i >= 0 of list l, i = 1..P, is
-            rank_scales[l] * rank_weights[rank_offsets[l] + i].
-        discounts, discount_offsets: D of list l at discounts[discount_offsets[l] + q], q the
-            position (from 1) or the number of negatives above (from 0).
-        by_position: 1 for a discount by position, 0 for one by the negatives above.
-        convex: bool (T,), whether weights[t] is finite, not 0, and weights[t] * D convex in every
-            list; None, if that holds for no t, where what is compiled needs no code for it.
-        alike: the same where it is not in some list, but D is by the negatives above and the r_i
-            are equal in every list.
-        bent: the same where neither holds.
-        truths: bool (T,), whether weights[t] is -inf; None where none is, likewise.
-        share_ties: whether at weight 0 a tied pair counts y_ij = 0 in `combination`, not -1.
-        weights: float64 (T,): y_t = argmax F + weight * Delta; 0 the prediction, -inf the ground
-            truth.
-        coefficients: float64 (T,).
-        combination: out, as scores: sum_t coefficients[t] * y_t.
-        task_losses, values: out, float64 (L, T): Delta(y_t), and F(y_t) with infinite scores as 0.
-        defined: out, bool (L,): False for a list without positives or without negatives.
-        keys: those of these lists from `sorted_keys`, or none.
-        scratch: uint64, at least `scratch_words(weights)` for each item of the longest list, and
-            8 items more.
-    """
+    """Delta and F of every term, and the combination; arguments as in `Ranked` and `Rankings`."""
     terms = weights.size
     # Counts of the prediction in row 0, of each other term in one of its own.
-    row_of, rows = np.zeros(terms, np.int64), 1
+    row_of, rows = np.zeros(terms, np.int64), np.int64(1)
     for t in range(terms):
         if weights[t] != 0.0:
             row_of[t] = rows
             rows += 1
     order = used_first(coefficients)
+    base, total = offsets[first], offsets[last] - offsets[first]
+    _, class_scores, _, items, rest = views(words, last - first, total)
+    half = total // 2 + 1
+    table = rest[: rows * half].view(np.uint32).reshape(rows, 2 * half)
     for number in range(first, last):
-        begin, end = offsets[number], offsets[number + 1]
-        size = end - begin
-        positive_count = np.int64(0)  # a plain 0 would be a type of its own, and compiled for
-        for label in labels[begin:end]:
-            positive_count += label
-        negative_count = size - positive_count
-        defined[number] = positive_count > 0 and negative_count > 0
+        begin, end = offsets[number] - base, offsets[number + 1] - base
+        size, count = end - begin, positive_counts[number]
+        defined[number] = 0 < count < size
+        task_losses[number] = 0.0
+        values[number] = 0.0
+        written = combination[offsets[number] : offsets[number + 1]]
         if not defined[number]:
-            for k in range(begin, end):
-                combination[k] = 0.0
-            for t in range(terms):
-                task_losses[number, t] = 0.0
-                values[number, t] = 0.0
+            written[:] = 0.0
             continue
-        # What is as long as the list lives in the scratch memory: the two ranked classes, ...
-        class_scores = scratch[:size].view(np.float64)
-        rest = scratch[size:]
-        row = size // 2 + 1
-        items = rest[:row].view(np.uint32)[:size]
-        # ... and rows of counts, the prediction first, then each other term where the sort was.
-        rest = rest[row:]
-        predicted = rest[:row].view(np.int32)
-        ranked_classes(
-            scores[begin:end],
-            labels[begin:end],
-            wide,
-            keys[begin - offsets[first] : end - offsets[first]],
-            positive_count,
-            scratch[:size],
-            items,
-            predicted[:size],
-            rest[row:],
-        )
-        positives, negatives = class_scores[:positive_count], class_scores[positive_count:]
-        any_tie = _any_tie(positives, negatives, predicted)
-        fences = _fence(positives, negatives)
-        weight_of_rank = rest[rows * row : rows * row + positive_count].view(np.float64)
-        first_weight = rank_offsets[number] + 1
-        weights_here = rank_weights[first_weight : first_weight + positive_count]
-        for i in range(positive_count):
-            weight_of_rank[i] = rank_scales[number] * weights_here[i]
-        # The list's own entries: a table is as long as the longest list that ever came.
-        first_entry = discount_offsets[number]
-        entries = 1 + (size if by_position else negative_count)
-        discount = discounts[first_entry : first_entry + entries]
         for t in range(terms):
-            weight = weights[t]
-            counts = rest[row_of[t] * row : (row_of[t] + 1) * row].view(np.int32)
-            negatives_above = counts[:positive_count]
-            positives_above = counts[positive_count:size]
-            # No weight is left without a solver; if one were, its counts would be those of no
-            # ranking, and are indices below.
-            if weight == np.inf or weight != weight:
-                counts[:size] = 0
-            # Branches of their own, which the compiler leaves out where the argument is None.
-            if convex is not None:
-                if convex[t]:
-                    separable(
-                        positives,
-                        negatives,
-                        fences,
-                        weight_of_rank,
-                        discount,
-                        by_position,
-                        weight,
-                        negatives_above,
-                        positives_above,
-                    )
-            if alike is not None:
-                if alike[t]:
-                    pooled(
-                        positives,
-                        negatives,
-                        fences,
-                        weight_of_rank[0],
-                        discount,
-                        weight,
-                        negatives_above,
-                    )
-                    turn(negatives_above, positives_above)
-            if bent is not None:
-                if bent[t]:
-                    _in_corridor(
-                        positives,
-                        negatives,
-                        fences,
-                        weight_of_rank,
-                        discount,
-                        by_position,
-                        weight,
-                        negatives_above,
-                    )
-                    turn(negatives_above, positives_above)
-            if truths is not None:
-                if truths[t]:
-                    _certainly_above(positives, negatives, fences, negatives_above)
-                    least_loss(
-                        positives,
-                        negatives,
-                        fences,
-                        weight_of_rank,
-                        discount,
-                        by_position,
-                        negatives_above,
-                        negatives_above,
-                    )
-                    turn(negatives_above, positives_above)
-            loss = 1.0 - _metric(weight_of_rank, discount, by_position, negatives_above)
+            one = one_ranking(
+                number,
+                first,
+                last,
+                offsets,
+                positive_counts,
+                discounts,
+                discount_offsets,
+                by_position,
+                words,
+                row_of[t],
+            )
+            metric = _metric(one.rank_weights, one.discounts, by_position, one.negatives_above)
             # A sum of P rounded terms: what is within its rounding of 0 is 0.
-            rounding = 2.3e-16 * positive_count
+            loss, rounding = 1.0 - metric, 2.3e-16 * count
             task_losses[number, t] = 0.0 if abs(loss) <= rounding else loss
-        table = rest[: rows * row].view(np.uint32).reshape(rows, 2 * row)
+        one = one_ranking(
+            number,
+            first,
+            last,
+            offsets,
+            positive_counts,
+            discounts,
+            discount_offsets,
+            by_position,
+            words,
+            0,
+        )
         twice = 2
-        if any_tie and share_ties:
+        if share_ties and _any_tie(one.positives, one.negatives, one.negatives_above):
             twice = 1
             for k in range(rows):
-                for i in range(2 * row):
+                for i in range(begin, end):
                     table[k, i] *= np.uint32(2)
-            above = table[0, :positive_count]
-            below = table[0, positive_count:size]
-            _halve_ties(positives, negatives, fences[1], above, below)
-        values[number] = 0.0
-        for start, stop in ((np.int64(0), positive_count), (positive_count, size)):
+            _halve_ties(
+                one.positives,
+                one.negatives,
+                one.fences[1],
+                table[0, begin : begin + count],
+                table[0, begin + count : end],
+            )
+        for start, stop in ((begin, begin + count), (begin + count, end)):
             _write_terms(
                 class_scores[start:stop],
                 items[start:stop],
@@ -237,7 +250,7 @@ def solve_rankings(
                 twice,
                 order,
                 coefficients,
-                combination[begin:end],
+                written,
                 values[number],
             )
 
@@ -329,19 +342,6 @@ def _weighted_sums(
 
 
 @inner
-def _certainly_above(
-    positives: Array, negatives: Array, fences: Array, negatives_above: Array
-) -> None:
-    """Negatives of a higher score than each positive; both descending inside each fence."""
-    for fence in range(fences.shape[0]):
-        j, stop = fences[fence, 0], fences[fence, 1]
-        for i in range(fences[fence, 2], fences[fence, 3]):
-            while j < stop and negatives[j] > positives[i]:
-                j += 1
-            negatives_above[i] = j
-
-
-@inner
 def _halve_ties(
     positives: Array, negatives: Array, fence: Array, above: Array, below: Array
 ) -> None:
@@ -370,14 +370,15 @@ def _halve_ties(
 
 
 @inner
-def _fence(positives: Array, negatives: Array) -> Array:
+def _fence(positives: Array, negatives: Array, fences: Array) -> None:
     """Split the list at its infinite scores, which become 0.
 
     An infinite score keeps its item on its side of every finite item of the other class, in every
     configuration. What is left are at most three independent lists: +inf, finite, -inf.
 
-    Returns:
-        int64 (3, 4): first and last (exclusive) negative, first and last positive of each list.
+    Args:
+        fences: out, int64 (3, 4): first and last (exclusive) negative, first and last positive of
+            each list.
     """
     n = p = 0
     while n < negatives.size and negatives[n] == np.inf:
@@ -393,57 +394,10 @@ def _fence(positives: Array, negatives: Array) -> Array:
     while last_p > p and positives[last_p - 1] == -np.inf:
         last_p -= 1
         positives[last_p] = 0.0
-    fences = np.zeros((3, 4), np.int64)
-    fences[0, 1], fences[0, 3] = n, p
+    fences[0, 0], fences[0, 1], fences[0, 2], fences[0, 3] = 0, n, 0, p
     fences[1, 0], fences[1, 1], fences[1, 2], fences[1, 3] = n, last_n, p, last_p
     fences[2, 0], fences[2, 1] = last_n, negatives.size
     fences[2, 2], fences[2, 3] = last_p, positives.size
-    return fences
-
-
-@inlined
-def _in_corridor(
-    positives: Array,
-    negatives: Array,
-    fences: Array,
-    rank_weights: Array,
-    discounts: Array,
-    by_position: int,
-    weight: float,
-    negatives_above: Array,
-) -> None:
-    """argmax F + weight * Delta for any D, as the number of negatives above each positive."""
-    low = np.empty(positives.size, np.int32)
-    high = np.empty(positives.size, np.int32)
-    bounds(positives, negatives, fences, rank_weights, discounts, by_position, weight, low, high)
-    center = positives[positives.size // 2]
-    positive_sums, negative_sums = running_sums(positives, center), running_sums(negatives, center)
-    for fence in range(fences.shape[0]):
-        narrow(
-            positives,
-            negatives,
-            positive_sums,
-            negative_sums,
-            fences[fence],
-            rank_weights,
-            discounts,
-            by_position,
-            weight,
-            low,
-            high,
-        )
-    corridor(
-        positives,
-        negatives,
-        negative_sums,
-        rank_weights,
-        discounts,
-        by_position,
-        weight,
-        low,
-        high,
-        negatives_above,
-    )
 
 
 @kernel

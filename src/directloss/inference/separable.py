@@ -21,8 +21,9 @@ from __future__ import annotations
 import numpy as np
 
 from directloss.inference._kernel import Array, inlined, inner, kernel
+from directloss.inference.ranked import Ranked, one_ranking
 
-__all__ = ["all_convex", "convex_up_to", "separable", "turn"]
+__all__ = ["all_convex", "convex_up_to", "separable", "solve", "turn"]
 
 _FEW = 64
 """Pairs of a negative and a positive up to which all are looked at."""
@@ -292,3 +293,48 @@ def _best_count(
         best_total = total if better else best_total
         best = i + one if better else best
     return best
+
+
+def solve(ranked: Ranked, weight: float, row: int) -> None:
+    """See `directloss.inference.ranked.Solver`."""
+    _solve(*ranked, weight, row)
+
+
+@kernel
+def _solve(
+    first: int,
+    last: int,
+    offsets: Array,
+    positives: Array,
+    discounts: Array,
+    discount_offsets: Array,
+    by_position: int,
+    words: Array,
+    weight: float,
+    row: int,
+) -> None:
+    for number in range(first, last):
+        one = one_ranking(
+            number,
+            first,
+            last,
+            offsets,
+            positives,
+            discounts,
+            discount_offsets,
+            by_position,
+            words,
+            row,
+        )
+        if one.positives.size > 0 and one.negatives.size > 0:
+            separable(
+                one.positives,
+                one.negatives,
+                one.fences,
+                one.rank_weights,
+                one.discounts,
+                by_position,
+                weight,
+                one.negatives_above,
+                one.positives_above,
+            )

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from directloss.inference._kernel import Array
-from directloss.inference.grades import MOST_GRADES, MOST_ITEMS, find_grades, find_values
-from directloss.inference.sorting import ONE_BIT
+from directloss.inference.grades import MOST_ITEMS, find_grades, find_values
 
 __all__ = ["Gains"]
 
@@ -25,22 +24,6 @@ class Gains:
 
     grades: Array
     gains: Array
-
-    @property
-    def many(self) -> bool | None:
-        """True where distinct gains are too many for grades, else None, as kernels take it."""
-        return True if self.grades.size == 0 and self.gains.size > MOST_GRADES else None
-
-    @property
-    def labels(self) -> Array:
-        """uint8 (n,), what goes into sorted keys: the grades, or nothing without them."""
-        return self.grades if self.grades.size > 0 else np.zeros(self.gains.size, np.uint8)
-
-    @property
-    def index_bits(self) -> int:
-        """Bits of a key below the label."""
-        few = self.grades.size == 0 or self.gains.size <= 2
-        return ONE_BIT if few else MOST_ITEMS.bit_length() - 1
 
     @classmethod
     def binary(cls, labels: Array) -> Gains:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
 from directloss.inference._kernel import Array, inner, kernel
@@ -29,6 +32,8 @@ from directloss.inference.counts.walk import (
     walk_false_positives,
     walk_true_positives,
 )
+from directloss.inference.scratch import ToSort, with_scratch
+from directloss.inference.sorting import ONE_BIT
 
 
 @inner
@@ -110,6 +115,42 @@ def _additive(kind: int) -> bool:
 def _several_ideals(kind: int, parameters: Array) -> bool:
     """Whether several configurations have the least Delta."""
     return kind == TVERSKY and (parameters[0] == 0.0 or parameters[1] == 0.0)
+
+
+@dataclass(slots=True)
+class ByCounts:
+    """A ragged batch, a metric, and the terms of an update; see `solve_counts`.
+
+    Attributes:
+        metric: (kind, parameters), or (tables, starts) of `solve_counts_table`.
+        in_order: whether lists have to be sorted (`needs_order`).
+        outputs: combination, task_losses, values, defined.
+    """
+
+    scores: Array
+    labels: Array
+    offsets: Array
+    metric: tuple[int, Array] | tuple[Array, Array]
+    in_order: bool
+    weights: Array
+    coefficients: Array
+    outputs: tuple[Array, Array, Array, Array]
+
+
+def solve(first: int, last: int, of: ByCounts) -> None:
+    """`solve_counts` or `solve_counts_table`, with the thread's memory where lists are sorted."""
+    kernel = solve_counts if isinstance(of.metric[0], int) else solve_counts_table
+    wide = None if of.scores.itemsize == 4 else True
+    flat = of.scores, of.labels, of.offsets
+    arguments: tuple[Any, ...] = *flat, wide, *of.metric, of.weights, of.coefficients, *of.outputs
+    if of.in_order:
+        with_scratch(kernel, first, last, arguments, 2, ToSort(*flat, ONE_BIT, 0))
+    else:
+        arguments += _NO_KEYS, None
+        kernel(first, last, *arguments)
+
+
+_NO_KEYS = np.empty(0, np.uint64)
 
 
 @kernel
