@@ -147,6 +147,20 @@ def test_an_epsilon_whose_gradient_does_not_fit_the_scores_is_refused_by_name() 
         )
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+def test_a_gradient_that_half_precision_cannot_hold_is_refused(dtype: torch.dtype) -> None:
+    targets = torch.arange(17) % 3 == 0
+    scores = torch.linspace(-1, 1, 17).to(dtype).requires_grad_()
+    for epsilon in (1e-300, 0.01 / torch.finfo(dtype).max):
+        loss_fn = dl.DirectLoss(dl.ZeroOne(), epsilon=epsilon, direction="both")
+        with pytest.raises(ArgumentError, match=f"epsilon: .* type, {str(dtype)[6:]}"):
+            loss_fn(scores * 0.0, targets)
+    loss = dl.DirectLoss(dl.ZeroOne(), epsilon=100 / torch.finfo(dtype).max)(scores, targets)
+    loss.backward()
+    assert scores.grad is not None
+    assert scores.grad.isfinite().all()
+
+
 @pytest.mark.parametrize(
     "gains",
     [[1e308, 1e308, 0.0, 5e307], [5e-324, 1e-323, 0.0, 0.0], [1e-20, 2e-20, 3e-20, 0.0]],

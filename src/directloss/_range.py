@@ -89,7 +89,8 @@ def solve_in_range(
         entries = np.repeat(chosen, np.diff(lists.offsets))
         others_at_0 = replace(lists, scores=np.where(entries, lists.scores, 0.0))
         part = _solve_at(exponent, solve, others_at_0, weights, coefficients, apart=apart)
-        part.combination = part.combination.astype(lists.scores.dtype, copy=False)
+        with np.errstate(over="ignore"):  # an infinite gradient is refused by its reader
+            part.combination = part.combination.astype(lists.scores.dtype, copy=False)
         whole = part if whole is None else whole
         whole.combination[entries] = part.combination[entries]
         for name in ("task_losses", "values", "defined"):

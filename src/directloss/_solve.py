@@ -28,8 +28,8 @@ __all__ = ["TOLERANCE", "is_perfect", "solve", "spread_of", "step"]
 TOLERANCE = 1e-9
 """Task losses that differ by less are the same."""
 
-_LARGE = 1e30
-"""Coefficients from which a gradient may be too large for float32."""
+_LARGE = 3e4
+"""Coefficients from which a gradient may be too large for half precision."""
 
 
 def solve(
@@ -63,8 +63,6 @@ def solve(
         silence_infinite(lists.scores, combination)
     if refuse_undefined and not defined.all():
         raise _undefined(task, lists, defined)
-    if max(map(abs, coefficients.tolist())) > _LARGE and not np.isfinite(combination).all():
-        raise _too_large(coefficients, combination)
     losses = solution.task_losses[:, 0]
     values = solution.objective(weights, coefficients) if objective else losses
     if values.size != 1 and reduction != "none":
@@ -72,6 +70,8 @@ def solve(
         values = _mean(values, count)
         if count > 1:
             combination *= combination.dtype.type(1.0 / count)
+    if max(map(abs, coefficients.tolist())) > _LARGE:
+        _refuse_overflow(coefficients, combination, layout.scores.dtype)
     if objective:
         with np.errstate(over="ignore"):  # a hinge past the largest float32 is infinite
             values = values.astype(combination.dtype)
@@ -147,11 +147,13 @@ def _pooled(measure: Callable[[], Spread], world: World | None) -> Spread:
     return pooled(world.agree(failure, own))
 
 
-def _too_large(coefficients: Array, combination: Array) -> ArgumentError:
-    return ArgumentError(
+def _refuse_overflow(coefficients: Array, combination: Array, dtype: torch.dtype) -> None:
+    if (np.abs(combination) <= torch.finfo(dtype).max).all():
+        return
+    raise ArgumentError(
         "epsilon",
         f"{1.0 / np.abs(coefficients).max():g}, so that the gradient is infinite",
-        f"an epsilon whose inverse fits the scores' type, {combination.dtype}",
+        f"an epsilon whose inverse fits the scores' type, {str(dtype).removeprefix('torch.')}",
     )
 
 

@@ -139,7 +139,8 @@ class Layout:
     @property
     def rows(self) -> tuple[int, int]:
         """Number of rows and their length."""
-        return torch.Size(self.rest).numel(), math.prod(self.shape[axis] for axis in self.axes)
+        length = torch.Size([self.shape[axis] for axis in self.axes]).numel()
+        return torch.Size(self.rest).numel(), length
 
     @property
     def of_one(self) -> bool:
