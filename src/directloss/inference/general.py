@@ -62,9 +62,9 @@ def _in_corridor(
     )
 
 
-def solve(ranked: Ranked, weight: float, row: int) -> None:
+def solve(ranked: Ranked, weight: float, above: Array) -> None:
     """See `directloss.inference.ranked.Solver`."""
-    _solve(*ranked, weight, row)
+    _solve(*ranked, weight, above)
 
 
 @kernel
@@ -76,22 +76,25 @@ def _solve(
     discounts: Array,
     discount_offsets: Array,
     by_position: int,
-    words: Array,
+    fences: Array,
+    scores: Array,
+    weights: Array,
     weight: float,
-    row: int,
+    above: Array,
 ) -> None:
     for number in range(first, last):
         one = one_ranking(
             number,
             first,
-            last,
             offsets,
             positives,
             discounts,
             discount_offsets,
             by_position,
-            words,
-            row,
+            fences,
+            scores,
+            weights,
+            above,
         )
         if one.positives.size > 0 and one.negatives.size > 0:
             _in_corridor(

@@ -191,6 +191,7 @@ def solve_positions(
     values: Array,
     defined: Array,
     keys: Array,
+    unsorted: bool | None,
     scratch: Array,
 ) -> None:
     """Solve argmax_y F(y) + weight * Delta(y) for lists `first` to `last` of a ragged batch.
@@ -229,7 +230,7 @@ def solve_positions(
         task_losses: Output `[L, T]`, Delta. At weight 0 items of lower gain come first in a tie.
         values: Output `[L, T]`, F.
         defined: Output `[L]`.
-        keys: Those of these lists from `sorted_keys` with the grades as labels, or none.
+        keys, unsorted: Of these lists, from `sorted_keys` with the grades as labels.
         scratch: uint64, `scratch_words(weights)` for each item of the longest list, and 8 items
             more.
     """
@@ -262,6 +263,7 @@ def solve_positions(
             divisor,
             share_ties,
             keys,
+            unsorted,
             scratch,
         )
         defined[index] = scale > 0.0
@@ -411,6 +413,7 @@ def configuration_losses(
             divisor,
             False,
             scratch[:0],
+            True,
             scratch,
         )
         if scale > 0.0:
@@ -439,6 +442,7 @@ def metric_positions(
     metrics: Array,
     defined: Array,
     keys: Array,
+    unsorted: bool | None,
     scratch: Array,
 ) -> None:
     """Evaluate 1 - Delta with the mean over all orders of tied items, for lists `first` to `last`.
@@ -465,6 +469,7 @@ def metric_positions(
             divisor,
             True,
             keys,
+            unsorted,
             scratch,
         )
         defined[index] = scale > 0.0
@@ -497,6 +502,7 @@ def _sort(
     divisor: int,
     share_ties: bool,
     keys: Array,
+    unsorted: bool | None,
     scratch: Array,
 ) -> tuple[Runs, Array, Array, float, float, Array]:
     """Sort list `index` of those from `first` on; arguments as in `solve_positions`.
@@ -534,7 +540,7 @@ def _sort(
         shared = discounts
     changed = shared if share_ties else shared[:0]
     if many is not None:
-        runs = by_gain(scores[start:stop], gains[start:stop], list_keys, discounts, changed, places)
+        runs = by_gain(scores[start:stop], gains[start:stop], list_keys, unsorted, discounts, changed, places)
     else:
         runs = by_grade(
             scores[start:stop],
@@ -544,6 +550,7 @@ def _sort(
             gains,
             sizes,
             list_keys,
+            unsorted,
             discounts,
             changed,
             ordered,

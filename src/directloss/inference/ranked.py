@@ -1,26 +1,21 @@
 """A range of lists in ranked order, their classes apart: what the solvers of rankings share.
 
-All that is as long as the lists stands in words of scratch memory, of which each kernel makes its
-views. For a range of `lists` lists and `items` items, with half = items // 2 + 1:
-
-    fences     12 a list    where infinite scores part it (`Ranking.fences`)
-    scores     1 an item    float64, of each list its positives, then its negatives, descending
-    weights    1 an item    r_i of the positives
-    items      half         uint32, where each stands in its list
-    row 0      half         counts of the prediction: for each item, those of the other class above
-    rows 1 ..  half each    those of the other terms; before, the keys of the sort
+All that is as long as the lists stands in one block of scratch memory, which Python takes apart:
+a view costs it next to nothing, and a kernel a fifth of a second of compiling.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import local
 from typing import NamedTuple
 
 import numpy as np
 
+from directloss.inference import memory
 from directloss.inference._kernel import Array, inner
 
-__all__ = ["Ranked", "Ranking", "Solver", "begin_of_rows", "one_ranking", "views", "words_for"]
+__all__ = ["Ranked", "Ranking", "Solver", "Workspace", "give_back", "one_ranking", "workspace"]
 
 _OF_FENCES = 12
 
@@ -35,7 +30,7 @@ class Ranked(NamedTuple):
         discounts, discount_offsets: D of list l at discounts[discount_offsets[l] + q], q the
             position (from 1) or the number of negatives above (from 0).
         by_position: 1 for a discount by position, 0 for one by the negatives above.
-        words: uint64, see above.
+        fences, scores, weights: as in `Workspace`.
     """
 
     first: int
@@ -45,11 +40,13 @@ class Ranked(NamedTuple):
     discounts: Array
     discount_offsets: Array
     by_position: int
-    words: Array
+    fences: Array
+    scores: Array
+    weights: Array
 
 
-Solver = Callable[[Ranked, float, int], None]
-"""(lists, weight, row) -> argmax F + weight * Delta, its counts written to that row."""
+Solver = Callable[[Ranked, float, Array], None]
+"""(lists, weight, above) -> argmax F + weight * Delta, written to a row of `Workspace.counts`."""
 
 
 class Ranking(NamedTuple):
@@ -74,47 +71,99 @@ class Ranking(NamedTuple):
     positives_above: Array
 
 
-def begin_of_rows(lists: int, items: int) -> int:
-    """The word at which row 1 begins; sorted keys of the items may stand there before."""
-    return _OF_FENCES * lists + 2 * items + 2 * (items // 2 + 1)
+class Workspace:
+    """Scratch memory of a range of lists of so many items together, with rows for the counts.
+
+    Attributes:
+        words: uint64, the block itself.
+        fences: int64 (lists, 3, 4), `Ranking.fences`.
+        scores: float64 (items,): of each list its positives, then its negatives, descending.
+        weights: float64 (items,): r_i of the positives.
+        bits, narrow: uint32 and float32 (2 items,): the memory of `weights`, before they are there.
+        items: uint32 (items,): where each stands in its list.
+        rows: int32 (items,) each: row 0 of the prediction, one more of each other term: for each
+            item, those of the other class above.
+        counts: uint32 (rows, >= items): the same.
+        keys, spare: uint64 (items,) and (2 items,): for a sort; overwritten by rows 1 and on.
+    """
+
+    __slots__ = (
+        "bits",
+        "counts",
+        "fences",
+        "items",
+        "keys",
+        "narrow",
+        "rows",
+        "scores",
+        "shape",
+        "spare",
+        "weights",
+        "words",
+    )
+
+    def __init__(self, words: Array, lists: int, items: int, rows: int) -> None:
+        self.words, self.shape = words, (lists, items, rows)
+        half = items // 2 + 1
+        end = _OF_FENCES * lists
+        self.fences = words[:end].view(np.int64).reshape(lists, 3, 4)
+        self.scores = words[end : end + items].view(np.float64)
+        end += items
+        self.weights = words[end : end + items].view(np.float64)
+        self.bits, self.narrow = self.weights.view(np.uint32), self.weights.view(np.float32)
+        end += items
+        self.items = words[end : end + half].view(np.uint32)[:items]
+        end += half
+        counts = words[end : end + rows * half].reshape(rows, half)
+        self.counts = counts.view(np.uint32)
+        self.rows = [row[:items] for row in counts.view(np.int32)]
+        end += half
+        self.keys, self.spare = words[end : end + items], words[end : end + 2 * items]
 
 
-def words_for(lists: int, items: int, rows: int) -> int:
-    """Words that a range of lists needs for as many rows besides row 0."""
-    return begin_of_rows(lists, items) + max(2 * items, rows * (items // 2 + 1))
+class _Kept(local):
+    """The workspace that a thread had last: most steps ask for the same."""
+
+    last: Workspace | None = None
 
 
-@inner
-def views(words: Array, lists: int, items: int) -> tuple[Array, Array, Array, Array, Array]:
-    """Fences (lists, 3, 4), scores, weights, items, and words of the rows."""
+_kept = _Kept()
+
+
+def workspace(lists: int, items: int, rows: int) -> Workspace:
+    """A workspace that is the caller's until `give_back`."""
     half = items // 2 + 1
-    begin = 12 * lists
-    fences = words[:begin].view(np.int64).reshape(lists, 3, 4)
-    scores = words[begin : begin + items].view(np.float64)
-    weights = words[begin + items : begin + 2 * items].view(np.float64)
-    rest = words[begin + 2 * items :]
-    return fences, scores, weights, rest[:half].view(np.uint32), rest[half:]
+    words = memory.take(
+        _OF_FENCES * lists + 2 * items + 2 * half + max(2 * items, (rows - 1) * half)
+    )
+    kept, _kept.last = _kept.last, None
+    if kept is not None and kept.words is words and kept.shape == (lists, items, rows):
+        return kept
+    return Workspace(words, lists, items, rows)
+
+
+def give_back(used: Workspace) -> None:
+    """Keep a workspace for the next call of this thread; after an error it is simply let go."""
+    if memory.give_back(used.words):
+        _kept.last = used
 
 
 @inner
 def one_ranking(
     number: int,
     first: int,
-    last: int,
     offsets: Array,
     positives: Array,
     discounts: Array,
     discount_offsets: Array,
     by_position: int,
-    words: Array,
-    row: int,
+    fences: Array,
+    scores: Array,
+    weights: Array,
+    above: Array,
 ) -> Ranking:
-    """List `number` of a range, with the counts of a row. Arguments as in `Ranked`."""
-    lists, base, all_items = last - first, offsets[first], offsets[last] - offsets[first]
-    fences, scores, weights, _, rows = views(words, lists, all_items)
-    half = all_items // 2 + 1
-    counts = rows[row * half : (row + 1) * half].view(np.int32)
-    begin, end = offsets[number] - base, offsets[number + 1] - base
+    """List `number` of a range, with its counts in a row. Arguments as in `Ranked`."""
+    begin, end = offsets[number] - offsets[first], offsets[number + 1] - offsets[first]
     middle = begin + positives[number]
     # The list's own entries: a table is as long as the longest list that ever came.
     entry = discount_offsets[number]
@@ -125,6 +174,6 @@ def one_ranking(
         fences[number - first],
         weights[begin:middle],
         discounts[entry : entry + entries],
-        counts[begin:middle],
-        counts[middle:end],
+        above[begin:middle],
+        above[middle:end],
     )

@@ -66,6 +66,7 @@ def by_grade(
     gains: Array,
     sizes: Array,
     keys: Array,
+    unsorted: bool | None,
     discounts: Array,
     shared: Array,
     ordered: Array,
@@ -82,7 +83,7 @@ def by_grade(
         index_bits: of a key, that the index may have; the grade stands above them.
         gains: float64 (G,), ascending: what each grade gains.
         sizes: int64 (G,), of `grade_sizes`.
-        keys: of `sorted_keys` with the grades as labels; or none.
+        keys, unsorted: from `sorted_keys` with the grades as labels, the keys of this list.
         discounts: float64 (n,), by place from 0.
         shared: float64 (n,), by place: in, a copy of `discounts`; out, the mean of those of equal
             score. Or none.
@@ -93,7 +94,7 @@ def by_grade(
     n = scores.size
     by_score, order = ordered[:0], items[:0]
     if wide is None:
-        if keys.size == 0:
+        if unsorted is not None:
             keys = sorted32(
                 scores.view(np.uint32), grades, index_bits, scratch[:n], scratch[n : 2 * n]
             )
@@ -192,7 +193,13 @@ def _of_size_one(gains: Array) -> Array:
 
 @inner
 def by_gain(
-    scores: Array, gains: Array, keys: Array, discounts: Array, shared: Array, places: Array
+    scores: Array,
+    gains: Array,
+    keys: Array,
+    unsorted: bool | None,
+    discounts: Array,
+    shared: Array,
+    places: Array,
 ) -> Runs:
     """Sort one list of any gains; arguments and result as in `by_grade`.
 
@@ -202,7 +209,7 @@ def by_gain(
     n = scores.size
     if n == 0:
         return Runs(np.empty(0, np.uint32), np.empty(0), np.empty(0), np.zeros(1, np.int64))
-    if keys.size > 0:
+    if unsorted is None:
         sorted_scores, by_score = np.empty(n), np.empty(n, np.uint32)
         word = np.empty(1, np.uint32)
         score32 = word.view(np.float32)

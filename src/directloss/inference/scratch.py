@@ -39,11 +39,11 @@ def with_scratch(
     words: int,
     to_sort: ToSort,
 ) -> None:
-    """Call `kernel(first, last, *arguments, keys, scratch)`.
+    """Call `kernel(first, last, *arguments, keys, unsorted, scratch)`.
 
     Args:
         words: of 8 bytes, that the kernel needs for each item of its longest list.
-        to_sort: of these lists the kernel gets the `sorted_keys`, or none.
+        to_sort: of which the kernel gets the `sorted_keys`.
     """
     offsets, single = to_sort.offsets, last - first == 1
     items = int(offsets[last] - offsets[first])
@@ -53,5 +53,5 @@ def with_scratch(
     at = to_sort.words_before * (items + 8) if single else words
     flat = to_sort.scores, to_sort.labels, offsets, to_sort.index_bits
     keys = sorted_keys(first, last, *flat, given[at : at + items])
-    kernel(first, last, *arguments, keys, given)
+    kernel(first, last, *arguments, *keys, given)
     memory.give_back(given)  # after an error it is simply let go

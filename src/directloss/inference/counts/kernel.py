@@ -146,7 +146,7 @@ def solve(first: int, last: int, of: ByCounts) -> None:
     if of.in_order:
         with_scratch(kernel, first, last, arguments, 2, ToSort(*flat, ONE_BIT, 0))
     else:
-        arguments += _NO_KEYS, None
+        arguments += _NO_KEYS, None, None
         kernel(first, last, *arguments)
 
 
@@ -170,6 +170,7 @@ def solve_counts(
     values: Array,
     defined: Array,
     keys: Array,
+    unsorted: bool | None,
     scratch: Array | None,
 ) -> None:
     """Solve lists first .. last - 1 for a metric of `metrics`, whose Delta is that of counts.
@@ -192,7 +193,7 @@ def solve_counts(
         task_losses: out, float64, shape (L, T): Delta(y(weights[t])).
         values: out, float64, shape (L, T): F(y(weights[t])), infinite scores as 0.
         defined: out, bool, shape (L,): whether the metric is; where not, the rest is 0.
-        keys: those of these lists from `sorted_keys`, or none.
+        keys, unsorted: of these lists, from `sorted_keys`.
         scratch: uint64, 2 words for each item of the longest list; None unless `needs_order`, so
             that what is compiled needs no code for sorted lists.
     """
@@ -212,9 +213,14 @@ def solve_counts(
             values[index] = 0.0
             continue
         if scratch is not None:
-            list_keys = keys[offsets[index] - offsets[first] : offsets[index + 1] - offsets[first]]
             positives, negatives = sort_classes(
-                scores[items], labels[items], wide, list_keys, P, scratch
+                scores[items],
+                labels[items],
+                wide,
+                keys[offsets[index] - offsets[first] : offsets[index + 1] - offsets[first]],
+                unsorted,
+                P,
+                scratch,
             )
         for t in range(terms):
             weight, tp, fp = weights[t], 0, 0
@@ -264,6 +270,7 @@ def solve_counts_table(
     values: Array,
     defined: Array,
     keys: Array,
+    unsorted: bool | None,
     scratch: Array | None,
 ) -> None:
     """Solve lists first .. last - 1 for any Delta(tp, fp), given as tables: O(P N) a list.
@@ -291,9 +298,14 @@ def solve_counts_table(
         P = count_positives(labels[items])
         table = tables[starts[index] : starts[index] + (P + 1) * (n - P + 1)]
         if scratch is not None:
-            list_keys = keys[offsets[index] - offsets[first] : offsets[index + 1] - offsets[first]]
             positives, negatives = sort_classes(
-                scores[items], labels[items], wide, list_keys, P, scratch
+                scores[items],
+                labels[items],
+                wide,
+                keys[offsets[index] - offsets[first] : offsets[index + 1] - offsets[first]],
+                unsorted,
+                P,
+                scratch,
             )
         for t in range(terms):
             weight, tp, fp = weights[t], 0, 0
