@@ -535,7 +535,9 @@ def _sort(
     else:
         _discounts(discount, most, decay, discounts)
     if share_ties:
-        shared[:] = discounts
+        # Written at once it would be a second of compiling the error of a wrong length.
+        for place in range(n):
+            shared[place] = discounts[place]
     else:
         shared = discounts
     changed = shared if share_ties else shared[:0]
@@ -607,9 +609,9 @@ def _normalisation(runs: Runs, discounts: Array, cutoff: int, divisor: int) -> t
         positives += size
         total += gain * size
         if divisor == Divisor.IDEAL or divisor == Divisor.RANGE:
-            best += gain * discounts[n - runs.bounds[run + 1] : n - runs.bounds[run]].sum()
+            best += gain * _sum(discounts, n - runs.bounds[run + 1], n - runs.bounds[run])
         if divisor == Divisor.RANGE:
-            worst += gain * discounts[runs.bounds[run] : runs.bounds[run + 1]].sum()
+            worst += gain * _sum(discounts, runs.bounds[run], runs.bounds[run + 1])
     if divisor == Divisor.CUTOFF:
         return 0.0, float(positives if cutoff == CUTOFF_RELEVANT else cutoff)
     if divisor == Divisor.TOTAL:
@@ -617,3 +619,11 @@ def _normalisation(runs: Runs, discounts: Array, cutoff: int, divisor: int) -> t
     if divisor == Divisor.IDEAL:
         return 0.0, best
     return worst, best - worst
+
+
+@inner
+def _sum(values: Array, first: int, last: int) -> float:
+    total = 0.0
+    for k in range(first, last):
+        total += values[k]
+    return total

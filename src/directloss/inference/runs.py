@@ -103,9 +103,10 @@ def by_grade(
         order = scratch[n : n + n // 2 + 1].view(np.uint32)[:n]
         ranked(scores, grades, by_score, order)
     ends, starts = np.empty(sizes.size, np.uint64), np.empty(sizes.size, np.int64)
-    starts[0:1] = 0
-    starts[1:] = np.cumsum(sizes)[:-1]
-    ends[:] = starts
+    start = 0
+    for grade in range(sizes.size):
+        starts[grade] = ends[grade] = start
+        start += sizes[grade]
     below = np.uint32(index_bits)
     index = np.uint32((np.uint64(1) << np.uint64(index_bits)) - np.uint64(1))
     word = np.empty(1, np.uint32)
@@ -163,7 +164,8 @@ def _share(head: int, stop: int, discounts: Array, shared: Array) -> None:
     total = 0.0
     for place in range(head, stop):
         total += discounts[place]
-    shared[head:stop] = total / (stop - head)
+    for place in range(head, stop):
+        shared[place] = total / (stop - head)
 
 
 @inner
@@ -334,7 +336,9 @@ def _merge(
                     place += 1
                 spare[place] = merged[left]
                 place += 1
-            spare[place:stop] = merged[right:stop]
+            # Of a run that is through the rest stands where it goes, as place = right there.
+            for rest in range(right, stop):
+                spare[rest] = merged[rest]
         merged, spare = spare, merged
         width *= 2
     # The last two are merged in the same way, but to the places of their entries.

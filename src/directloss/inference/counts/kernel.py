@@ -229,8 +229,9 @@ def solve_counts(
                 shares[t, 0], shares[t, 1] = 0.0, 1.0
                 tp, fp = P, 0
             elif weight == 0.0 or additive:
-                shares[t] = 0.0
-                thresholds[t] = _separate_thresholds(kind, weight, P, N)
+                shares[t, 0] = shares[t, 1] = 0.0
+                # A row written at once would be a second of compiling the error of a wrong length.
+                thresholds[t, 0], thresholds[t, 1] = _separate_thresholds(kind, weight, P, N)
                 tp, fp = count_above(
                     scores[items], labels[items], thresholds[t, 1], thresholds[t, 0]
                 )
