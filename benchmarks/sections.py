@@ -108,7 +108,7 @@ def scale(options: Options) -> Iterator[Row]:
     yield from _one_cell(case, options)
     # As where numpy's sort is not vectorised for the processor. Memory is that of other processes,
     # which do not know.
-    with patch.object(sorting, "_numpy_is_vectorised", lambda: False):
+    with patch.object(sorting, "_numpy_is_faster", lambda: False):
         for row in _one_cell(case, options):
             yield {**row, "direction": f"{row['direction']}, sort by digits", "growth_bytes": None}
 

@@ -101,7 +101,9 @@ def test_classes_apart_are_the_ranked_list_taken_apart(style: str, dtype: type) 
         bits = np.empty(n, np.uint32)
         no_keys = np.empty(0, np.uint64)
         scratch = bits, bits.view(np.float32), np.empty(2 * n, np.uint64)
-        tied = ranked_classes(scores, labels, wide, no_keys, True, count, found, items, above, *scratch)
+        tied = ranked_classes(
+            scores, labels, wide, no_keys, True, count, found, items, above, *scratch
+        )
         order = np.lexsort((np.arange(n), labels, -scores))
         is_one = labels[order] == 1
         wanted = np.concatenate([order[is_one], order[~is_one]])

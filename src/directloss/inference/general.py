@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from directloss.inference._kernel import Array, inner, kernel
+from directloss.inference._kernel import Array, inlined, kernel
 from directloss.inference.coarse_to_fine import narrow
 from directloss.inference.corridor import bounds, corridor, running_sums
 from directloss.inference.ranked import Ranked, one_ranking
@@ -17,7 +17,7 @@ from directloss.inference.separable import turn
 __all__ = ["solve"]
 
 
-@inner
+@inlined
 def _in_corridor(
     positives: Array,
     negatives: Array,

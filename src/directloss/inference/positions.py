@@ -36,7 +36,7 @@ from typing import Any
 
 import numpy as np
 
-from directloss.inference._kernel import Array, inner, kernel
+from directloss.inference._kernel import Array, inlined, inner, kernel
 from directloss.inference.grades import MOST_GRADES, MOST_ITEMS
 from directloss.inference.runs import (
     Runs,
@@ -245,8 +245,8 @@ def solve_positions(
     for index in range(first, last):
         start, stop = offsets[index], offsets[index + 1]
         n = stop - start
-        task_losses[index] = 0.0
-        values[index] = 0.0
+        for t in range(terms):
+            task_losses[index, t] = values[index, t] = 0.0
         runs, discounts, shared, base, scale, rest = _sort(
             index,
             first,
@@ -283,7 +283,8 @@ def solve_positions(
         table = rest[: rows * row].view(np.uint32).reshape(rows, 2 * row)
         for k in range(0, terms, 2):
             a, b = order[k], order[min(k + 1, terms - 1)]
-            _write_two(
+            pair = k + 1 < terms
+            gain_a, gain_b, value_a, value_b = _write_two(
                 runs,
                 discounts,
                 shared if weights[a] == 0.0 else discounts,
@@ -292,17 +293,15 @@ def solve_positions(
                 table[row_of[a]],
                 table[row_of[b]],
                 coefficients[a] * largest / scale,
-                coefficients[b] * largest / scale if k + 1 < terms else 0.0,
+                coefficients[b] * largest / scale if pair else 0.0,
                 k == 0,
                 combination[start:stop],
-                task_losses[index, a : a + 1],
-                task_losses[index, b : b + 1],
-                values[index, a : a + 1],
-                values[index, b : b + 1],
             )
-        for t in range(terms):
-            task_losses[index, t] = max(0.0, 1.0 - (task_losses[index, t] - base) / scale)
-            values[index, t] *= largest / scale
+            task_losses[index, a] = max(0.0, 1.0 - (gain_a - base) / scale)
+            values[index, a] = value_a * (largest / scale)
+            if pair:
+                task_losses[index, b] = max(0.0, 1.0 - (gain_b - base) / scale)
+                values[index, b] = value_b * (largest / scale)
 
 
 @inner
@@ -318,12 +317,8 @@ def _write_two(
     factor_b: float,
     fresh: bool,
     combination: Array,
-    gain_a: Array,
-    gain_b: Array,
-    value_a: Array,
-    value_b: Array,
-) -> None:
-    """Write factor_a * D(place) + factor_b * D(place) of two rankings, and what they gain.
+) -> tuple[float, float, float, float]:
+    """Write factor_a * D(place) + factor_b * D(place) of two rankings.
 
     Two in one pass over the entries, which is all that most updates have.
 
@@ -333,7 +328,9 @@ def _write_two(
         places_a, places_b: of the entries, uint32.
         fresh: whether `combination` is still to be written, else added to.
         combination: out, a list.
-        gain_a, gain_b, value_a, value_b: out, (1,): sum_i g_i D(place of i), sum_i phi_i D.
+
+    Returns:
+        sum_i g_i D(place of i) of both, then sum_i phi_i D(place of i) of both.
     """
     total_a = total_b = sum_a = sum_b = 0.0
     for run in range(runs.gains.size):
@@ -361,8 +358,7 @@ def _write_two(
             entry = stop
         total_a += runs.gains[run] * run_a
         total_b += runs.gains[run] * run_b
-    gain_a[0], gain_b[0] = total_a, total_b
-    value_a[0], value_b[0] = sum_a, sum_b
+    return total_a, total_b, sum_a, sum_b
 
 
 @kernel
@@ -485,7 +481,7 @@ def metric_positions(
         metrics[index] = (gain - base) / scale
 
 
-@inner
+@inlined
 def _sort(
     index: int,
     first: int,
@@ -542,7 +538,9 @@ def _sort(
         shared = discounts
     changed = shared if share_ties else shared[:0]
     if many is not None:
-        runs = by_gain(scores[start:stop], gains[start:stop], list_keys, unsorted, discounts, changed, places)
+        runs = by_gain(
+            scores[start:stop], gains[start:stop], list_keys, unsorted, discounts, changed, places
+        )
     else:
         runs = by_grade(
             scores[start:stop],

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from directloss.inference import general, ground_truth, pooled, separable
-from directloss.inference._kernel import Array, inner, kernel, summation
+from directloss.inference._kernel import ZERO, Array, inner, kernel, summation
 from directloss.inference.ranked import Ranked, Solver, give_back, workspace
 from directloss.inference.sorting import ONE_BIT, ranked_classes, sorted_keys
 from directloss.inference.terms import used_first
@@ -153,14 +153,14 @@ def _rank(
             narrow[2 * begin : 2 * end],
             spare,
         )
-        entry = rank_offsets[number] + 1 - begin
-        for i in range(begin, middle):
-            weights[i] = rank_scales[number] * rank_weights[entry + i]
+        scale, entry = rank_scales[number], rank_offsets[number] + 1
+        for i in range(count):
+            weights[begin + i] = scale * rank_weights[entry + i]
         # An infinite score keeps its item on its side of every finite item of the other class, in
         # every configuration. So there are at most three independent lists: +inf, finite, -inf.
         first_positive, last_positive = _finite(class_scores, begin, middle)
         first_negative, last_negative = _finite(class_scores, middle, end)
-        n = p = np.int64(0)
+        n = p = ZERO
         for part in range(3):
             fences[number - first, part, 0], fences[number - first, part, 2] = n, p
             n = first_negative if part == 0 else last_negative if part == 1 else end - middle
@@ -231,7 +231,7 @@ def _write(
             for place in range(offsets[number], offsets[number + 1]):
                 combination[place] = 0.0
             continue
-        unit = 1.0 / (count * np.float64(end - middle))
+        unit, first_item = 1.0 / (count * np.float64(end - middle)), np.uint64(offsets[number])
         # Two in one pass, which is all that most updates have.
         for k in range(0, terms, 2):
             a, b = order[k], order[min(k + 1, terms - 1)]
@@ -245,10 +245,10 @@ def _write(
                 if k + 1 < terms:
                     values[number, b] += value_b * unit
                 constant, slope_a, slope_b = (c + d) * other, -twice * c, -twice * d
-                for place in range(start, stop):
+                for place in range(np.uint64(start), np.uint64(stop)):
                     # Where y_a = y_b and c = -d this is 0 to the last bit, as all products are.
                     share = constant + (slope_a * above_a[place] + slope_b * above_b[place])
-                    item = offsets[number] + items[place]
+                    item = first_item + items[place]
                     combination[item] = share if k == 0 else combination[item] + share
 
 
@@ -273,9 +273,11 @@ def _task_loss(
     above: Array,
 ) -> float:
     """1 - sum_i r_i D(...) of a ranking; `entry` is that of the first positive with none above."""
-    metric = 0.0
-    for i in range(begin, middle):
-        metric += rank_weights[i] * discounts[entry + by_position * (i - begin) + above[i]]
+    metric, row, step = 0.0, np.uint64(entry), np.uint64(by_position)
+    # Unsigned numbers as indices spare a test for negative ones.
+    for i in range(np.uint64(begin), np.uint64(middle)):
+        metric += rank_weights[i] * discounts[row + above[i]]
+        row += step
     # A sum of P rounded terms: what is within its rounding of 0 is 0.
     loss = 1.0 - metric
     return 0.0 if abs(loss) <= 2.3e-16 * (middle - begin) else loss
@@ -289,7 +291,7 @@ def _weighted_sums(
     # Whole numbers below 2^53, so the differences are exact in floating point, too.
     others, factor = np.float64(other), np.float64(twice)
     sum_a = sum_b = 0.0
-    for i in range(start, stop):
+    for i in range(np.uint64(start), np.uint64(stop)):
         sum_a += scores[i] * (others - factor * above_a[i])
         sum_b += scores[i] * (others - factor * above_b[i])
     return sum_a, sum_b

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from directloss.inference._kernel import Array, inner
+from directloss.inference._kernel import ZERO, Array, inlined, inner
 from directloss.inference.grades import MOST_GRADES
 from directloss.inference.sorting import INDEX, ranked, score_bits, sorted32
 
@@ -57,7 +57,7 @@ def grade_sizes(grades: Array, sizes: Array) -> None:
         sizes[0] = rest
 
 
-@inner
+@inlined
 def by_grade(
     scores: Array,
     wide: bool | None,
@@ -104,14 +104,14 @@ def by_grade(
         ranked(scores, grades, by_score, order)
     ends, starts = np.empty(sizes.size, np.uint64), np.empty(sizes.size, np.int64)
     start = 0
-    for grade in range(sizes.size):
-        starts[grade] = ends[grade] = start
-        start += sizes[grade]
+    for of in range(sizes.size):
+        starts[of] = ends[of] = start
+        start += sizes[of]
     below = np.uint32(index_bits)
     index = np.uint32((np.uint64(1) << np.uint64(index_bits)) - np.uint64(1))
     word = np.empty(1, np.uint32)
     score32 = word.view(np.float32)
-    last, head = np.nan, 0
+    last, head = np.nan, ZERO
     for place in range(n):
         if wide is None:
             key = keys[place]
@@ -274,7 +274,7 @@ def places_after(runs: Runs, shift: float, places: Array, scratch: Array) -> Non
         places[ranking[place]] = place
 
 
-@inner
+@inlined
 def merged_places(runs: Runs, shift: float, places: Array, scratch: Array) -> None:
     """`places_after`, for few runs."""
     n, bounds = runs.items.size, runs.bounds

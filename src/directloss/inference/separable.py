@@ -71,7 +71,7 @@ def all_convex(discounts: Array, offsets: Array, first: int, lasts: Array, sign:
     return True
 
 
-@inner
+@inlined
 def separable(
     positives: Array,
     negatives: Array,

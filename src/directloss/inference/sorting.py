@@ -5,12 +5,13 @@ Scores become unsigned integers whose ascending order is the descending order of
 index, so that one array is sorted and everything is read back from it without a gather. A float64
 key needs the whole word; label and index travel beside it.
 
-Where numpy's own sort is vectorised for the processor at hand, `sorted_keys` takes that for single
-lists, rows and long lists, and the kernels get the keys sorted: the same keys, which are all
-different, so that the order is the same, too. With AVX2 it takes half of the time for a thousand
-items, and as much for 10^5; and kernels that get keys are compiled without a sort of their own.
-Anywhere else there is a counting sort by digits of 11 bits, which depends on no processor
-extension and runs inside a kernel that holds no GIL.
+Where numpy's own sort is vectorised for the processor at hand, `sorted_keys` takes that for a short
+list and for rows, and the kernels get the keys sorted: the same keys, which are all different, so
+that the order is the same, too. With AVX2 it takes half of the time for a thousand items; and
+kernels that get keys are compiled without a sort of their own. For more items a race decides: with
+AVX-512 numpy takes a third of the time, with AVX2 as much. Anywhere else there is a counting sort
+by digits of 11 bits, which depends on no processor extension and runs inside a kernel that holds no
+GIL.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ _VALUES = 1 << _BITS
 _DIGIT = np.uint64(_VALUES - 1)
 SHORT = 4096
 """Items of a list below which counters, not items, are what a pass has most of."""
+_FEW = 1 << 13
+"""Items of all lists up to which numpy's sort is the faster one wherever it is vectorised."""
 _WORTH_A_CALL_EACH = 1 << 9
 """Items of the mean list below which calling numpy costs more than it saves, where lists of uneven
 length are sorted one by one."""
@@ -103,7 +106,9 @@ def sorted_keys(
         it was, and True. What is compiled where None is given needs no code for a sort.
     """
     lists, items = last - first, memory.size
-    if scores.itemsize != 4 or not _numpy_is_vectorised():
+    if scores.itemsize != 4:
+        return memory, True
+    if not (_numpy_is_vectorised() if items <= _FEW else _numpy_is_faster()):
         return memory, True
     if items == 0:
         return memory, None
@@ -138,6 +143,34 @@ def _numpy_is_vectorised() -> bool:
             np.sort(keys, kind=kind)  # type: ignore[call-overload]
             seconds[kind] = min(seconds[kind], thread_time() - start)
     return seconds["quicksort"] < 0.5 * seconds["stable"]
+
+
+@cache
+def _numpy_is_faster() -> bool:
+    """Whether numpy sorts many packed keys faster than `sorted32`: tried once, in milliseconds."""
+    if not _numpy_is_vectorised():
+        return False
+    size = 1 << 16
+    scores = np.random.default_rng(0).normal(size=size).astype(np.float32)
+    bits, labels = scores.view(np.uint32), np.zeros(size, np.uint8)
+    offsets = np.array([0, size])
+    keys, spare = np.empty(size, np.uint64), np.empty(size, np.uint64)
+
+    def by_numpy() -> None:
+        _pack(0, 1, bits, labels, offsets, ONE_BIT, keys)
+        keys.sort()
+
+    def by_kernel() -> None:
+        sorted32(bits, labels, ONE_BIT, keys, spare)
+
+    seconds = {sort: float("inf") for sort in (by_numpy, by_kernel)}
+    for attempt in range(9):  # in turn, so that a busy moment strikes both
+        for sort in seconds:
+            start = thread_time()
+            sort()
+            if attempt > 0:
+                seconds[sort] = min(seconds[sort], thread_time() - start)
+    return seconds[by_numpy] < 0.9 * seconds[by_kernel]
 
 
 @kernel

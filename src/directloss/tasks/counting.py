@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -67,7 +67,7 @@ class Counting(Task):
 
 def _over_lists(
     lists: Lists,
-    metric: tuple[int, Array] | tuple[Array, Array],
+    metric: tuple[Any, ...],
     in_order: bool,
     weights: Array,
     coefficients: Array,
@@ -90,9 +90,9 @@ class _Counted(Counting):
     def solve(
         self, lists: Lists, weights: Array, coefficients: Array, *, share_ties: bool = True
     ) -> Solution:
-        in_order = counts.needs_order(self._kind, self._parameters, weights)
-        metric = self._kind, self._parameters
-        return _over_lists(lists, metric, in_order, weights, coefficients)
+        solvers = counts.Solvers.of(self._kind, self._parameters, weights.tolist())
+        metric = self._kind, self._parameters, *solvers
+        return _over_lists(lists, metric, any(solvers), weights, coefficients)
 
     def loss_at(self, tp: Array, fp: Array, positives: Array, negatives: Array) -> Array:
         losses = np.zeros(tp.size)

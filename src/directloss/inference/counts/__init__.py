@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from directloss.inference.counts.kernel import (
     ByCounts,
-    needs_order,
+    Solvers,
     solve,
     solve_counts,
     solve_counts_table,
@@ -26,8 +26,8 @@ __all__ = [
     "MATTHEWS",
     "TVERSKY",
     "ByCounts",
+    "Solvers",
     "is_defined",
-    "needs_order",
     "solve",
     "solve_counts",
     "solve_counts_table",

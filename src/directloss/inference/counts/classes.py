@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from directloss.inference._kernel import Array, inner
+from directloss.inference._kernel import Array, inlined, inner
 from directloss.inference.sorting import LABEL, ONE_BIT, ranked, score_bits, sorted32
 
 
@@ -50,7 +50,7 @@ def class_scores(descending: Array) -> ClassScores:
     return ClassScores(descending, sums, fewest, most)
 
 
-@inner
+@inlined
 def sort_classes(
     scores: Array,
     labels: Array,
@@ -128,7 +128,7 @@ def count_above(scores: Array, labels: Array, positive: float, negative: float) 
     return tp, fp - tp
 
 
-@inner
+@inlined
 def combine(
     scores: Array,
     labels: Array,
