@@ -13,8 +13,7 @@ from torch import Tensor
 
 from benchmarks.timing import Step
 from directloss._update import Update
-from directloss.inference.rankings import WORDS_BEFORE_KEYS, scratch_words, solve_rankings
-from directloss.inference.sorting import ONE_BIT, sorted_keys
+from directloss.inference.rankings import Rankings, solve_rankings
 
 __all__ = ["bare_step"]
 
@@ -35,21 +34,18 @@ def bare_step(scores: Tensor, targets: Tensor, epsilon: float, direction: str) -
     ranks, start = np.arange(n + 1, dtype=np.float64), np.zeros(1, np.int64)
     scales = np.array([1.0 / labels.sum()])
     discounts = 1.0 / np.maximum(np.arange(n + 1), 1)
-    augmented = np.array([False, True])
-    convex, bent = (augmented, None) if sign > 0 else (None, augmented)
-    scratch = np.empty(scratch_words(weights.tolist()) * (n + 8), np.uint64)
-    begin = WORDS_BEFORE_KEYS * (n + 8)
+    solvers = (None, "separable" if sign > 0 else "corridor")
+    positives = np.array([labels.sum()], np.int64)
 
     def step() -> None:
         scores.grad = None
-        flat = scores.detach().numpy()
-        keys = sorted_keys(0, 1, flat, labels, offsets, ONE_BIT, scratch[begin : begin + n])
         gradient = np.empty(n, np.float32)
         losses, values, defined = np.empty((1, 2)), np.empty((1, 2)), np.empty(1, np.bool_)
         tables = ranks, start, scales, discounts, start, 1
-        terms = convex, None, bent, None, True, weights, coefficients
+        terms = weights, coefficients, solvers, True
         outputs = gradient, losses, values, defined
-        solve_rankings(0, 1, flat, labels, offsets, None, *tables, *terms, *outputs, keys, scratch)
+        flat = scores.detach().numpy(), labels, offsets, positives
+        solve_rankings(0, 1, Rankings(*flat, *tables, *terms, *outputs))
         value = torch.from_numpy(losses[0, :1].astype(np.float32).reshape(()))
         Update.apply(scores, value, torch.from_numpy(gradient), None, None).backward()
 

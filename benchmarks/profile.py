@@ -67,13 +67,14 @@ def _parts(case: Case, direction: Any, effort: Effort) -> dict[str, float]:
 
     lists = reading()
     positives = int(lists.targets.sum())
-    outputs = [np.empty(case.n, kind) for kind in (np.uint64, np.uint32, np.int32)]
-    memory, spare = np.empty(case.n, np.uint64), np.empty(2 * case.n, np.uint64)
+    outputs = [np.empty(case.n, kind) for kind in (np.float64, np.uint32, np.int32)]
+    memory, bits = np.empty(case.n, np.uint64), np.empty(case.n, np.uint32)
+    scratch = bits, bits.view(np.float32), np.empty(2 * case.n, np.uint64)
 
     def sort() -> None:
         flat = lists.scores, lists.targets
         keys = sorted_keys(0, 1, *flat, lists.offsets, ONE_BIT, memory)
-        _split(*flat, None, keys, positives, *outputs, spare)
+        _split(*flat, None, *keys, positives, *outputs, *scratch)
 
     terms = direct_terms(case.epsilon, direction)
     augmented = float(terms[1].weight)

@@ -67,11 +67,6 @@ class Lists:
     def __len__(self) -> int:
         return int(self.offsets.size) - 1
 
-    @property
-    def wide(self) -> bool | None:
-        """None for float32 scores, True for float64: kernels are compiled for one of the two."""
-        return None if self.scores.itemsize == 4 else True
-
     def scatter(self, values: Array, shape: Sequence[int]) -> Array:
         """Values of the entries back to rows (R, n); entries that were left out get 0."""
         if self.home is not None:

@@ -16,7 +16,7 @@ from directloss.inference.counts import (
     GMEAN,
     MATTHEWS,
     TVERSKY,
-    needs_order,
+    Solvers,
     solve_counts,
     solve_counts_table,
     task_loss,
@@ -148,10 +148,10 @@ def buffers(batch: Batch, terms: int) -> Solution:
     )
 
 
-def memory(batch: Batch, *, sorting: bool) -> tuple[np.ndarray, np.ndarray | None]:
-    """No sorted keys; and scratch memory, where lists have to be sorted."""
+def memory(batch: Batch, *, sorting: bool) -> tuple[np.ndarray, bool, np.ndarray | None]:
+    """No keys, as the kernel sorts itself; and scratch memory, where lists have to be sorted."""
     scratch = np.empty(2 * batch.scores.size + 8, np.uint64) if sorting else None
-    return np.empty(0, np.uint64), scratch
+    return np.empty(0, np.uint64), True, scratch
 
 
 def solve(
@@ -161,6 +161,7 @@ def solve(
     coefficients = [1.0] * len(weights) if coefficients is None else coefficients
     terms = np.array(weights, float), np.array(coefficients, float)
     parameters = np.array(task.parameters, float)
+    solvers = Solvers.of(task.kind, parameters, weights)
     solve_counts(
         0,
         len(batch.offsets) - 1,
@@ -168,9 +169,10 @@ def solve(
         wide(batch.scores),
         task.kind,
         parameters,
+        *solvers,
         *terms,
         *out,
-        *memory(batch, sorting=needs_order(task.kind, parameters, terms[0])),
+        *memory(batch, sorting=any(solvers)),
     )
     return out
 
@@ -515,8 +517,9 @@ def test_a_range_of_lists_leaves_the_others_alone(task: Task) -> None:
     part = buffers(batch, 1)
     parameters = np.array(task.parameters, float)
     terms = np.array([0.3]), np.array([1.0])
-    memories = memory(batch, sorting=needs_order(task.kind, parameters, terms[0]))
-    solve_counts(4, 9, *batch, wide(batch.scores), task.kind, parameters, *terms, *part, *memories)
+    solvers = Solvers.of(task.kind, parameters, [0.3])
+    metric, memories = (task.kind, parameters, *solvers), memory(batch, sorting=any(solvers))
+    solve_counts(4, 9, *batch, wide(batch.scores), *metric, *terms, *part, *memories)
     inside = slice(batch.offsets[4], batch.offsets[9])
     np.testing.assert_array_equal(part.combination[inside], whole.combination[inside])
     np.testing.assert_array_equal(part.task_losses[4:9], whole.task_losses[4:9])

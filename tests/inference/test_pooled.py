@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from directloss.inference import brute_force, programme
-from directloss.inference.pooled import all_alike, pooled
+from directloss.inference.pooled import all_equal, pooled
 from tests.inference.small_cases import STYLES, Case, Floats, cases, draw_scores
 
 DISCOUNTS = {
@@ -118,11 +118,11 @@ def test_fences_are_lists_of_their_own() -> None:
         assert found == pytest.approx(wanted, rel=1e-12)
 
 
-def test_weights_are_alike_in_every_list_or_not() -> None:
+def test_weights_are_equal_in_every_list_or_not() -> None:
     # Entry 0 is of no rank; the second list is of one class, and has no entries.
     values, offsets = np.array([9.0, 1.0, 1.0, 9.0, 2.0, 2.0, 2.0]), np.array([0, 3, 3])
-    assert all_alike(values, offsets, 1, np.array([2, 0, 3]))
+    assert all_equal(values, offsets, 1, np.array([2, 0, 3]))
     for changed in (2, 5, 6):
         other = values.copy()
         other[changed] = np.nextafter(other[changed], np.inf)
-        assert not all_alike(other, offsets, 1, np.array([2, 0, 3]))
+        assert not all_equal(other, offsets, 1, np.array([2, 0, 3]))

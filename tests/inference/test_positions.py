@@ -16,6 +16,7 @@ from sklearn.metrics import ndcg_score, precision_score, recall_score
 from directloss.inference.positions import (
     CUTOFF_RELEVANT,
     NO_CUTOFF,
+    ByPosition,
     Divisor,
     configuration_losses,
     metric_positions,
@@ -146,7 +147,7 @@ def solve(
         family.table, family.cutoff, family.decay, int(family.divisor), share_ties,
         np.array([weight for _, weight in terms]), np.array([factor for factor, _ in terms]),
         solution.combination, solution.losses, solution.values, solution.defined,
-        np.empty(0, np.uint64), scratch(max(s.size for s in scores), len(terms)),
+        np.empty(0, np.uint64), True, scratch(max(s.size for s in scores), len(terms)),
     )  # fmt: skip
     return solution
 
@@ -154,7 +155,10 @@ def solve(
 def relevance(gains: Floats) -> tuple[NDArray[np.uint8], bool | None, int, Floats]:
     """Gains as the kernels take them."""
     found = Gains.of(gains, lambda values: values)
-    return found.grades, found.many, found.index_bits, found.gains
+    nothing = np.empty(0)
+    batch = ByPosition(nothing, found.grades, found.gains, nothing, nothing, 0, 0.0, 0)
+    grades, many, index_bits, values, *_ = batch.arguments()
+    return grades, many, index_bits, values
 
 
 def scratch(longest: int, terms: int) -> NDArray[np.uint64]:
@@ -170,7 +174,7 @@ def evaluate(
     metric_positions(
         0, len(scores), flat, wide(flat), *relevance(np.concatenate(gains)), offsets,
         family.table, family.cutoff, family.decay, int(family.divisor), metrics, defined,
-        np.empty(0, np.uint64), scratch(max(s.size for s in scores), 1),
+        np.empty(0, np.uint64), True, scratch(max(s.size for s in scores), 1),
     )  # fmt: skip
     return metrics, defined
 
@@ -497,7 +501,7 @@ def test_only_the_lists_asked_for_are_written() -> None:
         1, 2, scores, True, *relevance(gains), np.array([0, 2, 4, 6]),
         LOG, NO_CUTOFF, 0.0, int(Divisor.IDEAL), True,
         np.array([0.0]), np.array([1.0]), combination, losses, values, defined,
-        np.empty(0, np.uint64), scratch(2, 1),
+        np.empty(0, np.uint64), True, scratch(2, 1),
     )  # fmt: skip
     assert np.isnan(combination).tolist() == [True, True, False, False, True, True]
     assert np.isnan(losses[:, 0]).tolist() == [True, False, True]

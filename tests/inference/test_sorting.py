@@ -97,13 +97,18 @@ def test_classes_apart_are_the_ranked_list_taken_apart(style: str, dtype: type) 
     wide = None if dtype == np.float32 else True
     for scores, labels in lists(style, dtype):
         n, count = scores.size, int(labels.sum())
-        words, items, above = (np.empty(n, kind) for kind in (np.uint64, np.uint32, np.int32))
-        outputs = words, items, above, np.empty(2 * n, np.uint64)
-        ranked_classes(scores, labels, wide, np.empty(0, np.uint64), count, *outputs)
+        found, items, above = (np.empty(n, kind) for kind in (np.float64, np.uint32, np.int32))
+        bits = np.empty(n, np.uint32)
+        no_keys = np.empty(0, np.uint64)
+        scratch = bits, bits.view(np.float32), np.empty(2 * n, np.uint64)
+        tied = ranked_classes(
+            scores, labels, wide, no_keys, True, count, found, items, above, *scratch
+        )
         order = np.lexsort((np.arange(n), labels, -scores))
         is_one = labels[order] == 1
         wanted = np.concatenate([order[is_one], order[~is_one]])
         np.testing.assert_array_equal(items, wanted)
-        np.testing.assert_array_equal(words.view(np.float64), scores[wanted].astype(np.float64))
+        np.testing.assert_array_equal(found, scores[wanted].astype(np.float64))
+        assert tied == bool(np.isin(scores[labels == 1], scores[labels != 1]).any())
         others = np.concatenate([np.cumsum(~is_one)[is_one], np.cumsum(is_one)[~is_one]])
         np.testing.assert_array_equal(above, others)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar, cast
 
+import numpy as np
 from numba import config, njit, types
 from numpy.typing import NDArray
 
@@ -21,6 +22,10 @@ watch()
 
 Array = NDArray[Any]
 """A numpy array whose type and shape the docstring gives."""
+
+ZERO = cast("int", np.int64(0))
+"""0 as any other number. A plain 0 is a type of its own to numba, which compiles a callee for that,
+and then for numbers, too."""
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from directloss.inference._kernel import Array, kernel
+from directloss.inference._kernel import Array, inlined, kernel
 
 __all__ = [
     "any_extreme",
@@ -16,9 +16,8 @@ __all__ = [
 ]
 
 
-@kernel
-def count_odd(scores: Array) -> tuple[int, int]:
-    """The numbers of NaN and of infinities in a flat float array."""
+@inlined
+def _odd(scores: Array) -> tuple[int, int]:
     missing = infinite = 0
     for k in range(scores.size):
         missing += scores[k] != scores[k]
@@ -27,12 +26,19 @@ def count_odd(scores: Array) -> tuple[int, int]:
 
 
 @kernel
+def count_odd(scores: Array) -> tuple[int, int]:
+    """The numbers of NaN and of infinities in a flat float array."""
+    return _odd(scores)
+
+
+@kernel
 def count_odd_of_both(scores: Array, targets: Array) -> tuple[int, int, int]:
     """`count_odd` of the scores, and the number of NaN in the targets, both flat float arrays."""
     missing = 0
     for k in range(targets.size):
         missing += targets[k] != targets[k]
-    return *count_odd(scores), missing
+    wrong, infinite = _odd(scores)
+    return wrong, infinite, missing
 
 
 @kernel

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from directloss.inference._kernel import Array, inner
+from directloss.inference._kernel import Array, inlined, inner
 
 __all__ = ["narrow"]
 
@@ -33,7 +33,7 @@ _LONG_LOOK = 1 << 20
 of its own, is expected to drop the same share of them as the look before did."""
 
 
-@inner
+@inlined
 def narrow(
     positives: Array,
     negatives: Array,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from directloss.inference._kernel import Array, inner, kernel
+from directloss.inference.ranked import Ranked, one_ranking
+from directloss.inference.separable import turn
 
-__all__ = ["MOST_CELLS", "grows", "least_loss"]
+__all__ = ["MOST_CELLS", "grows", "least_loss", "solve"]
 
 MOST_CELLS = 200_000_000
 """P (N + 1) above which a list is too long for the ground truth of a D that grows: it takes as many
@@ -112,3 +114,65 @@ def _programme(
             while not chosen[i, n]:
                 n -= 1
             negatives_above[i] = n
+
+
+@inner
+def _certainly_above(
+    positives: Array, negatives: Array, fences: Array, negatives_above: Array
+) -> None:
+    """Negatives of a higher score than each positive; both descending inside each fence."""
+    for fence in range(fences.shape[0]):
+        j, stop = fences[fence, 0], fences[fence, 1]
+        for i in range(fences[fence, 2], fences[fence, 3]):
+            while j < stop and negatives[j] > positives[i]:
+                j += 1
+            negatives_above[i] = j
+
+
+def solve(ranked: Ranked, weight: float, above: Array) -> None:
+    """See `directloss.inference.ranked.Solver`."""
+    _solve(*ranked, weight, above)
+
+
+@kernel
+def _solve(
+    first: int,
+    last: int,
+    offsets: Array,
+    positives: Array,
+    discounts: Array,
+    discount_offsets: Array,
+    by_position: int,
+    fences: Array,
+    scores: Array,
+    weights: Array,
+    weight: float,
+    above: Array,
+) -> None:
+    for number in range(first, last):
+        one = one_ranking(
+            number,
+            first,
+            offsets,
+            positives,
+            discounts,
+            discount_offsets,
+            by_position,
+            fences,
+            scores,
+            weights,
+            above,
+        )
+        if one.positives.size > 0 and one.negatives.size > 0:
+            _certainly_above(one.positives, one.negatives, one.fences, one.negatives_above)
+            least_loss(
+                one.positives,
+                one.negatives,
+                one.fences,
+                one.rank_weights,
+                one.discounts,
+                by_position,
+                one.negatives_above,
+                one.negatives_above,
+            )
+            turn(one.negatives_above, one.positives_above)

@@ -51,10 +51,12 @@ def take(words: int) -> Array:
     return array if array.size >= words else np.empty(words, np.uint64)
 
 
-def give_back(array: Array) -> None:
-    """Keep words of `take` for the next call of this thread."""
-    if _kept.scratch.size < array.size <= _MOST_KEPT:
+def give_back(array: Array) -> bool:
+    """Keep words of `take` for the next call of this thread; returns whether they are kept."""
+    kept = _kept.scratch.size < array.size <= _MOST_KEPT
+    if kept:
         _kept.scratch = array
+    return kept
 
 
 def lent(words: int) -> Array:

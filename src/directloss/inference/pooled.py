@@ -19,12 +19,14 @@ from __future__ import annotations
 import numpy as np
 
 from directloss.inference._kernel import Array, inner, kernel
+from directloss.inference.ranked import Ranked, one_ranking
+from directloss.inference.separable import turn
 
-__all__ = ["all_alike", "pooled"]
+__all__ = ["all_equal", "pooled", "solve"]
 
 
 @kernel
-def all_alike(values: Array, offsets: Array, first: int, lasts: Array) -> bool:
+def all_equal(values: Array, offsets: Array, first: int, lasts: Array) -> bool:
     """Whether entries first .. lasts[l] of each list l's table are all equal.
 
     Args:
@@ -88,3 +90,50 @@ def pooled(
                 above += sizes[block]
                 block += 1
             negatives_above[i] = above
+
+
+def solve(ranked: Ranked, weight: float, above: Array) -> None:
+    """See `directloss.inference.ranked.Solver`."""
+    _solve(*ranked, weight, above)
+
+
+@kernel
+def _solve(
+    first: int,
+    last: int,
+    offsets: Array,
+    positives: Array,
+    discounts: Array,
+    discount_offsets: Array,
+    by_position: int,
+    fences: Array,
+    scores: Array,
+    weights: Array,
+    weight: float,
+    above: Array,
+) -> None:
+    for number in range(first, last):
+        one = one_ranking(
+            number,
+            first,
+            offsets,
+            positives,
+            discounts,
+            discount_offsets,
+            by_position,
+            fences,
+            scores,
+            weights,
+            above,
+        )
+        if one.positives.size > 0 and one.negatives.size > 0:
+            pooled(
+                one.positives,
+                one.negatives,
+                one.fences,
+                one.rank_weights[0],
+                one.discounts,
+                weight,
+                one.negatives_above,
+            )
+            turn(one.negatives_above, one.positives_above)

@@ -30,11 +30,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 
-from directloss.inference._kernel import Array, inner, kernel
+from directloss.inference._kernel import Array, inlined, inner, kernel
+from directloss.inference.grades import MOST_GRADES, MOST_ITEMS
 from directloss.inference.runs import (
     Runs,
     by_gain,
@@ -43,16 +46,22 @@ from directloss.inference.runs import (
     merged_places,
     places_after,
 )
+from directloss.inference.scratch import ToSort, with_scratch
+from directloss.inference.sorting import ONE_BIT
 from directloss.inference.terms import used_first
 
 __all__ = [
     "CUTOFF_RELEVANT",
     "NO_CUTOFF",
     "WORDS_BEFORE_KEYS",
+    "ByPosition",
     "Divisor",
     "configuration_losses",
+    "evaluate",
     "metric_positions",
+    "price",
     "scratch_words",
+    "solve",
     "solve_positions",
 ]
 
@@ -93,6 +102,72 @@ class Divisor(IntEnum):
     """B = the smallest and B + Z = the largest discounted gain that a ranking can have."""
 
 
+@dataclass(slots=True)
+class ByPosition:
+    """A ragged batch, and a metric as the table above names it; see `solve_positions`.
+
+    Attributes:
+        grades: uint8, flat, of which `gains` are what each gains; none where distinct gains are too
+            many, and `gains` are those of the items.
+    """
+
+    scores: Array
+    grades: Array
+    gains: Array
+    offsets: Array
+    discount: Array
+    cutoff: int
+    decay: float
+    divisor: int
+
+    def arguments(self) -> tuple[Any, ...]:
+        """Those of the kernels after the scores and `wide`."""
+        many = True if self.grades.size == 0 and self.gains.size > MOST_GRADES else None
+        metric = self.discount, self.cutoff, self.decay, self.divisor
+        return self.grades, many, self._index_bits(), self.gains, self.offsets, *metric
+
+    def to_sort(self) -> ToSort:
+        # What goes into sorted keys: the grades, or nothing without them.
+        labels = self.grades if self.grades.size else np.zeros(self.gains.size, np.uint8)
+        return ToSort(self.scores, labels, self.offsets, self._index_bits(), WORDS_BEFORE_KEYS)
+
+    def wide(self) -> bool | None:
+        """None for float32 scores, True for float64: kernels are compiled for one of the two."""
+        return None if self.scores.itemsize == 4 else True
+
+    def _index_bits(self) -> int:
+        few = self.grades.size == 0 or self.gains.size <= 2
+        return ONE_BIT if few else MOST_ITEMS.bit_length() - 1
+
+
+def solve(
+    first: int,
+    last: int,
+    of: ByPosition,
+    share_ties: bool,
+    weights: Array,
+    coefficients: Array,
+    outputs: tuple[Array, Array, Array, Array],
+) -> None:
+    """`solve_positions`, with the thread's memory."""
+    terms = share_ties, weights, coefficients
+    arguments = of.scores, of.wide(), *of.arguments(), *terms, *outputs
+    words = scratch_words(weights.tolist())
+    with_scratch(solve_positions, first, last, arguments, words, of.to_sort())
+
+
+def evaluate(first: int, last: int, of: ByPosition, metrics: Array, defined: Array) -> None:
+    """`metric_positions`, with the thread's memory."""
+    arguments = of.scores, of.wide(), *of.arguments(), metrics, defined
+    with_scratch(metric_positions, first, last, arguments, scratch_words([0.0]), of.to_sort())
+
+
+def price(first: int, last: int, of: ByPosition, losses: Array) -> None:
+    """`configuration_losses`, with the coefficients in place of the scores."""
+    arguments: tuple[Any, ...] = of.scores, *of.arguments(), losses
+    configuration_losses(first, last, *arguments)
+
+
 @kernel
 def solve_positions(
     first: int,
@@ -116,6 +191,7 @@ def solve_positions(
     values: Array,
     defined: Array,
     keys: Array,
+    unsorted: bool | None,
     scratch: Array,
 ) -> None:
     """Solve argmax_y F(y) + weight * Delta(y) for lists `first` to `last` of a ragged batch.
@@ -154,7 +230,7 @@ def solve_positions(
         task_losses: Output `[L, T]`, Delta. At weight 0 items of lower gain come first in a tie.
         values: Output `[L, T]`, F.
         defined: Output `[L]`.
-        keys: Those of these lists from `sorted_keys` with the grades as labels, or none.
+        keys, unsorted: Of these lists, from `sorted_keys` with the grades as labels.
         scratch: uint64, `scratch_words(weights)` for each item of the longest list, and 8 items
             more.
     """
@@ -169,8 +245,8 @@ def solve_positions(
     for index in range(first, last):
         start, stop = offsets[index], offsets[index + 1]
         n = stop - start
-        task_losses[index] = 0.0
-        values[index] = 0.0
+        for t in range(terms):
+            task_losses[index, t] = values[index, t] = 0.0
         runs, discounts, shared, base, scale, rest = _sort(
             index,
             first,
@@ -187,6 +263,7 @@ def solve_positions(
             divisor,
             share_ties,
             keys,
+            unsorted,
             scratch,
         )
         defined[index] = scale > 0.0
@@ -206,7 +283,8 @@ def solve_positions(
         table = rest[: rows * row].view(np.uint32).reshape(rows, 2 * row)
         for k in range(0, terms, 2):
             a, b = order[k], order[min(k + 1, terms - 1)]
-            _write_two(
+            pair = k + 1 < terms
+            gain_a, gain_b, value_a, value_b = _write_two(
                 runs,
                 discounts,
                 shared if weights[a] == 0.0 else discounts,
@@ -215,17 +293,15 @@ def solve_positions(
                 table[row_of[a]],
                 table[row_of[b]],
                 coefficients[a] * largest / scale,
-                coefficients[b] * largest / scale if k + 1 < terms else 0.0,
+                coefficients[b] * largest / scale if pair else 0.0,
                 k == 0,
                 combination[start:stop],
-                task_losses[index, a : a + 1],
-                task_losses[index, b : b + 1],
-                values[index, a : a + 1],
-                values[index, b : b + 1],
             )
-        for t in range(terms):
-            task_losses[index, t] = max(0.0, 1.0 - (task_losses[index, t] - base) / scale)
-            values[index, t] *= largest / scale
+            task_losses[index, a] = max(0.0, 1.0 - (gain_a - base) / scale)
+            values[index, a] = value_a * (largest / scale)
+            if pair:
+                task_losses[index, b] = max(0.0, 1.0 - (gain_b - base) / scale)
+                values[index, b] = value_b * (largest / scale)
 
 
 @inner
@@ -241,12 +317,8 @@ def _write_two(
     factor_b: float,
     fresh: bool,
     combination: Array,
-    gain_a: Array,
-    gain_b: Array,
-    value_a: Array,
-    value_b: Array,
-) -> None:
-    """Write factor_a * D(place) + factor_b * D(place) of two rankings, and what they gain.
+) -> tuple[float, float, float, float]:
+    """Write factor_a * D(place) + factor_b * D(place) of two rankings.
 
     Two in one pass over the entries, which is all that most updates have.
 
@@ -256,7 +328,9 @@ def _write_two(
         places_a, places_b: of the entries, uint32.
         fresh: whether `combination` is still to be written, else added to.
         combination: out, a list.
-        gain_a, gain_b, value_a, value_b: out, (1,): sum_i g_i D(place of i), sum_i phi_i D.
+
+    Returns:
+        sum_i g_i D(place of i) of both, then sum_i phi_i D(place of i) of both.
     """
     total_a = total_b = sum_a = sum_b = 0.0
     for run in range(runs.gains.size):
@@ -284,8 +358,7 @@ def _write_two(
             entry = stop
         total_a += runs.gains[run] * run_a
         total_b += runs.gains[run] * run_b
-    gain_a[0], gain_b[0] = total_a, total_b
-    value_a[0], value_b[0] = sum_a, sum_b
+    return total_a, total_b, sum_a, sum_b
 
 
 @kernel
@@ -336,6 +409,7 @@ def configuration_losses(
             divisor,
             False,
             scratch[:0],
+            True,
             scratch,
         )
         if scale > 0.0:
@@ -364,6 +438,7 @@ def metric_positions(
     metrics: Array,
     defined: Array,
     keys: Array,
+    unsorted: bool | None,
     scratch: Array,
 ) -> None:
     """Evaluate 1 - Delta with the mean over all orders of tied items, for lists `first` to `last`.
@@ -390,6 +465,7 @@ def metric_positions(
             divisor,
             True,
             keys,
+            unsorted,
             scratch,
         )
         defined[index] = scale > 0.0
@@ -405,7 +481,7 @@ def metric_positions(
         metrics[index] = (gain - base) / scale
 
 
-@inner
+@inlined
 def _sort(
     index: int,
     first: int,
@@ -422,6 +498,7 @@ def _sort(
     divisor: int,
     share_ties: bool,
     keys: Array,
+    unsorted: bool | None,
     scratch: Array,
 ) -> tuple[Runs, Array, Array, float, float, Array]:
     """Sort list `index` of those from `first` on; arguments as in `solve_positions`.
@@ -454,12 +531,16 @@ def _sort(
     else:
         _discounts(discount, most, decay, discounts)
     if share_ties:
-        shared[:] = discounts
+        # Written at once it would be a second of compiling the error of a wrong length.
+        for place in range(n):
+            shared[place] = discounts[place]
     else:
         shared = discounts
     changed = shared if share_ties else shared[:0]
     if many is not None:
-        runs = by_gain(scores[start:stop], gains[start:stop], list_keys, discounts, changed, places)
+        runs = by_gain(
+            scores[start:stop], gains[start:stop], list_keys, unsorted, discounts, changed, places
+        )
     else:
         runs = by_grade(
             scores[start:stop],
@@ -469,6 +550,7 @@ def _sort(
             gains,
             sizes,
             list_keys,
+            unsorted,
             discounts,
             changed,
             ordered,
@@ -525,9 +607,9 @@ def _normalisation(runs: Runs, discounts: Array, cutoff: int, divisor: int) -> t
         positives += size
         total += gain * size
         if divisor == Divisor.IDEAL or divisor == Divisor.RANGE:
-            best += gain * discounts[n - runs.bounds[run + 1] : n - runs.bounds[run]].sum()
+            best += gain * _sum(discounts, n - runs.bounds[run + 1], n - runs.bounds[run])
         if divisor == Divisor.RANGE:
-            worst += gain * discounts[runs.bounds[run] : runs.bounds[run + 1]].sum()
+            worst += gain * _sum(discounts, runs.bounds[run], runs.bounds[run + 1])
     if divisor == Divisor.CUTOFF:
         return 0.0, float(positives if cutoff == CUTOFF_RELEVANT else cutoff)
     if divisor == Divisor.TOTAL:
@@ -535,3 +617,11 @@ def _normalisation(runs: Runs, discounts: Array, cutoff: int, divisor: int) -> t
     if divisor == Divisor.IDEAL:
         return 0.0, best
     return worst, best - worst
+
+
+@inner
+def _sum(values: Array, first: int, last: int) -> float:
+    total = 0.0
+    for k in range(first, last):
+        total += values[k]
+    return total

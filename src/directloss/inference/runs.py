@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from directloss.inference._kernel import Array, inner
+from directloss.inference._kernel import ZERO, Array, inlined, inner
 from directloss.inference.grades import MOST_GRADES
 from directloss.inference.sorting import INDEX, ranked, score_bits, sorted32
 
@@ -57,7 +57,7 @@ def grade_sizes(grades: Array, sizes: Array) -> None:
         sizes[0] = rest
 
 
-@inner
+@inlined
 def by_grade(
     scores: Array,
     wide: bool | None,
@@ -66,6 +66,7 @@ def by_grade(
     gains: Array,
     sizes: Array,
     keys: Array,
+    unsorted: bool | None,
     discounts: Array,
     shared: Array,
     ordered: Array,
@@ -82,7 +83,7 @@ def by_grade(
         index_bits: of a key, that the index may have; the grade stands above them.
         gains: float64 (G,), ascending: what each grade gains.
         sizes: int64 (G,), of `grade_sizes`.
-        keys: of `sorted_keys` with the grades as labels; or none.
+        keys, unsorted: from `sorted_keys` with the grades as labels, the keys of this list.
         discounts: float64 (n,), by place from 0.
         shared: float64 (n,), by place: in, a copy of `discounts`; out, the mean of those of equal
             score. Or none.
@@ -93,7 +94,7 @@ def by_grade(
     n = scores.size
     by_score, order = ordered[:0], items[:0]
     if wide is None:
-        if keys.size == 0:
+        if unsorted is not None:
             keys = sorted32(
                 scores.view(np.uint32), grades, index_bits, scratch[:n], scratch[n : 2 * n]
             )
@@ -102,14 +103,15 @@ def by_grade(
         order = scratch[n : n + n // 2 + 1].view(np.uint32)[:n]
         ranked(scores, grades, by_score, order)
     ends, starts = np.empty(sizes.size, np.uint64), np.empty(sizes.size, np.int64)
-    starts[0:1] = 0
-    starts[1:] = np.cumsum(sizes)[:-1]
-    ends[:] = starts
+    start = 0
+    for of in range(sizes.size):
+        starts[of] = ends[of] = start
+        start += sizes[of]
     below = np.uint32(index_bits)
     index = np.uint32((np.uint64(1) << np.uint64(index_bits)) - np.uint64(1))
     word = np.empty(1, np.uint32)
     score32 = word.view(np.float32)
-    last, head = np.nan, 0
+    last, head = np.nan, ZERO
     for place in range(n):
         if wide is None:
             key = keys[place]
@@ -162,7 +164,8 @@ def _share(head: int, stop: int, discounts: Array, shared: Array) -> None:
     total = 0.0
     for place in range(head, stop):
         total += discounts[place]
-    shared[head:stop] = total / (stop - head)
+    for place in range(head, stop):
+        shared[place] = total / (stop - head)
 
 
 @inner
@@ -192,7 +195,13 @@ def _of_size_one(gains: Array) -> Array:
 
 @inner
 def by_gain(
-    scores: Array, gains: Array, keys: Array, discounts: Array, shared: Array, places: Array
+    scores: Array,
+    gains: Array,
+    keys: Array,
+    unsorted: bool | None,
+    discounts: Array,
+    shared: Array,
+    places: Array,
 ) -> Runs:
     """Sort one list of any gains; arguments and result as in `by_grade`.
 
@@ -202,7 +211,7 @@ def by_gain(
     n = scores.size
     if n == 0:
         return Runs(np.empty(0, np.uint32), np.empty(0), np.empty(0), np.zeros(1, np.int64))
-    if keys.size > 0:
+    if unsorted is None:
         sorted_scores, by_score = np.empty(n), np.empty(n, np.uint32)
         word = np.empty(1, np.uint32)
         score32 = word.view(np.float32)
@@ -265,7 +274,7 @@ def places_after(runs: Runs, shift: float, places: Array, scratch: Array) -> Non
         places[ranking[place]] = place
 
 
-@inner
+@inlined
 def merged_places(runs: Runs, shift: float, places: Array, scratch: Array) -> None:
     """`places_after`, for few runs."""
     n, bounds = runs.items.size, runs.bounds
@@ -327,7 +336,9 @@ def _merge(
                     place += 1
                 spare[place] = merged[left]
                 place += 1
-            spare[place:stop] = merged[right:stop]
+            # Of a run that is through the rest stands where it goes, as place = right there.
+            for rest in range(right, stop):
+                spare[rest] = merged[rest]
         merged, spare = spare, merged
         width *= 2
     # The last two are merged in the same way, but to the places of their entries.

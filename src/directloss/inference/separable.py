@@ -21,8 +21,9 @@ from __future__ import annotations
 import numpy as np
 
 from directloss.inference._kernel import Array, inlined, inner, kernel
+from directloss.inference.ranked import Ranked, one_ranking
 
-__all__ = ["all_convex", "convex_up_to", "separable", "turn"]
+__all__ = ["all_convex", "convex_up_to", "separable", "solve", "turn"]
 
 _FEW = 64
 """Pairs of a negative and a positive up to which all are looked at."""
@@ -70,7 +71,7 @@ def all_convex(discounts: Array, offsets: Array, first: int, lasts: Array, sign:
     return True
 
 
-@inner
+@inlined
 def separable(
     positives: Array,
     negatives: Array,
@@ -292,3 +293,51 @@ def _best_count(
         best_total = total if better else best_total
         best = i + one if better else best
     return best
+
+
+def solve(ranked: Ranked, weight: float, above: Array) -> None:
+    """See `directloss.inference.ranked.Solver`."""
+    _solve(*ranked, weight, above)
+
+
+@kernel
+def _solve(
+    first: int,
+    last: int,
+    offsets: Array,
+    positives: Array,
+    discounts: Array,
+    discount_offsets: Array,
+    by_position: int,
+    fences: Array,
+    scores: Array,
+    weights: Array,
+    weight: float,
+    above: Array,
+) -> None:
+    for number in range(first, last):
+        one = one_ranking(
+            number,
+            first,
+            offsets,
+            positives,
+            discounts,
+            discount_offsets,
+            by_position,
+            fences,
+            scores,
+            weights,
+            above,
+        )
+        if one.positives.size > 0 and one.negatives.size > 0:
+            separable(
+                one.positives,
+                one.negatives,
+                one.fences,
+                one.rank_weights,
+                one.discounts,
+                by_position,
+                weight,
+                one.negatives_above,
+                one.positives_above,
+            )

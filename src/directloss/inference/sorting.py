@@ -5,10 +5,13 @@ Scores become unsigned integers whose ascending order is the descending order of
 index, so that one array is sorted and everything is read back from it without a gather. A float64
 key needs the whole word; label and index travel beside it.
 
-A counting sort by digits of 11 bits depends on no processor extension, and runs inside a kernel
-that holds no GIL. Where numpy's own sort is vectorised for the processor at hand (with AVX-512 it
-takes a third of the time) `sorted_keys` takes that for long lists and for rows, and the kernels get
-the keys sorted: the same keys, which are all different, so that the order is the same, too.
+Where numpy's own sort is vectorised for the processor at hand, `sorted_keys` takes that for a short
+list and for rows, and the kernels get the keys sorted: the same keys, which are all different, so
+that the order is the same, too. With AVX2 it takes half of the time for a thousand items; and
+kernels that get keys are compiled without a sort of their own. For more items a race decides: with
+AVX-512 numpy takes a third of the time, with AVX2 as much. Anywhere else there is a counting sort
+by digits of 11 bits, which depends on no processor extension and runs inside a kernel that holds no
+GIL.
 """
 
 from __future__ import annotations
@@ -42,12 +45,11 @@ _VALUES = 1 << _BITS
 _DIGIT = np.uint64(_VALUES - 1)
 SHORT = 4096
 """Items of a list below which counters, not items, are what a pass has most of."""
-_BLOCK = 1 << 10
-"""Keys that are taken apart at once: they stay in the nearest cache."""
-_WORTH_A_CALL = 1 << 13
-"""Items of all lists below which calling numpy costs more than it saves."""
-_WORTH_A_CALL_EACH = 1 << 11
-"""The same for the mean list, where lists of uneven length are sorted one by one."""
+_FEW = 1 << 13
+"""Items of all lists up to which numpy's sort is the faster one wherever it is vectorised."""
+_WORTH_A_CALL_EACH = 1 << 9
+"""Items of the mean list below which calling numpy costs more than it saves, where lists of uneven
+length are sorted one by one."""
 _SIGN32 = np.uint32(1 << 31)
 _SIGN64 = np.uint64(1 << 63)
 
@@ -90,7 +92,7 @@ def sorted_keys(
     offsets: Array,
     index_bits: int,
     memory: Array,
-) -> Array:
+) -> tuple[Array, bool | None]:
     """Packed keys of lists first .. last - 1, each list in ranked order, as numpy sorts them.
 
     Args:
@@ -99,32 +101,55 @@ def sorted_keys(
         memory: uint64, an entry for each item of these lists.
 
     Returns:
-        `memory`, written; or none of it where a kernel's own sort is the faster one: for few items,
-        many short lists of uneven length, scores of 64 bits, or a numpy without a fast sort here.
+        `memory`, written, and None. Or where a kernel's own sort is the faster one, for many short
+        lists of uneven length, scores of 64 bits, or a numpy without a fast sort here: `memory` as
+        it was, and True. What is compiled where None is given needs no code for a sort.
     """
     lists, items = last - first, memory.size
-    if items < _WORTH_A_CALL or scores.itemsize != 4 or not _numpy_is_faster():
-        return memory[:0]
+    if scores.itemsize != 4:
+        return memory, True
+    if not (_numpy_is_vectorised() if items <= _FEW else _numpy_is_faster()):
+        return memory, True
+    if items == 0:
+        return memory, None
     size = items // lists
     even = lists == 1 or bool((np.diff(offsets[first : last + 1]) == size).all())
     if not even and size < _WORTH_A_CALL_EACH:
-        return memory[:0]
+        return memory, True
     _pack(first, last, scores.view(np.uint32), labels, offsets, index_bits, memory)
-    if even:
+    if lists == 1:
+        memory.sort()
+    elif even:
         memory.reshape(lists, size).sort(axis=1)
     else:
         for number in range(first, last):
             begin, end = offsets[number] - offsets[first], offsets[number + 1] - offsets[first]
             memory[begin:end].sort()
-    return memory
+    return memory, None
+
+
+@cache
+def _numpy_is_vectorised() -> bool:
+    """Whether numpy sorts 64-bit integers by a processor extension: tried once, in a millisecond.
+
+    No name of an extension tells: numpy chooses among several, by its own version. Its stable sort
+    uses none, and takes about as long as its default sort does without one.
+    """
+    keys = np.random.default_rng(0).integers(0, 1 << 63, size=1 << 12, dtype=np.uint64)
+    seconds = {"quicksort": float("inf"), "stable": float("inf")}
+    for _ in range(5):  # in turn, so that a busy moment strikes both
+        for kind in seconds:
+            start = thread_time()
+            np.sort(keys, kind=kind)  # type: ignore[call-overload]
+            seconds[kind] = min(seconds[kind], thread_time() - start)
+    return seconds["quicksort"] < 0.5 * seconds["stable"]
 
 
 @cache
 def _numpy_is_faster() -> bool:
-    """Whether numpy sorts packed keys faster than `sorted32`: tried once, in some milliseconds.
-
-    No name of a processor extension tells: numpy chooses among several, by its own version.
-    """
+    """Whether numpy sorts many packed keys faster than `sorted32`: tried once, in milliseconds."""
+    if not _numpy_is_vectorised():
+        return False
     size = 1 << 16
     scores = np.random.default_rng(0).normal(size=size).astype(np.float32)
     bits, labels = scores.view(np.uint32), np.zeros(size, np.uint8)
@@ -167,76 +192,75 @@ def ranked_classes(
     scores: Array,
     labels: Array,
     wide: bool | None,
-    presorted: Array,
+    keys: Array,
+    unsorted: bool | None,
     positive_count: int | np.int64,
-    words: Array,
+    class_scores: Array,
     items: Array,
     above: Array,
+    bits: Array,
+    narrow: Array,
     spare: Array,
-) -> None:
+) -> bool:
     """Rank one list and its two classes apart: in every output positives first, then negatives.
 
     Args:
         scores, labels: as in `ranked`.
         wide: None for float32, any other for float64: what is compiled is for one of the two.
-        presorted: this list's keys from `sorted_keys`, or none.
+        keys, unsorted: from `sorted_keys`, the keys of this list.
         positive_count: number of labels 1.
-        words: out, uint64 (n,): the bits of a float64 each, the scores of each class in ranked
-            order.
+        class_scores: out, float64 (n,): the scores of each class in ranked order.
         items: out, uint32 (n,): their indices.
         above: out, int32 (n,): for each positive the negatives above it, tied ones included; for
             each negative the positives above it, tied ones not.
+        bits, narrow: scratch, the same n or more words of 32 bits as uint32 and as float32.
         spare: scratch, uint64 (2 n,); not used where the keys are presorted.
+
+    Returns:
+        Whether a positive ties with a negative.
     """
-    size, class_scores = scores.size, words.view(np.float64)
-    first, second = spare[:size], spare[size : 2 * size]
+    size, tied = scores.size, False
     p, one = np.uint64(0), np.uint64(1)
     first_negative = np.uint64(positive_count)
     # Labels come in an order that no processor can guess: a place is chosen, not a branch. The rank
     # is written for now; less the place in the class it is what stands above of the other class.
     if wide is None:
-        keys = presorted
-        if keys.size == 0:
-            keys = sorted32(scores.view(np.uint32), labels, ONE_BIT, first, second)
-        for rank in range(np.uint64(keys.size)):
+        if unsorted is not None:
+            keys = sorted32(
+                scores.view(np.uint32), labels, ONE_BIT, spare[:size], spare[size : 2 * size]
+            )
+        before = keys[0]
+        for rank in range(np.uint64(size)):
             key = keys[rank]
             label = (key >> np.uint64(ONE_BIT)) & one
             at = p if label else first_negative + (rank - p)
-            words[at] = key
+            bits[at] = score_bits(key)
+            items[at] = np.uint32(key) & INDEX
             above[at] = rank
             p += label
-        _unpack(words, class_scores, items)
+            # Of equal scores the label alone differs, once at most.
+            tied |= (key ^ before) >> np.uint64(ONE_BIT) == one
+            before = key
+        for place in range(size):
+            class_scores[place] = narrow[place]
     else:
-        order = np.empty(size, np.uint32)
-        keys = _sorted64(scores.view(np.uint64), labels, order, first, second)
-        bits64 = np.empty(1, np.uint64)
-        score64 = bits64.view(np.float64)
-        for rank in range(np.uint64(keys.size)):
-            label = np.uint64(order[rank] >> np.uint32(ONE_BIT))
+        sorted_scores, order = spare[:size].view(np.float64), np.empty(size, np.uint32)
+        ranked(scores, labels, sorted_scores, order)
+        score, label = sorted_scores[0], np.uint64(order[0] >> np.uint32(ONE_BIT))
+        for rank in range(np.uint64(size)):
+            equal, was = sorted_scores[rank] == score, label
+            score, label = sorted_scores[rank], np.uint64(order[rank] >> np.uint32(ONE_BIT))
             at = p if label else first_negative + (rank - p)
-            bits64[0] = _key64(keys[rank])
-            class_scores[at] = score64[0]
+            class_scores[at] = score
             items[at] = order[rank] & INDEX
             above[at] = rank
             p += label
-    for class_above in (above[:positive_count], above[positive_count:]):
-        for place in range(class_above.size):
-            class_above[place] -= place
-
-
-@inner
-def _unpack(packed: Array, scores: Array, items: Array) -> None:
-    """Scores and indices of packed keys, float64 and uint32; the scores in the keys' own memory."""
-    narrow = np.empty(_BLOCK, np.float32)
-    bits = narrow.view(np.uint32)
-    for begin in range(0, packed.size, _BLOCK):
-        end = min(begin + _BLOCK, packed.size)
-        keys, indices, wide = packed[begin:end], items[begin:end], scores[begin:end]
-        for k in range(keys.size):
-            indices[k] = np.uint32(keys[k]) & INDEX
-            bits[k] = score_bits(keys[k])
-        for k in range(keys.size):
-            wide[k] = narrow[k]
+            tied |= equal & (label > was)
+    for place in range(positive_count):
+        above[place] -= place
+    for place in range(positive_count, size):
+        above[place] -= place - positive_count
+    return tied
 
 
 @inlined

@@ -17,9 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from directloss.inference import memory
 from directloss.inference._kernel import Array
-from directloss.inference.sorting import sorted_keys
 
 __all__ = ["even_parts", "over_lists"]
 
@@ -52,8 +50,7 @@ def over_lists(
     kernel: Callable[..., Any],
     offsets: Array,
     *arguments: Any,
-    scratch: int | None = None,
-    ranked: tuple[Array, Array, int, int] | None = None,
+    most: int | None = None,
 ) -> None:
     """Call `kernel(first, last, *arguments)` on ranges that cover all lists.
 
@@ -63,22 +60,18 @@ def over_lists(
         kernel: compiled without the GIL; writes only what belongs to lists first .. last - 1.
         offsets: int64 (L + 1,), by which work is shared out.
         arguments: passed on as they are.
-        scratch: words of 8 bytes that the kernel needs for each item of its longest list; it gets
-            them as one more argument, uint64, of the memory that its thread keeps.
-        ranked: scores and labels, flat, and the index bits of the `sorted_keys` that the kernel
-            gets of its lists, as an argument before that; and the words an item of scratch memory
-            that it may write while it reads the keys, which for a single list lie behind those.
+        most: about as many items as a range of several lists may have, also on one thread.
     """
     lists = offsets.size - 1
     items = int(offsets[-1])
-    if scratch is not None:
-        longest = items if lists == 1 else int(np.diff(offsets).max(initial=0))
-        kernel = _with_scratch(kernel, scratch * (longest + 8), offsets, ranked)
     workers = min(torch.get_num_threads(), lists, items // _WORTH_A_THREAD) if lists > 1 else 1
-    if workers <= 1 or _sharing.now:
+    alone = workers <= 1 or _sharing.now
+    parts = 1 if alone else min(_PARTS * workers, items // _WORTH_A_CALL)
+    if most is not None and lists > 1:
+        parts = max(parts, items // most)
+    if parts <= 1:
         kernel(0, lists, *arguments)
         return
-    parts = min(_PARTS * workers, items // _WORTH_A_CALL)
     cuts = np.searchsorted(offsets, np.linspace(0, items, parts + 1)[1:-1])
     edges = [0, *(int(cut) for cut in cuts), lists]
     # Whoever is free takes the next range: a thread of a processor that has to be woken first may
@@ -89,6 +82,9 @@ def over_lists(
         for first, last in ranges:
             kernel(first, last, *arguments)
 
+    if alone:
+        work()
+        return
     pending: list[Future[None]] = []
     _sharing.now = True
     try:
@@ -108,31 +104,6 @@ def even_parts(items: int) -> Array:
     """
     parts = max(1, min(torch.get_num_threads(), items // _WORTH_A_THREAD))
     return np.arange(parts + 1) * items // parts
-
-
-def _with_scratch(
-    kernel: Callable[..., Any],
-    words: int,
-    offsets: Array,
-    ranked: tuple[Array, Array, int, int] | None,
-) -> Callable[..., None]:
-    """The kernel as one that gets its thread's scratch memory as last argument."""
-
-    def call(first: int, last: int, *arguments: Any) -> None:
-        items = int(offsets[last] - offsets[first])
-        single = last - first == 1
-        given = memory.take(words if ranked is None or single else words + items)
-        if ranked is None:
-            kernel(first, last, *arguments, given)
-        else:
-            scores, labels, bits, words_before = ranked
-            at = words_before * (items + 8) if single else words
-            place = given[at : at + items]
-            keys = sorted_keys(first, last, scores, labels, offsets, bits, place)
-            kernel(first, last, *arguments, keys, given)
-        memory.give_back(given)  # after an error it is simply let go
-
-    return call
 
 
 def _threads() -> ThreadPoolExecutor:

@@ -8,10 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from directloss.inference._kernel import Array
-from directloss.inference.grades import MOST_GRADES, MOST_ITEMS, find_grades, find_values
-from directloss.inference.sorting import ONE_BIT
+from directloss.inference.grades import MOST_ITEMS, find_grades, find_values
 
 __all__ = ["Gains"]
+
+
+_BINARY = np.array([0.0, 1.0])
+
+_SHORT = 1 << 13
+"""Relevances up to which they are looked at by numpy, whose steps write arrays of their length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +30,6 @@ class Gains:
 
     grades: Array
     gains: Array
-
-    @property
-    def many(self) -> bool | None:
-        """True where distinct gains are too many for grades, else None, as kernels take it."""
-        return True if self.grades.size == 0 and self.gains.size > MOST_GRADES else None
-
-    @property
-    def labels(self) -> Array:
-        """uint8 (n,), what goes into sorted keys: the grades, or nothing without them."""
-        return self.grades if self.grades.size > 0 else np.zeros(self.gains.size, np.uint8)
-
-    @property
-    def index_bits(self) -> int:
-        """Bits of a key below the label."""
-        few = self.grades.size == 0 or self.gains.size <= 2
-        return ONE_BIT if few else MOST_ITEMS.bit_length() - 1
 
     @classmethod
     def binary(cls, labels: Array) -> Gains:
@@ -58,12 +47,21 @@ class Gains:
         """
         if relevances.dtype == np.bool_:
             relevances = relevances.view(np.uint8)
+        if 0 < relevances.size <= _SHORT:
+            # Nearly all are 0 or 1: three steps of numpy, and no kernel to be compiled.
+            grades = relevances == 1
+            if (grades | (relevances == 0)).all():
+                return cls._graded(grades.view(np.uint8), _BINARY, gain)
         values = find_values(relevances)
         if values.size == 0 or (values.size > 2 and relevances.size > MOST_ITEMS):
             return cls(np.empty(0, np.uint8), gain(relevances.astype(np.float64)))
-        gains, rank = np.unique(gain(values), return_inverse=True)
         grades = np.empty(relevances.size, np.uint8)
         find_grades(relevances, values, grades)
+        return cls._graded(grades, values, gain)
+
+    @classmethod
+    def _graded(cls, grades: Array, values: Array, gain: Callable[[Array], Array]) -> Gains:
+        gains, rank = np.unique(gain(values), return_inverse=True)
         if gains.size < values.size or (np.diff(rank) < 0).any():
             # Two relevances may gain the same, and a larger one less.
             grades = rank.astype(np.uint8)[grades]

@@ -12,7 +12,7 @@ from directloss._arguments import check_function, is_number, number
 from directloss._range import LARGEST_VALUE
 from directloss.errors import ArgumentError
 from directloss.inference._kernel import Array
-from directloss.inference.pooled import all_alike
+from directloss.inference.pooled import all_equal
 from directloss.inference.separable import all_convex, convex_up_to
 from directloss.lists import ClassSizes
 
@@ -45,13 +45,13 @@ class Table(ABC):
         """Factor of each list's entries, float64 (L,)."""
         return np.ones(sizes.positives.size)
 
-    def alike(self, read: Read, sizes: ClassSizes, counted: Counted, first: int) -> bool:
+    def equal(self, read: Read, sizes: ClassSizes, counted: Counted, first: int) -> bool:
         """Whether the entries from `first` on are equal, in every list with both classes.
 
         Args:
             read: what `read` gave for these sizes.
         """
-        return all_alike(*read, first, _lasts(sizes, counted))
+        return all_equal(*read, first, _lasts(sizes, counted))
 
     def convex(
         self, read: Read, sizes: ClassSizes, counted: Counted, first: int, sign: float

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -13,7 +13,6 @@ from directloss._range import LARGEST_VALUE
 from directloss.errors import ArgumentError
 from directloss.inference import counts
 from directloss.inference._kernel import Array
-from directloss.inference.sorting import ONE_BIT
 from directloss.inference.threads import over_lists
 from directloss.lists import Lists, class_sizes
 from directloss.tasks.base import Direction, Solution, Task
@@ -66,41 +65,18 @@ class Counting(Task):
         """
 
 
-_NO_KEYS = np.empty(0, np.uint64)
-
-
 def _over_lists(
-    kernel: Callable[..., None],
     lists: Lists,
-    one: object,
-    other: object,
+    metric: tuple[Any, ...],
+    in_order: bool,
     weights: Array,
     coefficients: Array,
-    solution: Solution,
-    *,
-    sorting: bool,
-) -> None:
-    """Run a kernel of `directloss.inference.counts` over all lists, sorted where it needs that.
-
-    Args:
-        one, other: the two arguments that say the metric.
-    """
-    over_lists(
-        kernel,
-        lists.offsets,
-        lists.scores,
-        lists.targets,
-        lists.offsets,
-        lists.wide,
-        one,
-        other,
-        weights,
-        coefficients,
-        *solution.outputs,
-        *(() if sorting else (_NO_KEYS, None)),
-        scratch=2 if sorting else None,
-        ranked=(lists.scores, lists.targets, ONE_BIT, 0) if sorting else None,
-    )
+) -> Solution:
+    solution = Solution.empty(lists, weights.size)
+    flat = lists.scores, lists.targets, lists.offsets
+    terms = weights, coefficients, solution.outputs
+    over_lists(counts.solve, lists.offsets, counts.ByCounts(*flat, metric, in_order, *terms))
+    return solution
 
 
 class _Counted(Counting):
@@ -114,18 +90,9 @@ class _Counted(Counting):
     def solve(
         self, lists: Lists, weights: Array, coefficients: Array, *, share_ties: bool = True
     ) -> Solution:
-        solution = Solution.empty(lists, weights.size)
-        _over_lists(
-            counts.solve_counts,
-            lists,
-            self._kind,
-            self._parameters,
-            weights,
-            coefficients,
-            solution,
-            sorting=counts.needs_order(self._kind, self._parameters, weights),
-        )
-        return solution
+        solvers = counts.Solvers.of(self._kind, self._parameters, weights.tolist())
+        metric = self._kind, self._parameters, *solvers
+        return _over_lists(lists, metric, any(solvers), weights, coefficients)
 
     def loss_at(self, tp: Array, fp: Array, positives: Array, negatives: Array) -> Array:
         losses = np.zeros(tp.size)
@@ -308,19 +275,8 @@ class CountingTask(Counting):
     def solve(
         self, lists: Lists, weights: Array, coefficients: Array, *, share_ties: bool = True
     ) -> Solution:
-        tables, starts = self._tables(*class_sizes(lists)[:2])
-        solution = Solution.empty(lists, weights.size)
-        _over_lists(
-            counts.solve_counts_table,
-            lists,
-            tables,
-            starts,
-            weights,
-            coefficients,
-            solution,
-            sorting=bool(weights.any()),
-        )
-        return solution
+        tables = self._tables(*class_sizes(lists)[:2])
+        return _over_lists(lists, tables, bool(weights.any()), weights, coefficients)
 
     def loss_at(self, tp: Array, fp: Array, positives: Array, negatives: Array) -> Array:
         return np.nan_to_num(self.loss_of_counts(tp, fp, positives - tp, negatives - fp))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,13 +14,7 @@ from directloss._arguments import number, whole_number
 from directloss.errors import ArgumentError
 from directloss.inference._kernel import Array
 from directloss.inference.ground_truth import MOST_CELLS, grows
-from directloss.inference.rankings import (
-    WORDS_BEFORE_KEYS,
-    configuration_losses,
-    scratch_words,
-    solve_rankings,
-)
-from directloss.inference.sorting import ONE_BIT
+from directloss.inference.rankings import Rankings, configuration_losses, solve_rankings
 from directloss.inference.threads import over_lists
 from directloss.inference.ties import average_precisions, roc_areas
 from directloss.lists import ClassSizes, Lists, class_sizes
@@ -39,34 +32,8 @@ from directloss.tasks.base import Direction, Solution, Task
 __all__ = ["ROCAUC", "AveragePrecision", "PartialAUC", "RankingTask", "ReciprocalRank"]
 
 
-class _Kinds(NamedTuple):
-    """What the kernel has to know of the weights of an update.
-
-    Attributes:
-        of_sign: (sign, bool (T,)) of the weights that are finite and not 0.
-        of_none: bool (T,), False.
-        truths: bool (T,), those of the ground truth; None where there is none.
-        scratch: `scratch_words`.
-    """
-
-    of_sign: tuple[tuple[float, Array], ...]
-    of_none: Array
-    truths: Array | None
-    scratch: int
-
-
-@lru_cache(maxsize=16)
-def _kinds_of(weights: bytes) -> _Kinds:
-    """Kinds of float64 weights, given by their bytes: a training run asks with every batch."""
-    each = np.frombuffer(weights)
-    finite = {sign: (sign * each > 0.0) & np.isfinite(each) for sign in (1.0, -1.0)}
-    truths = np.isneginf(each)
-    return _Kinds(
-        tuple((sign, terms) for sign, terms in finite.items() if terms.any()),
-        np.zeros(each.size, np.bool_),
-        truths if truths.any() else None,
-        scratch_words(each.tolist()),
-    )
+_RANGE = 1 << 15
+"""Items of short lists that are ranked, solved and written together: their words fit the cache."""
 
 
 class RankingTask(Task):
@@ -129,57 +96,45 @@ class RankingTask(Task):
             f"discount={self._discount!r}, by={self.by!r})"
         )
 
-    def _tables(self, sizes: ClassSizes) -> tuple[Array, Array, Array, Array, Array]:
-        """r and D of every list, in the order of the kernels' arguments."""
-        ranks = self._rank_weights.read(sizes, "positives")
-        discount = self._discount.read(sizes, self._counted)
-        return *ranks, self._rank_weights.scales(sizes), *discount
-
-    def _shapes(
-        self, kinds: _Kinds, sizes: ClassSizes, ranks: Read, discount: Read
-    ) -> tuple[Array | None, Array | None, Array | None]:
-        """The terms whose weight * D is convex; bent, but of equal r; any other. None: no term."""
-        found: dict[str, Array] = {}
-        for sign, terms in kinds.of_sign:
-            shape = "bent"
-            if self._discount.convex(discount, sizes, self._counted, self._by_position, sign):
-                shape = "convex"
-            elif not self._by_position and self._rank_weights.alike(ranks, sizes, "positives", 1):
-                shape = "alike"
-            found[shape] = found[shape] | terms if shape in found else terms
-        # One of them at least, even if of no term, so that less has to be compiled in all.
-        convex = found.get("convex", None if found else kinds.of_none)
-        return convex, found.get("alike"), found.get("bent")
+    def _solver(self, weight: float, sizes: ClassSizes, ranks: Read, discount: Read) -> str | None:
+        """Which solver of `directloss.inference.rankings` a term takes; None for the prediction."""
+        if weight == 0.0:
+            return None
+        if weight == -np.inf:
+            return "ground truth"
+        sign = 1.0 if weight > 0.0 else -1.0
+        if self._discount.convex(discount, sizes, self._counted, self._by_position, sign):
+            return "separable"
+        if not self._by_position and self._rank_weights.equal(ranks, sizes, "positives", 1):
+            return "pooled"
+        return "corridor"
 
     def solve(
         self, lists: Lists, weights: Array, coefficients: Array, *, share_ties: bool = True
     ) -> Solution:
         solution = Solution.empty(lists, weights.size)
-        kinds = _kinds_of(weights.tobytes())
         sizes = class_sizes(lists)
-        tables = self._tables(sizes)
-        ranks, discount = tables[:2], tables[3:]
-        shapes = self._shapes(kinds, sizes, ranks, discount)
-        if kinds.truths is not None:
+        ranks = self._rank_weights.read(sizes, "positives")
+        discount = self._discount.read(sizes, self._counted)
+        solvers = tuple(self._solver(weight, sizes, ranks, discount) for weight in weights.tolist())
+        if "ground truth" in solvers:
             self._refuse_long_ground_truths(sizes, *discount)
-        over_lists(
-            solve_rankings,
-            lists.offsets,
+        rankings = Rankings(
             lists.scores,
             lists.targets,
             lists.offsets,
-            lists.wide,
-            *tables,
+            sizes.positives,
+            *ranks,
+            self._rank_weights.scales(sizes),
+            *discount,
             self._by_position,
-            *shapes,
-            kinds.truths,
-            share_ties,
             weights,
             coefficients,
+            solvers,
+            share_ties,
             *solution.outputs,
-            scratch=kinds.scratch,
-            ranked=(lists.scores, lists.targets, ONE_BIT, WORDS_BEFORE_KEYS),
         )
+        over_lists(solve_rankings, lists.offsets, rankings, most=_RANGE)
         return solution
 
     def _refuse_long_ground_truths(
@@ -198,14 +153,16 @@ class RankingTask(Task):
                 )
 
     def loss_of(self, configurations: Lists) -> Array:
-        losses = np.zeros(len(configurations))
+        losses, sizes = np.zeros(len(configurations)), class_sizes(configurations)
         over_lists(
             configuration_losses,
             configurations.offsets,
             configurations.scores,
             configurations.targets,
             configurations.offsets,
-            *self._tables(class_sizes(configurations)),
+            *self._rank_weights.read(sizes, "positives"),
+            self._rank_weights.scales(sizes),
+            *self._discount.read(sizes, self._counted),
             self._by_position,
             losses,
         )

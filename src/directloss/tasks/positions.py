@@ -11,7 +11,7 @@ from directloss._arguments import check_function, number, whole_number
 from directloss.errors import ArgumentError
 from directloss.inference import positions
 from directloss.inference._kernel import Array
-from directloss.inference.positions import Divisor
+from directloss.inference.positions import ByPosition, Divisor
 from directloss.inference.threads import over_lists
 from directloss.lists import Lists
 from directloss.tasks._grades import Gains
@@ -51,26 +51,19 @@ class _ByPosition(Task):
         """D(1), D(2), ...; the last entry goes on for ever."""
         return _ONE
 
-    def _arguments(self, lists: Lists) -> tuple[object, ...]:
-        """What follows the scores."""
+    def _batch(self, lists: Lists) -> ByPosition:
         longest = int(np.diff(lists.offsets).max(initial=0))
-        relevance: Gains = lists.targets
-        return (
-            relevance.grades,
-            relevance.many,
-            relevance.index_bits,
-            relevance.gains,
+        gains: Gains = lists.targets
+        return ByPosition(
+            lists.scores,
+            gains.grades,
+            gains.gains,
             lists.offsets,
             self._discounts(longest),
             self._cutoff,
             self._decay,
             int(self._divisor),
         )
-
-    def _ranked(self, lists: Lists) -> tuple[Array, Array, int, int]:
-        relevance: Gains = lists.targets
-        before = positions.WORDS_BEFORE_KEYS
-        return lists.scores, relevance.labels, relevance.index_bits, before
 
     def read_targets(self, targets: Array) -> Gains:
         return Gains.binary(super().read_targets(targets))
@@ -79,46 +72,19 @@ class _ByPosition(Task):
         self, lists: Lists, weights: Array, coefficients: Array, *, share_ties: bool = True
     ) -> Solution:
         solution = Solution.empty(lists, weights.size)
-        over_lists(
-            positions.solve_positions,
-            lists.offsets,
-            lists.scores,
-            lists.wide,
-            *self._arguments(lists),
-            share_ties,
-            weights,
-            coefficients,
-            *solution.outputs,
-            scratch=positions.scratch_words(weights.tolist()),
-            ranked=self._ranked(lists),
-        )
+        terms = share_ties, weights, coefficients
+        over_lists(positions.solve, lists.offsets, self._batch(lists), *terms, solution.outputs)
         return solution
 
     def loss_of(self, configurations: Lists) -> Array:
         losses = np.zeros(len(configurations))
-        over_lists(
-            positions.configuration_losses,
-            configurations.offsets,
-            configurations.scores,
-            *self._arguments(configurations),
-            losses,
-        )
+        over_lists(positions.price, configurations.offsets, self._batch(configurations), losses)
         return losses
 
     def evaluate(self, lists: Lists) -> tuple[Array, Array]:
         """The mean over all orders of tied items, as scikit-learn's ``ndcg_score`` takes it."""
         metrics, defined = np.zeros(len(lists)), np.empty(len(lists), np.bool_)
-        over_lists(
-            positions.metric_positions,
-            lists.offsets,
-            lists.scores,
-            lists.wide,
-            *self._arguments(lists),
-            metrics,
-            defined,
-            scratch=positions.scratch_words([0.0]),
-            ranked=self._ranked(lists),
-        )
+        over_lists(positions.evaluate, lists.offsets, self._batch(lists), metrics, defined)
         return metrics, defined
 
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from directloss.inference.counts.kernel import needs_order, solve_counts, solve_counts_table
+from directloss.inference.counts.kernel import (
+    ByCounts,
+    Solvers,
+    solve,
+    solve_counts,
+    solve_counts_table,
+)
 from directloss.inference.counts.metrics import (
     BALANCED_ERROR,
     ERROR_RATE,
@@ -19,8 +25,10 @@ __all__ = [
     "GMEAN",
     "MATTHEWS",
     "TVERSKY",
+    "ByCounts",
+    "Solvers",
     "is_defined",
-    "needs_order",
+    "solve",
     "solve_counts",
     "solve_counts_table",
     "task_loss",

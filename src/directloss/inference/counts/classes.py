@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from directloss.inference._kernel import Array, inner
+from directloss.inference._kernel import Array, inlined, inner
 from directloss.inference.sorting import LABEL, ONE_BIT, ranked, score_bits, sorted32
 
 
@@ -50,14 +50,20 @@ def class_scores(descending: Array) -> ClassScores:
     return ClassScores(descending, sums, fewest, most)
 
 
-@inner
+@inlined
 def sort_classes(
-    scores: Array, labels: Array, wide: bool | None, presorted: Array, P: int, scratch: Array
+    scores: Array,
+    labels: Array,
+    wide: bool | None,
+    keys: Array,
+    unsorted: bool | None,
+    P: int,
+    scratch: Array,
 ) -> tuple[ClassScores, ClassScores]:
     """Sort one list; returns its P positives and its negatives.
 
     Args:
-        scores, labels, wide, presorted: as in `ranked_classes`.
+        scores, labels, wide, keys, unsorted: as in `ranked_classes`.
         scratch: uint64 (2 n,); not used where the keys are presorted, or the scores wide.
     """
     n = scores.size
@@ -65,8 +71,7 @@ def sort_classes(
     i, j = 0, 0
     # Labels come in an order that no processor can guess: write to both sides, advance on one.
     if wide is None:
-        keys = presorted
-        if keys.size == 0:
+        if unsorted is not None:
             keys = sorted32(
                 scores.view(np.uint32), labels, ONE_BIT, scratch[:n], scratch[n : 2 * n]
             )
@@ -123,7 +128,7 @@ def count_above(scores: Array, labels: Array, positive: float, negative: float) 
     return tp, fp - tp
 
 
-@inner
+@inlined
 def combine(
     scores: Array,
     labels: Array,

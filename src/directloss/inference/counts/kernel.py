@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
 import numpy as np
 
-from directloss.inference._kernel import Array, inner, kernel
+from directloss.inference._kernel import ZERO, Array, inner, kernel
 from directloss.inference.counts.classes import (
     ClassScores,
     class_scores,
@@ -18,6 +22,7 @@ from directloss.inference.counts.metrics import (
     BALANCED_ERROR,
     ERROR_RATE,
     GMEAN,
+    MATTHEWS,
     TVERSKY,
     is_defined,
     task_loss,
@@ -29,6 +34,8 @@ from directloss.inference.counts.walk import (
     walk_false_positives,
     walk_true_positives,
 )
+from directloss.inference.scratch import ToSort, with_scratch
+from directloss.inference.sorting import ONE_BIT
 
 
 @inner
@@ -49,24 +56,69 @@ def _without_positives(negatives: ClassScores, weight: float) -> int:
     return some if negatives.fewest > 0 or gain > 0.0 else 0
 
 
+class Solvers(NamedTuple):
+    """Which solvers the terms of an update take: True, or None for one that is not compiled.
+
+    Attributes:
+        false_positives, true_positives, exchanges: of `walk`.
+        monotone: `monotone.divide_and_conquer`.
+        several_ideals: `_ground_truth`.
+    """
+
+    false_positives: bool | None
+    true_positives: bool | None
+    exchanges: bool | None
+    monotone: bool | None
+    several_ideals: bool | None
+
+    @classmethod
+    def of(cls, kind: int, parameters: Array, weights: Sequence[float]) -> Solvers:
+        if _additive(kind):
+            return cls(None, None, None, None, None)
+        raising = any(weight > 0.0 for weight in weights)
+        lowering = any(-np.inf < weight < 0.0 for weight in weights)
+        concave = kind == TVERSKY and parameters[1] <= 1.0
+        needed = (
+            raising if kind == TVERSKY else lowering and kind == GMEAN,
+            lowering and concave,
+            kind == MATTHEWS and (raising or lowering),
+            raising if kind == GMEAN else lowering and kind == TVERSKY and not concave,
+            -np.inf in weights and _several_ideals(kind, parameters),
+        )
+        return cls(*(True if need else None for need in needed))
+
+
 @inner
 def _best_counts(
-    positives: ClassScores, negatives: ClassScores, kind: int, parameters: Array, weight: float
+    positives: ClassScores,
+    negatives: ClassScores,
+    kind: int,
+    parameters: Array,
+    false_positives: bool | None,
+    true_positives: bool | None,
+    exchanges: bool | None,
+    monotone: bool | None,
+    several_ideals: bool | None,
+    weight: float,
 ) -> tuple[int, int]:
     """(tp, fp) of the best configuration, for the kinds that are not a sum over the items."""
-    if kind == GMEAN:
-        if weight < 0.0:
-            return walk_false_positives(positives, negatives, kind, parameters, weight)
-        return divide_and_conquer(positives, negatives, kind, parameters, weight, True)
-    if kind != TVERSKY:
-        return walk_exchanges(positives, negatives, parameters, weight)
-    if positives.scores.size == 0:
+    if several_ideals is not None:
+        if weight == -np.inf:
+            return _ground_truth(positives, negatives, parameters)
+    if positives.scores.size == 0:  # only TVERSKY is defined there
         return 0, _without_positives(negatives, weight)
-    if weight > 0.0:
-        return walk_false_positives(positives, negatives, kind, parameters, weight)
-    if parameters[1] <= 1.0:
-        return walk_true_positives(positives, negatives, parameters, weight)
-    return divide_and_conquer(positives, negatives, kind, parameters, weight, False)
+    if false_positives is not None:
+        if (weight > 0.0) == (kind == TVERSKY):
+            return walk_false_positives(positives, negatives, kind, parameters, weight)
+    if true_positives is not None:
+        if weight < 0.0:
+            return walk_true_positives(positives, negatives, kind, parameters, weight)
+    if exchanges is not None:
+        return walk_exchanges(positives, negatives, kind, parameters, weight)
+    if monotone is not None:
+        rising = kind == GMEAN
+        return divide_and_conquer(positives, negatives, kind, parameters, weight, rising)
+    return 0, 0
 
 
 @inner
@@ -89,27 +141,50 @@ def _separate_thresholds(kind: int, weight: float, P: int, N: int) -> tuple[floa
     return -weight, weight
 
 
-@kernel
-def needs_order(kind: int, parameters: Array, weights: Array) -> bool:
-    """Whether lists have to be sorted for these weights, or each item is decided by itself."""
-    for weight in weights:
-        if weight == -np.inf:
-            if _several_ideals(kind, parameters):
-                return True
-        elif weight != 0.0 and not _additive(kind):
-            return True
-    return False
-
-
-@inner
 def _additive(kind: int) -> bool:
-    return kind == ERROR_RATE or kind == BALANCED_ERROR
+    """Whether each item is decided by itself."""
+    return kind in (ERROR_RATE, BALANCED_ERROR)
 
 
-@inner
 def _several_ideals(kind: int, parameters: Array) -> bool:
     """Whether several configurations have the least Delta."""
-    return kind == TVERSKY and (parameters[0] == 0.0 or parameters[1] == 0.0)
+    return kind == TVERSKY and bool((parameters == 0.0).any())
+
+
+@dataclass(slots=True)
+class ByCounts:
+    """A ragged batch, a metric, and the terms of an update; see `solve_counts`.
+
+    Attributes:
+        metric: (kind, parameters, *`Solvers`), or (tables, starts) of `solve_counts_table`.
+        in_order: whether lists have to be sorted, or each item is decided by itself.
+        outputs: combination, task_losses, values, defined.
+    """
+
+    scores: Array
+    labels: Array
+    offsets: Array
+    metric: tuple[Any, ...]
+    in_order: bool
+    weights: Array
+    coefficients: Array
+    outputs: tuple[Array, Array, Array, Array]
+
+
+def solve(first: int, last: int, of: ByCounts) -> None:
+    """`solve_counts` or `solve_counts_table`, with the thread's memory where lists are sorted."""
+    kernel = solve_counts if isinstance(of.metric[0], int) else solve_counts_table
+    wide = None if of.scores.itemsize == 4 else True
+    flat = of.scores, of.labels, of.offsets
+    arguments: tuple[Any, ...] = *flat, wide, *of.metric, of.weights, of.coefficients, *of.outputs
+    if of.in_order:
+        with_scratch(kernel, first, last, arguments, 2, ToSort(*flat, ONE_BIT, 0))
+    else:
+        arguments += _NO_KEYS, None, None
+        kernel(first, last, *arguments)
+
+
+_NO_KEYS = np.empty(0, np.uint64)
 
 
 @kernel
@@ -122,6 +197,11 @@ def solve_counts(
     wide: bool | None,
     kind: int,
     parameters: Array,
+    false_positives: bool | None,
+    true_positives: bool | None,
+    exchanges: bool | None,
+    monotone: bool | None,
+    several_ideals: bool | None,
     weights: Array,
     coefficients: Array,
     combination: Array,
@@ -129,6 +209,7 @@ def solve_counts(
     values: Array,
     defined: Array,
     keys: Array,
+    unsorted: bool | None,
     scratch: Array | None,
 ) -> None:
     """Solve lists first .. last - 1 for a metric of `metrics`, whose Delta is that of counts.
@@ -146,19 +227,18 @@ def solve_counts(
         offsets: int64, shape (L + 1,).
         wide: None for float32 scores, True for float64 (see `ranked_classes`).
         kind, parameters: see `metrics`.
+        false_positives, true_positives, exchanges, monotone, several_ideals: see `Solvers`.
         weights, coefficients: float64, shape (T,); weights finite or -inf.
         combination: out, as scores: sum_t coefficients[t] * dF/dscores at y(weights[t]).
         task_losses: out, float64, shape (L, T): Delta(y(weights[t])).
         values: out, float64, shape (L, T): F(y(weights[t])), infinite scores as 0.
         defined: out, bool, shape (L,): whether the metric is; where not, the rest is 0.
-        keys: those of these lists from `sorted_keys`, or none.
-        scratch: uint64, 2 words for each item of the longest list; None unless `needs_order`, so
-            that what is compiled needs no code for sorted lists.
+        keys, unsorted: of these lists, from `sorted_keys`.
+        scratch: uint64, 2 words for each item of the longest list; None where no solver is needed,
+            so that what is compiled needs no code for sorted lists.
     """
-    terms = weights.size
-    additive, several_ideals = _additive(kind), _several_ideals(kind, parameters)
+    terms, additive = weights.size, kind == ERROR_RATE or kind == BALANCED_ERROR
     thresholds, shares = np.empty((terms, 2)), np.empty((terms, 2))
-    positives = negatives = class_scores(np.empty(0))
     for index in range(first, last):
         items = slice(offsets[index], offsets[index + 1])
         n = offsets[index + 1] - offsets[index]
@@ -171,27 +251,41 @@ def solve_counts(
             values[index] = 0.0
             continue
         if scratch is not None:
-            list_keys = keys[offsets[index] - offsets[first] : offsets[index + 1] - offsets[first]]
             positives, negatives = sort_classes(
-                scores[items], labels[items], wide, list_keys, P, scratch
+                scores[items],
+                labels[items],
+                wide,
+                keys[offsets[index] - offsets[first] : offsets[index + 1] - offsets[first]],
+                unsorted,
+                P,
+                scratch,
             )
         for t in range(terms):
-            weight, tp, fp = weights[t], 0, 0
-            if weight == -np.inf and not several_ideals:
+            weight, tp, fp = weights[t], ZERO, ZERO
+            if weight == -np.inf and several_ideals is None:
                 thresholds[t, 0], thresholds[t, 1] = np.inf, -np.inf
                 shares[t, 0], shares[t, 1] = 0.0, 1.0
                 tp, fp = P, 0
             elif weight == 0.0 or additive:
-                shares[t] = 0.0
-                thresholds[t] = _separate_thresholds(kind, weight, P, N)
+                shares[t, 0] = shares[t, 1] = 0.0
+                # A row written at once would be a second of compiling the error of a wrong length.
+                thresholds[t, 0], thresholds[t, 1] = _separate_thresholds(kind, weight, P, N)
                 tp, fp = count_above(
                     scores[items], labels[items], thresholds[t, 1], thresholds[t, 0]
                 )
             elif scratch is not None:
-                if weight == -np.inf:
-                    tp, fp = _ground_truth(positives, negatives, parameters)
-                else:
-                    tp, fp = _best_counts(positives, negatives, kind, parameters, weight)
+                tp, fp = _best_counts(
+                    positives,
+                    negatives,
+                    kind,
+                    parameters,
+                    false_positives,
+                    true_positives,
+                    exchanges,
+                    monotone,
+                    several_ideals,
+                    weight,
+                )
                 thresholds[t, 0], shares[t, 0] = threshold(negatives, fp)
                 thresholds[t, 1], shares[t, 1] = threshold(positives, tp)
             task_losses[index, t] = task_loss(kind, parameters, tp, fp, P, N)
@@ -223,6 +317,7 @@ def solve_counts_table(
     values: Array,
     defined: Array,
     keys: Array,
+    unsorted: bool | None,
     scratch: Array | None,
 ) -> None:
     """Solve lists first .. last - 1 for any Delta(tp, fp), given as tables: O(P N) a list.
@@ -250,9 +345,14 @@ def solve_counts_table(
         P = count_positives(labels[items])
         table = tables[starts[index] : starts[index] + (P + 1) * (n - P + 1)]
         if scratch is not None:
-            list_keys = keys[offsets[index] - offsets[first] : offsets[index + 1] - offsets[first]]
             positives, negatives = sort_classes(
-                scores[items], labels[items], wide, list_keys, P, scratch
+                scores[items],
+                labels[items],
+                wide,
+                keys[offsets[index] - offsets[first] : offsets[index + 1] - offsets[first]],
+                unsorted,
+                P,
+                scratch,
             )
         for t in range(terms):
             weight, tp, fp = weights[t], 0, 0

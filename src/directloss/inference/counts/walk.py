@@ -17,7 +17,7 @@ import numpy as np
 
 from directloss.inference._kernel import Array, inner
 from directloss.inference.counts.classes import ClassScores
-from directloss.inference.counts.metrics import MATTHEWS, TVERSKY, task_loss
+from directloss.inference.counts.metrics import TVERSKY, task_loss
 
 
 @inner
@@ -91,7 +91,7 @@ def walk_false_positives(
 
 @inner
 def walk_true_positives(
-    positives: ClassScores, negatives: ClassScores, parameters: Array, weight: float
+    positives: ClassScores, negatives: ClassScores, kind: int, parameters: Array, weight: float
 ) -> tuple[int, int]:
     """Best (tp, fp), one line for each fp.
 
@@ -110,7 +110,7 @@ def walk_true_positives(
             if positives.scores[tp - 1] + scale * _help(parameters, tp, fp, P) > 0.0:
                 break
             tp -= 1
-        value = objective(positives, negatives, TVERSKY, parameters, weight, tp, fp)
+        value = objective(positives, negatives, kind, parameters, weight, tp, fp)
         if value > best:
             best, best_tp, best_fp = value, tp, fp
     return best_tp, best_fp
@@ -118,7 +118,7 @@ def walk_true_positives(
 
 @inner
 def walk_exchanges(
-    positives: ClassScores, negatives: ClassScores, parameters: Array, weight: float
+    positives: ClassScores, negatives: ClassScores, kind: int, parameters: Array, weight: float
 ) -> tuple[int, int]:
     """Best (tp, fp) for MATTHEWS, weight of either sign: one line for each k = tp + fp.
 
@@ -139,7 +139,7 @@ def walk_exchanges(
             tp += 1
         while tp > fewest and positives.scores[tp - 1] - negatives.scores[k - tp] <= cost:
             tp -= 1
-        value = objective(positives, negatives, MATTHEWS, parameters, weight, tp, k - tp)
+        value = objective(positives, negatives, kind, parameters, weight, tp, k - tp)
         if value > best:
             best, best_tp, best_fp = value, tp, k - tp
     return best_tp, best_fp
