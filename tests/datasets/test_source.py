@@ -50,6 +50,16 @@ def test_split_column_is_no_feature(tmp_path: Path) -> None:
     assert source.split.tolist() == parts
 
 
+@pytest.mark.parametrize("name", ["", " ", "\ufeff"])
+def test_a_column_without_a_name_is_left_out_with_a_line(name: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(f"y,{name},a\n0,7,1\n1,8,2\n", encoding="utf-8")
+    source = load(str(tmp_path / "t.csv"), target="y")
+    assert list(source.features) == ["a"]
+    assert source.notes == ("column 2 is left out: it has no name",)
+    dropped = load(str(tmp_path / "t.csv"), target="y", rules=FeatureRules(drop=(name,)))
+    assert dropped.notes == ()
+
+
 def test_npz(tmp_path: Path) -> None:
     matrix = np.arange(6.0).reshape(3, 2)
     np.savez(tmp_path / "t.npz", x=matrix, extra=np.array([5, 6, 7]), y=np.array([0, 1, 0]))

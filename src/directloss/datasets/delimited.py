@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from directloss.datasets.errors import DataError
+from directloss.datasets.names import refuse_equal_names
 from directloss.datasets.reading import Reading
 
 _BLOCK = 8 << 20  # bytes of text that are parsed at a time; no row may be longer
@@ -87,18 +88,6 @@ def read_head(path: Path, reading: Reading) -> Head:
         names, hollow = [*names, ""], True
     refuse_equal_names(path.name, names)
     return Head(names, blank + 1, hollow)
-
-
-def refuse_equal_names(file: str, names: list[str]) -> None:
-    """Two columns of one name are told apart by nobody.
-
-    Raises:
-        DataError: with the names that are there twice.
-    """
-    twice = sorted({name for name in names if names.count(name) > 1}) if _any_equal(names) else []
-    if twice:
-        shown = ", ".join(map(repr, twice[:12]))
-        raise DataError(f"--data: {file} has two columns named {shown}; rename or delete one")
 
 
 def text_pieces(path: Path, reading: Reading, head: Head, most_rows: int) -> Iterator[pa.Table]:
@@ -238,10 +227,6 @@ def _refuse_encoding(path: Path, beginning: bytes, reading: Reading) -> None:
 
 def _is_utf8(reading: Reading) -> bool:
     return codecs.lookup(reading.encoding).name in ("utf-8", "utf-8-sig")
-
-
-def _any_equal(names: list[str]) -> bool:
-    return len(set(names)) < len(names)
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from directloss.datasets.delimited import read_head, refuse_equal_names, text_pieces
+from directloss.datasets.delimited import read_head, text_pieces
 from directloss.datasets.errors import DataError
+from directloss.datasets.names import refuse_equal_names
 from directloss.datasets.reading import Reading
 from directloss.datasets.stream import ENDINGS, TableStream, frame_of, is_stream
 from directloss.datasets.svmlight import QUERY, TARGET, is_svmlight, read_svmlight

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from directloss.datasets.cells import Coded, compact, encode
 from directloss.datasets.errors import DataError, Faults, quoted
+from directloss.datasets.names import plain
 from directloss.datasets.reading import FeatureRules
 from directloss.datasets.rows import EMBEDDED, read_rows
 from directloss.datasets.stream import frame_of
@@ -122,7 +123,7 @@ def assign_roles(
 ) -> Roles:
     """What each column is for.
 
-    A column without a name holds numbers of rows, and column `queries` those of lists: they are no
+    A column without a name, such as numbers of rows, and column `queries`, those of lists, are no
     features.
 
     Raises:
@@ -149,7 +150,9 @@ def assign_roles(
         said = [option for option, names in lists.items() if name in names]
         if len(said) > 1:
             faults.add(f"{said[1]}: {name!r} is named by {said[0]}, too")
-    aside = {"", *named.values(), *rules.drop, *([] if queries is None else [queries])}
+    used = {*named.values(), *rules.drop}
+    unnamed = [name for name in columns if not plain(name) and name not in used]
+    aside = {*used, *unnamed, *([] if queries is None else [queries])}
     features = [name for name in columns if name not in aside]
     if not features:
         faults.add(f"--data: {file} has no feature column to use")
@@ -158,6 +161,8 @@ def assign_roles(
     notes: tuple[str, ...] = ()
     if queries is not None and queries not in named.values():
         notes = (f"{queries!r} is no feature; each of its values is a list with --group {queries}",)
+    if unnamed:
+        notes += (f"column {columns.index(unnamed[0]) + 1} is left out: it has no name",)
     return Roles(target, split_column, group_column, features, notes)
 
 

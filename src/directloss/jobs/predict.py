@@ -16,6 +16,7 @@ import torch
 
 from directloss.datasets import DataError
 from directloss.datasets.images import ImageRecipe, find_images
+from directloss.datasets.names import is_named
 from directloss.datasets.rows import Piece, read_rows
 from directloss.errors import ArgumentError
 from directloss.files import whole_file
@@ -62,7 +63,7 @@ def predict(
         columns, count = rows.columns, rows.count
         pieces = ((piece.given, _features(model, piece)) for piece in rows.pieces)
     for name in (column, f"{column}_positive"):
-        if name in columns:
+        if is_named(name, columns):
             raise ArgumentError("--column", repr(column), f"another name: {data} has {name!r}")
     done = 0
     with _Output(out) as output:
