@@ -65,6 +65,20 @@ class Reading(BaseModel):
         """This and no more, of a record that holds more."""
         return Reading(**{name: getattr(self, name) for name in Reading.model_fields})
 
+    def advice(self, option: str, value: str) -> str:
+        """What to do about a file that is written otherwise."""
+        return f"say --{option} {value}"
+
+
+class ModelReading(Reading):
+    """How a model reads tables: no option changes it."""
+
+    def advice(self, option: str, value: str) -> str:
+        """See `Reading`."""
+        said = getattr(self, option.replace("-", "_"))
+        how = f"--{option} {said!r}" if said is not None else f"no --{option}"
+        return f"the model was trained with {how}: write the file so"
+
 
 class FeatureRules(Reading):
     """What the user says about a table."""

@@ -156,7 +156,7 @@ class Recipe(_Record):
             _refuse(column, wrong, "a date such as 2024-12-31 or 2024-12-31 18:30")
             return moment_of(days, numbers.moment)
         values, wrong = cells.numbers(column, self.reading)
-        _refuse(column, wrong, "a number")
+        _refuse(column, wrong, _number_words(self.reading))
         infinite = np.isinf(values)
         if infinite.any():
             raise DataError(
@@ -174,6 +174,18 @@ def moment_of(days: Array, moment: Moment) -> Array:
         return (days - whole) * 24.0
     weekday: Array = (whole + 3.0) % 7.0  # 1970-01-01 was a Thursday
     return weekday
+
+
+def _number_words(reading: Reading) -> str:
+    signs = [
+        f"{sign!r} {place}"
+        for sign, usual, place in (
+            (reading.decimal, ".", "before decimals"),
+            (reading.thousands, None, "between thousands"),
+        )
+        if sign != usual
+    ]
+    return f"a number with {' and '.join(signs)}" if signs else "a number"
 
 
 def _refuse(column: pd.Series, wrong: npt.NDArray[np.bool_], wanted: str) -> None:

@@ -87,9 +87,10 @@ def read_rows(data: str, reading: Reading | None = None, wanted: Sequence[str] =
         pieces = text_pieces(path, reading, head, _PIECE)
         return Rows(columns, None, _numbered(pieces))
     if plain and not is_svmlight(path):
+        advice = reading.advice("sep", "';' or --sep tab")
         raise DataError(
-            f"--data: {path.name} is no sparse text (TARGET qid:QUERY INDEX:VALUE ...); for "
-            "delimited text say what stands between two cells, such as --sep ';' or --sep tab"
+            f"--data: {path.name} is no sparse text (TARGET qid:QUERY INDEX:VALUE ...); if a "
+            f"sign stands between two cells, {advice}"
         )
     if name.endswith((*SPARSE, *PLAIN)):
         table = _whole(path, lambda: read_svmlight(path, reading, wanted))

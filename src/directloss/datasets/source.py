@@ -15,7 +15,7 @@ import pyarrow as pa
 from directloss.datasets.cells import Coded, compact, encode
 from directloss.datasets.errors import DataError, Faults, quoted
 from directloss.datasets.names import plain
-from directloss.datasets.reading import FeatureRules
+from directloss.datasets.reading import FeatureRules, Reading
 from directloss.datasets.rows import EMBEDDED, read_rows
 from directloss.datasets.stream import frame_of
 
@@ -136,9 +136,10 @@ def assign_roles(
     named = {option: column for option, column in options.items() if column is not None}
     lists = {"--drop": rules.drop, "--categorical": rules.categorical, "--date": rules.date}
     every = [*named.items(), *((option, name) for option, names in lists.items() for name in names)]
+    shown = columns_and_advice(columns, rules)
     for option, name in every:
         if name not in columns:
-            faults.add(f"{option}: {file} has no column {name!r}; it has {_with_advice(columns)}")
+            faults.add(f"{option}: {file} has no column {name!r}; it has {shown}")
         elif option in lists and name in named.values():
             (other,) = (each for each, column in named.items() if column == name)
             faults.add(f"{option}: {name!r} is named by {other}")
@@ -196,10 +197,12 @@ def groups_of(coded: Coded, name: str) -> npt.NDArray[np.int64]:
     return codes
 
 
-def _with_advice(columns: Sequence[str]) -> str:
+def columns_and_advice(columns: Sequence[str], reading: Reading) -> str:
+    """The columns of a file, and what to do where its whole header was taken for one name."""
     shown = quoted(columns)
     if len(columns) == 1:
         for sign, name in ((";", "';'"), ("\t", "tab"), ("|", "'|'"), (",", "','")):
             if sign in columns[0]:
-                return f"{shown}; if {name} stands between two names, say --sep {name}"
+                advice = reading.advice("sep", name)
+                return f"{shown}; if {name} stands between two names, {advice}"
     return shown

@@ -18,13 +18,13 @@ from directloss.datasets.cells import Coded, Encoder, present
 from directloss.datasets.images import ImageRecipe, find_images
 from directloss.datasets.ranking import MOST_RELEVANT, relevances
 from directloss.datasets.recipe import Recipe
-from directloss.datasets.rows import read_rows
 from directloss.datasets.source import groups_of
 from directloss.experiments.metrics import metric_named
 from directloss.jobs.bootstrap import LEVEL, estimate, resamples_for
 from directloss.jobs.data import content_digest, open_data
 from directloss.jobs.model import Model
 from directloss.jobs.scoring import DECISIONS, Scored, score
+from directloss.jobs.tables import read_table
 from directloss.report.evaluation import Evaluation, Line, precision_recall, roc
 from directloss.training.data import Part
 from directloss.training.model_folder import installed_versions
@@ -176,10 +176,8 @@ def _labelled(
 ) -> Iterator[Part]:
     """The rows with their targets and, by `groups`, a number of each one's query."""
     section, target = model.configuration.data, model.about.target
-    rows = read_rows(data, recipe.reading, recipe.columns)
-    for name in (target, section.group):
-        if name is not None and name not in rows.columns:
-            raise DataError(f"--data: {data} has no column {name!r}, which the evaluation needs")
+    others = [target] if section.group is None else [target, section.group]
+    rows = read_table(recipe, data, others)
     for piece in rows.pieces:
         frame = piece.values
         if section.drop_missing_target:

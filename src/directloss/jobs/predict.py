@@ -17,10 +17,11 @@ import torch
 from directloss.datasets import DataError
 from directloss.datasets.images import ImageRecipe, find_images
 from directloss.datasets.names import is_named
-from directloss.datasets.rows import Piece, read_rows
+from directloss.datasets.rows import Piece
 from directloss.errors import ArgumentError
 from directloss.files import whole_file
 from directloss.jobs.model import Model
+from directloss.jobs.tables import read_table
 from directloss.report.lines import FORMULA, Lines
 
 ENDINGS = (".csv", ".parquet")
@@ -59,7 +60,7 @@ def predict(
     if isinstance(model.recipe, ImageRecipe):
         columns, count, pieces = _images(model.recipe, Path(data))
     else:
-        rows = read_rows(data, model.recipe.reading, model.recipe.columns)
+        rows = read_table(model.recipe, data)
         columns, count = rows.columns, rows.count
         pieces = ((piece.given, _features(model, piece)) for piece in rows.pieces)
     for name in (column, f"{column}_positive"):
