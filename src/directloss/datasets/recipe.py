@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator, model_validator
 
 from directloss.datasets import cells
 from directloss.datasets.cells import Kind, canonical, encode
@@ -62,6 +62,13 @@ class Categories(_Record):
     kind: Kind
     known: tuple[str | None, ...]
     others: bool = False
+
+    @field_validator("known")
+    @classmethod
+    def _once(cls, known: tuple[str | None, ...]) -> tuple[str | None, ...]:
+        if len(set(known)) < len(known):
+            raise ValueError("a category is known once")
+        return known
 
     @property
     def width(self) -> int:

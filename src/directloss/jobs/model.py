@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import torch
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from directloss.datasets.images import ImageRecipe
@@ -26,7 +27,9 @@ from directloss.training.model_folder import (
 _MOST_ROWS = 65_536
 _MOST_VALUES = 1 << 25  # of one layer's outputs that are in memory at a time
 
-_RECIPES: TypeAdapter[Recipe | ImageRecipe] = TypeAdapter(Recipe | ImageRecipe)
+_RECIPES: TypeAdapter[Recipe | ImageRecipe] = TypeAdapter(
+    Annotated[Recipe | ImageRecipe, Field(discriminator="kind")]
+)
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def open_model(folder: Path) -> Model:
         recipe = _RECIPES.validate_json(stored.preprocessing)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
+        place = ".".join(map(str, first["loc"])) or "content"
         raise ModelError(f"{folder / PREPROCESSING}: {place}: {first['msg']}") from error
     origin = str(folder / CONFIGURATION)
     configuration = validate(parse(stored.configuration, origin), origin)
