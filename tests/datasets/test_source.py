@@ -151,6 +151,9 @@ def test_bad_files(
         ({"x": np.zeros((2, 3)), "y": np.zeros(5)}, "different lengths"),
         ({"x": np.zeros((2, 3, 4)), "y": np.zeros(2)}, r"'x' has shape \(2, 3, 4\)"),
         ({"x": np.array([{}, {}]), "y": np.zeros(2)}, "cannot read"),
+        ({"x": np.ones(2, np.longdouble), "y": np.zeros(2)}, "'x' is of type float128; texts and"),
+        ({"x": np.ones(2, complex), "y": np.zeros(2)}, "'x' is of type complex128"),
+        ({"x": np.array([b"\xe9", b"e"]), "y": np.zeros(2)}, "'x' holds bytes that are no UTF-8"),
     ],
 )
 def test_bad_arrays(tmp_path: Path, arrays: dict[str, np.ndarray], message: str) -> None:

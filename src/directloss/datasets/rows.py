@@ -156,9 +156,16 @@ def _npz(path: Path) -> pa.Table:
 
 def _cells(name: str, array: np.ndarray) -> pa.Array:
     if array.dtype.kind == "S":
-        array = np.char.decode(array, "utf-8")
-    if array.dtype.kind not in "biufUM":
-        raise DataError(f"--data: array {name!r} is of type {array.dtype}; numbers or texts fit")
+        try:
+            array = np.char.decode(array, "utf-8")
+        except UnicodeDecodeError as error:
+            raise DataError(f"--data: array {name!r} holds bytes that are no UTF-8") from error
+    longer = array.dtype.kind == "f" and array.dtype.itemsize > 8  # no reader has such numbers
+    if array.dtype.kind not in "biufUM" or longer:
+        raise DataError(
+            f"--data: array {name!r} is of type {array.dtype}; texts and numbers of up to 64 bits "
+            "fit"
+        )
     if array.dtype.kind == "M":
         array = array.astype("datetime64[us]")  # Arrow has no hours, say
     return pa.array(array.astype(array.dtype.newbyteorder("=")))
