@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -28,7 +29,10 @@ def one_line_errors(stopped: str) -> Iterator[None]:
     try:
         _require_text(sys.argv)
         require("this command", "train", TRAIN)
-        yield
+        with warnings.catch_warnings():
+            # Of damaged EXIF, say: in words of the library, without the name of a file.
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            yield
     except (DirectLossError, OSError) as error:
         typer.echo(f"directloss: {printable(' '.join(str(error).split()))}", err=True)
         raise typer.Exit(REFUSED) from error
