@@ -90,6 +90,20 @@ def test_the_wrong_encoding(tmp_path: Path) -> None:
         read(b"a,y\n1,\x81\n", tmp_path, encoding="cp1252")
 
 
+@pytest.mark.parametrize("content", [b"a,y", b"a,y\n", b"\na,y\r", b'"a","y"'])
+def test_a_header_without_rows(content: bytes, tmp_path: Path) -> None:
+    assert read(content, tmp_path) == {"a": [], "y": []}
+
+
+def test_a_header_of_megabytes(tmp_path: Path) -> None:
+    names = [f"{k} {'name ' * 4_000}" for k in range(100)]
+    content = "\n".join([",".join(names), ",".join(map(str, range(100)))])
+    assert len(content) > 2_000_000
+    found = read(content.encode(), tmp_path)
+    assert list(found) == names
+    assert [cells for (cells,) in found.values()] == list(map(str, range(100)))
+
+
 @pytest.mark.parametrize(
     ("content", "said", "advice"),
     [

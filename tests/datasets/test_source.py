@@ -50,6 +50,15 @@ def test_split_column_is_no_feature(tmp_path: Path) -> None:
     assert source.split.tolist() == parts
 
 
+def test_a_feature_that_is_called_almost_as_the_target_has_a_line(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("Y,a,y\n0,7,0\n1,8,1\n")
+    source = load(str(tmp_path / "t.csv"), target="y")
+    assert list(source.features) == ["Y", "a"]
+    assert source.notes == (
+        "'Y' is a feature beside the target 'y'; if it holds the same, say --drop 'Y'",
+    )
+
+
 @pytest.mark.parametrize("name", ["", " ", "\ufeff"])
 def test_a_column_without_a_name_is_left_out_with_a_line(name: str, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(f"y,{name},a\n0,7,1\n1,8,2\n", encoding="utf-8")

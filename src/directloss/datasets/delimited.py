@@ -163,7 +163,7 @@ class _Lines(io.RawIOBase):
         self._decoder = None
         if not _is_utf8(reading):
             self._decoder = codecs.getincrementaldecoder(reading.encoding)()
-        self._ready = b""
+        self._ready = bytearray()
         self._ended = False
 
     def readable(self) -> bool:
@@ -172,11 +172,11 @@ class _Lines(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         """See `io.RawIOBase`."""
-        if not self._ready and not self._ended:
-            self._ready = self._more()
+        while len(self._ready) < len(buffer) and not self._ended:  # the header is in the first one
+            self._ready += self._more()
         size = min(len(buffer), len(self._ready))
         buffer[:size] = self._ready[:size]
-        self._ready = self._ready[size:]
+        del self._ready[:size]
         return size
 
     def _more(self) -> bytes:

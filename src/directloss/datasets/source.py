@@ -162,6 +162,12 @@ def assign_roles(
     notes: tuple[str, ...] = ()
     if queries is not None and queries not in named.values():
         notes = (f"{queries!r} is no feature; each of its values is a list with --group {queries}",)
+    cased = [name for name in features if plain(name).lower() == plain(target).lower()]
+    if cased:
+        notes += (
+            f"{cased[0]!r} is a feature beside the target {target!r}; if it holds the same, say "
+            f"--drop {cased[0]!r}",
+        )
     if unnamed:
         notes += (f"column {columns.index(unnamed[0]) + 1} is left out: it has no name",)
     return Roles(target, split_column, group_column, features, notes)
