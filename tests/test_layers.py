@@ -12,7 +12,7 @@ ROOT = Path(directloss.__file__).parent
 
 LAYERS = (
     {"errors", "files", "terminal"},
-    {"_arguments", "_extras", "_world"},
+    {"_arguments", "_extras", "_noise", "_world"},
     {"inference"},
     {"lists"},
     {"_solution", "_spread"},
@@ -22,6 +22,7 @@ LAYERS = (
     {"_update"},
     {"tasks"},
     {"_stepped"},
+    {"perturbation"},
     {"functional"},
     {"diagnostics"},
     {"losses"},

@@ -109,7 +109,7 @@ class Texts:
 def _read(path: str) -> tuple[list[str], list[str]]:
     lines = [line.partition(" ") for line in Path(path).read_text().splitlines()]
     if not all(space for _, space, _ in lines):
-        raise DataError(f"--data: {path} has a line without a label")
+        raise DataError(f"data: {path} has a line without a label")
     return [label for label, *_ in lines], [text for *_, text in lines]
 
 
@@ -139,9 +139,10 @@ def test_a_new_kind_is_trained_evaluated_and_predicted(
     configuration = read_configuration(
         None,
         {
-            "data": {"path": str(texts)},
-            "model": {"hidden": ()},
-            "training": {"batch": batch, "epochs": 20},
+            "data": str(texts),
+            "hidden": (),
+            "batch": batch,
+            "epochs": 20,
         },
     )
     trained = train(configuration, tmp_path / "model")
