@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import load_file
 from typer.testing import CliRunner, Result
 
 from benchmarks.reliability.runs import last_step, start
@@ -155,6 +157,25 @@ def test_a_table_that_stays_on_the_disk(folder: Path, tmp_path: Path) -> None:
     assert scored["score_positive"].equals(scored["score"] > about["threshold"])
     assert about["thresholds"]["f1"] == about["threshold"]
     assert json.loads((out / "metrics.json").read_text())["test"] > 0.4
+
+
+def test_blocks_decide_nothing_of_the_first_weights(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("directloss.jobs.train._FIRST_ROWS", 100)  # of 240 training rows
+    table = pd.read_parquet(folder / "t.parquet")
+    table["part"] = np.array(["train", "train", "train", "val", "test"])[np.arange(400) % 5]
+    table.to_csv(tmp_path / "t.csv", index=False)
+    table.to_parquet(tmp_path / "one.parquet")
+    table.to_parquet(tmp_path / "many.parquet", row_group_size=7)
+    data = ("--target", "y", "--split-column", "part", *SMALL, "--epochs", 3, "--no-log")
+    found = []
+    for name in ("t.csv", "one.parquet", "many.parquet"):
+        ok("train", "--data", tmp_path / name, *data, "--out", tmp_path / name[:-4])
+        found.append(load_file(tmp_path / name[:-4] / "weights.safetensors"))
+    for weights in found:
+        for name, tensor in weights.items():
+            torch.testing.assert_close(tensor, found[0][name], rtol=1e-5, atol=1e-6)
 
 
 def test_queries(folder: Path, tmp_path: Path) -> None:

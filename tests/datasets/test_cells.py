@@ -148,6 +148,7 @@ def test_other_notations(reading: Reading, cells: list[str], wanted: list[float]
         (Reading(thousands=","), "12,34"),
         (Reading(thousands=","), "1234,567"),
         (Reading(decimal=",", thousands="."), "1.23"),
+        (Reading(decimal=",", thousands="."), "0.704"),
     ],
 )
 def test_what_is_not_in_the_notation_is_no_number(reading: Reading, text: str) -> None:

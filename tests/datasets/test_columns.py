@@ -160,6 +160,41 @@ def test_dates_as_texts_want_a_word(cells: list[str]) -> None:
         sort_columns(pd.DataFrame({"a": cells}), NO_RULES)
 
 
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        (
+            ["1/7/2024", "2/7/2024"],
+            r"dates \('1/7/2024'\) in a spelling that `date` does not",
+        ),
+        (
+            ["07.01.2024", "?", "Jan 7, 2024"],
+            r"dates \('07.01.2024', but also '\?'\) in a spelling",
+        ),
+        (["2024-01-07", "1/8/2024"], r"dates \('1/8/2024'\) in a spelling"),
+        (["12:30", "18:00"], r"times \('12:30'\); write them as hours \(12.5\)"),
+        (["2024-01-07", "12:30"], r"dates \('12:30'\) in a spelling"),
+        (["1/7/2024", "1/7/2024", "5"], r"dates \('1/7/2024', but also '5'\) in a spelling"),
+    ],
+)
+def test_dates_in_other_spellings_are_neither_guessed_nor_categories(
+    cells: list[str], message: str
+) -> None:
+    features = pd.DataFrame({"a": cells * 20})
+    with pytest.raises(DataError, match=f"column 'a' holds {message}.*`date` 'a'.*`drop` 'a'"):
+        sort_columns(features, NO_RULES)
+    assert sort_columns(features, FeatureRules(categorical=("a",))).categories
+    with pytest.raises(DataError, match=r"^date: column 'a' holds .* year, month, day, for no"):
+        sort_columns(features, FeatureRules(date=("a",)))
+
+
+def test_a_few_dates_among_texts_and_numbers_that_look_like_dates() -> None:
+    some = ["red", "green", "1/7/2024"] * 10
+    assert sort_columns(pd.DataFrame({"a": some}), NO_RULES).categories
+    with pytest.raises(DataError, match=r"'a' holds numbers, but also the text '\?'"):
+        sort_columns(pd.DataFrame({"a": ["20240107", "20240108", "?"] * 10}), NO_RULES)
+
+
 def test_types_without_a_meaning() -> None:
     lists = pd.DataFrame({"a": pd.Series([[1], [2]])})
     with pytest.raises(DataError, match=r"'a' is of type list.*`drop` 'a'"):

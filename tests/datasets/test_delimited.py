@@ -36,6 +36,8 @@ def read(content: bytes, tmp_path: Path, name: str = "t.csv", **how: str) -> dic
         (b"a\ty\n1\tx\n3\tz\n", {"sep": "tab"}),
         ("a,y\n1,x\n3,z\n".encode("utf-16"), {"encoding": "utf-16"}),
         ("a,y\n1,x\n3,z\n".encode("utf-16-le"), {"encoding": "utf-16-le"}),
+        ("\ufeffa,y\n1,x\n3,z\n".encode("utf-16-le"), {"encoding": "utf-16-le"}),
+        ('\ufeff"a",y\n1,x\n3,z\n'.encode("utf-16-be"), {"encoding": "utf-16-be"}),
     ],
 )
 def test_one_table_as_programs_write_it(
@@ -86,6 +88,38 @@ def test_what_is_no_table(content: bytes, message: str, tmp_path: Path) -> None:
 def test_the_wrong_encoding(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"cannot read .*t.csv: "):
         read(b"a,y\n1,\x81\n", tmp_path, encoding="cp1252")
+
+
+@pytest.mark.parametrize("content", [b"a,y", b"a,y\n", b"\na,y\r", b'"a","y"'])
+def test_a_header_without_rows(content: bytes, tmp_path: Path) -> None:
+    assert read(content, tmp_path) == {"a": [], "y": []}
+
+
+def test_a_header_of_megabytes(tmp_path: Path) -> None:
+    names = [f"{k} {'name ' * 4_000}" for k in range(100)]
+    content = "\n".join([",".join(names), ",".join(map(str, range(100)))])
+    assert len(content) > 2_000_000
+    found = read(content.encode(), tmp_path)
+    assert list(found) == names
+    assert [cells for (cells,) in found.values()] == list(map(str, range(100)))
+
+
+@pytest.mark.parametrize(
+    ("content", "said", "advice"),
+    [
+        ("\ufeffa,y\né,x\n".encode(), "latin-1", "is UTF-8 text; say `encoding` utf-8"),
+        ("a,y\né,x\n".encode("utf-16"), "cp1252", "is UTF-16 text; say `encoding` utf-16"),
+        ("a,y\né,x\n".encode("utf-32"), "utf-16", "is UTF-32 text; say `encoding` utf-32"),
+        ("a,y\né,x\n".encode(), "utf-16", "BOM; say `encoding` utf-8"),
+        ("a,y\né,x\n".encode(), "ascii", "ascii.*; say `encoding` utf-8"),
+    ],
+)
+def test_advice_on_the_encoding_helps(
+    content: bytes, said: str, advice: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=advice):
+        read(content, tmp_path, encoding=said)
+    assert read(content, tmp_path, encoding=advice.split()[-1]) == {"a": ["é"], "y": ["x"]}
 
 
 def test_a_long_cell(tmp_path: Path) -> None:

@@ -33,6 +33,11 @@ def advice(cells: dict[str, int], numbers: tuple[str, ...] = (), **how: str) -> 
         ("5 €", "the sign '€'"),
         ("(5)", "parentheses"),
         ("\u22125", "minus sign"),
+        ("\u22120.704", "minus sign"),
+        ("\u22121.234,5", "minus sign"),
+        ("1e\u22125", "minus sign"),
+        ("\u20135", "minus sign"),
+        ("\uff0d$5", "minus sign"),
     ],
 )
 def test_the_option_is_named(cell: str, said: str) -> None:
@@ -60,6 +65,13 @@ def test_a_point_where_a_comma_is_wanted() -> None:
     found = advice({"3.5": 3, "3,5": 3}, ("3,5",), decimal=",")
     assert found is not None
     assert "`decimal` '.'" in found
+
+
+def test_no_group_of_thousands_begins_with_0() -> None:
+    found = advice({"0.704": 3, "0,5": 3}, ("0,5",), decimal=",")
+    assert found is not None
+    assert "`decimal` '.'" in found
+    assert "thousands" not in found
 
 
 @pytest.mark.parametrize("text", ["a1", "12a", "1-2", "10.0.0.1", "12:30", "1,2,3", "C$", "-", ""])

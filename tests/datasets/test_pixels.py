@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from directloss.datasets import DataError
 from directloss.datasets.images import ImageRecipe
@@ -233,3 +233,45 @@ def test_the_digest_is_that_of_the_content(tmp_path: Path) -> None:
         Image.new("L", (8, 8), value).save(tmp_path / name)
     a, b, c = (digest_of_pixels(tmp_path / name) for name in ("a.png", "b.png", "c.png"))
     assert a == b != c
+
+
+def png(bits: int, colour: int, row: bytes, transparent: bytes) -> bytes:
+    """A row of pixels as PNG stores it, with the one colour that is transparent."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        checked = kind + content
+        return struct.pack(">I", len(content)) + checked + struct.pack(">I", zlib.crc32(checked))
+
+    width = 8 * len(row) // (bits * (3 if colour == 2 else 1))
+    head = struct.pack(">IIBBBBB", width, 1, bits, colour, 0, 0, 0)
+    parts = ((b"IHDR", head), (b"tRNS", transparent), (b"IDAT", zlib.compress(b"\0" + row)))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in (*parts, (b"IEND", b"")))
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [
+        (png(1, 0, b"\x55", b"\0\0"), [255] * 8),
+        (png(2, 0, b"\x1b", b"\0\1"), [0, 255, 170, 255]),
+        (png(4, 0, b"\x07\x3f", b"\0\7"), [0, 255, 51, 255]),
+        (png(8, 0, b"\x07\x77", b"\0\7"), [255, 119]),
+        (png(16, 0, struct.pack(">2H", 257 * 7, 257 * 8), struct.pack(">H", 257 * 7)), [255, 8]),
+        (
+            png(16, 2, struct.pack(">6H", 0, 0, 0, 0, 0, 0x8000), struct.pack(">3H", 0, 0, 0x8000)),
+            [0, 255],
+        ),
+    ],
+)
+def test_one_transparent_colour_of_any_depth(
+    content: bytes, wanted: list[int], tmp_path: Path
+) -> None:
+    (tmp_path / "a.png").write_bytes(content)
+    assert pixels(tmp_path / "a.png")[0, :, 0].tolist() == wanted
+
+
+def test_levels_with_a_sign_are_refused(tmp_path: Path) -> None:
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[0x153] = 2
+    Image.fromarray(GREY).save(tmp_path / "s.tif", tiffinfo=tags)
+    with pytest.raises(DataError, match="with a sign"):
+        read_pixels(tmp_path / "s.tif")

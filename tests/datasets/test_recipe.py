@@ -138,6 +138,14 @@ def test_rows_that_do_not_fit(rows: pd.DataFrame, message: str) -> None:
         recipe.apply(rows)
 
 
+def test_the_notation_that_a_model_reads_is_said() -> None:
+    rules = FeatureRules(decimal=",", thousands=".")
+    recipe = fit(pd.DataFrame({"a": ["1,5", "1.234"]}), rules)
+    wanted = "'1.5' .* wants a number with ',' before decimals and '.' between thousands"
+    with pytest.raises(DataError, match=wanted):
+        recipe.apply(pd.DataFrame({"a": ["1.5"]}))
+
+
 NUMBER = {"name": "a", "median": 0, "values": {"mean": 0, "scale": 1}}
 CATEGORY = {"name": "b", "kind": "text", "known": ["x"]}
 

@@ -50,6 +50,23 @@ def test_split_column_is_no_feature(tmp_path: Path) -> None:
     assert source.split.tolist() == parts
 
 
+def test_a_feature_that_is_called_almost_as_the_target_has_a_line(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("Y,a,y\n0,7,0\n1,8,1\n")
+    source = load(str(tmp_path / "t.csv"), target="y")
+    assert list(source.features) == ["Y", "a"]
+    assert source.notes == ("'Y' is a feature beside the target 'y'; drop it if it holds the same",)
+
+
+@pytest.mark.parametrize("name", ["", " ", "\ufeff"])
+def test_a_column_without_a_name_is_left_out_with_a_line(name: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(f"y,{name},a\n0,7,1\n1,8,2\n", encoding="utf-8")
+    source = load(str(tmp_path / "t.csv"), target="y")
+    assert list(source.features) == ["a"]
+    assert source.notes == ("column 2 is left out: it has no name",)
+    dropped = load(str(tmp_path / "t.csv"), target="y", rules=FeatureRules(drop=(name,)))
+    assert dropped.notes == ()
+
+
 def test_npz(tmp_path: Path) -> None:
     matrix = np.arange(6.0).reshape(3, 2)
     np.savez(tmp_path / "t.npz", x=matrix, extra=np.array([5, 6, 7]), y=np.array([0, 1, 0]))
@@ -141,6 +158,9 @@ def test_bad_files(
         ({"x": np.zeros((2, 3)), "y": np.zeros(5)}, "different lengths"),
         ({"x": np.zeros((2, 3, 4)), "y": np.zeros(2)}, r"'x' has shape \(2, 3, 4\)"),
         ({"x": np.array([{}, {}]), "y": np.zeros(2)}, "cannot read"),
+        ({"x": np.ones(2, np.longdouble), "y": np.zeros(2)}, "'x' is of type float128; texts and"),
+        ({"x": np.ones(2, complex), "y": np.zeros(2)}, "'x' is of type complex128"),
+        ({"x": np.array([b"\xe9", b"e"]), "y": np.zeros(2)}, "'x' holds bytes that are no UTF-8"),
     ],
 )
 def test_bad_arrays(tmp_path: Path, arrays: dict[str, np.ndarray], message: str) -> None:

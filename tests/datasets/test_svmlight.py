@@ -67,7 +67,9 @@ def test_the_base_can_be_said(tmp_path: Path) -> None:
     (tmp_path / "t.svm").write_text("1 1:2\n0 1:3\n")
     assert list(read(tmp_path / "t.svm", index_base="0")) == ["target", "f0", "f1"]
     (tmp_path / "z.svm").write_text("1 0:2\n")
-    with pytest.raises(DataError, match=r"index_base: z\.svm has a feature 0, below"):
+    with pytest.raises(
+        DataError, match=r"z\.svm has a feature 0, below the first one; say `index_base` 0"
+    ):
         read(tmp_path / "z.svm", index_base="1")
 
 

@@ -51,6 +51,8 @@ def test_a_box_that_reaches_over_the_edge_is_cut(root: Path) -> None:
         ((1, "x", 3, 8), "its box is 1 x 3 8"),
         ((1, 1, float("inf"), 8), "its box 1 1 inf 8 is outside the image of 50 x 40 pixels"),
         ((1, "x" * 5000, 3, 8), f"its box is 1 {'x' * 40}... 3 8"),
+        ((1, "1_0", 20, 8), "its box is 1 1_0 20 8"),
+        ((1, 1, "٣", 8), "its box is 1 1 ٣ 8"),
     ],
 )
 def test_a_bad_box_is_one_line_and_the_others_stay(
@@ -67,6 +69,21 @@ def test_an_annotation_without_boxes_is_one_line(root: Path) -> None:
     write_annotation(root, "a", [])
     annotation = VOCFolder(root).annotation("a")
     assert (annotation.objects, annotation.remarks) == ((), ("Annotations/a.xml has no boxes",))
+
+
+def test_a_remark_is_one_line_whatever_a_name_holds(root: Path) -> None:
+    file = root / "Annotations" / "a.xml"
+    file.write_text("<annotation><object><name>a\nb</name></object></annotation>")
+    (remark,) = VOCFolder(root).annotation("a").remarks
+    assert remark == "Annotations/a.xml: object 1 (a b) is left out: it has no bndbox"
+
+
+def test_a_long_line_of_a_list_is_shortened(root: Path) -> None:
+    file = root / "ImageSets" / "Action" / "running_trainval.txt"
+    file.write_text(f"a {'9' * 5000} 1\n")
+    with pytest.raises(DataError, match=r"line 1: 'a 9+\.\.\.' is not") as caught:
+        VOCFolder(root).person_labels("running", "trainval")
+    assert len(str(caught.value)) < 200
 
 
 def test_an_object_without_a_box_is_one_line(root: Path) -> None:

@@ -67,6 +67,16 @@ def test_any_content_is_taken_or_refused_with_a_path(content: object) -> None:
         assert tomllib.loads(found.to_toml())
 
 
+def test_a_key_of_many_dots_is_refused_before_it_takes_memory(tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text(".".join("a" * 120_000) + " = 1")
+    with pytest.raises(ConfigurationError, match=r"run\.toml: a key has more than 60 dots"):
+        read_configuration(file, {})
+    path = "/".join(["..."] * 50 + ["v1.2.3.csv"])
+    file.write_text(f"# {'.' * 200}\n[data]\npath = '{path}'\n[training]\nl2 = 0.5\n")
+    assert read_configuration(file, {}).data.path == path
+
+
 def test_a_file_that_is_none(tmp_path: Path) -> None:
     for content, message in ((b"\xff", "not UTF-8 text"), (b"[" * 99_999, "not TOML")):
         (tmp_path / "c.toml").write_bytes(content)

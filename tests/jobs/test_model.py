@@ -12,9 +12,10 @@ import pytest
 import safetensors.torch
 import torch
 
+from directloss.datasets.cells import Kind
 from directloss.datasets.images import ImageRecipe
 from directloss.datasets.reading import Reading
-from directloss.datasets.recipe import Numbers, Recipe, Scale
+from directloss.datasets.recipe import Categories, Numbers, Recipe, Scale
 from directloss.errors import DirectLossError
 from directloss.jobs.config import Configuration, ModelSection
 from directloss.jobs.kinds.tables import Tables
@@ -105,7 +106,8 @@ HARMFUL: dict[str, tuple[str, bytes]] = {
     "wider": (CONFIGURATION, configured("hidden = [1000000000, 1000000000]")),
     "many layers": (CONFIGURATION, configured(f"hidden = {[1] * 20_000}")),
     "nested": (CONFIGURATION, b"x = " + b"[" * DEEP),
-    "dotted": (CONFIGURATION, b"data." + b"a." * 5_000 + b"a = 1"),
+    "dotted": (CONFIGURATION, b"data." + b"a." * 120_000 + b"a = 1"),
+    "dotted header": (CONFIGURATION, b"['a'" + b' . "="' * 40_000 + b"]"),
     "digits": (CONFIGURATION, configured("hidden = [" + "9" * 20_000 + "]")),
     "hexadecimal": (CONFIGURATION, configured("hidden = [0x" + "f" * 20_000 + "]")),
     "long": (CONFIGURATION, b"#" * 10_000_000),
@@ -118,6 +120,21 @@ HARMFUL: dict[str, tuple[str, bytes]] = {
     "json digits": (
         PREPROCESSING,
         TABLE.model_dump_json().replace('"median":0.0', f'"median":{"9" * DEEP}').encode(),
+    ),
+    "json twice": (
+        PREPROCESSING,
+        Recipe(
+            version=2,
+            reading=Reading(),
+            categories=(Categories(name="a", kind=Kind.TEXT, known=("x", "y")),),
+        )
+        .model_dump_json()
+        .replace('"y"', '"x"')
+        .encode(),
+    ),
+    "slow encoding": (
+        PREPROCESSING,
+        TABLE.model_dump_json().replace('"utf-8"', '"idna"').encode(),
     ),
     "images instead": (PREPROCESSING, ImageRecipe(size=4096).model_dump_json().encode()),
     "metrics nested": (METRICS, b"[" * DEEP),

@@ -117,6 +117,53 @@ def test_a_model_reads_as_it_was_told(table: pd.DataFrame, tmp_path: Path) -> No
     np.testing.assert_allclose(*scores, rtol=1e-5)
 
 
+@pytest.mark.parametrize("command", ["evaluate", "predict"])
+def test_a_model_advises_no_option_of_the_training(
+    command: str, model: Path, table: pd.DataFrame, tmp_path: Path
+) -> None:
+    sink = ("--out", tmp_path / "p.csv") if command == "predict" else ()
+
+    def refused(model: Path, name: str) -> str:
+        text = said(command, model, "--data", tmp_path / name, *sink, code=2)
+        assert "say --" not in text
+        assert not (tmp_path / "p.csv").exists()
+        return text
+
+    table.to_csv(tmp_path / "t.csv", index=False, encoding="utf-16")
+    text = refused(model, "t.csv")
+    assert "is UTF-16 text; the model was trained with --encoding 'utf-8': write the file" in text
+    data = ("--data", tmp_path / "t.csv", "--target", "y", "--encoding", "utf-16")
+    said("train", *data, *QUICK, "--out", tmp_path / "m")
+    table.to_csv(tmp_path / "t.csv", index=False)
+    assert "was trained with --encoding 'utf-16'" in refused(tmp_path / "m", "t.csv")
+    table.to_csv(tmp_path / "t.txt", index=False)
+    assert "the model was trained with no --sep" in refused(model, "t.txt")
+
+
+@pytest.mark.parametrize("command", ["evaluate", "predict"])
+def test_a_model_says_what_stands_between_its_cells(
+    command: str, table: pd.DataFrame, tmp_path: Path
+) -> None:
+    table.assign(b=2 * table["a"]).to_csv(tmp_path / "t.csv", index=False, sep=";")
+    data = ("--data", tmp_path / "t.csv", "--target", "y", "--sep", ";")
+    said("train", *data, *QUICK, "--out", tmp_path / "m")
+    table.assign(b=2 * table["a"]).to_csv(tmp_path / "t.csv", index=False)
+    sink = ("--out", tmp_path / "p.csv") if command == "predict" else ()
+    text = said(command, tmp_path / "m", "--data", tmp_path / "t.csv", *sink, code=2)
+    wanted = "'y', 'a', 'b'" if command == "evaluate" else "'a', 'b'"
+    assert f"has no column {wanted}, which the model reads; it has 'a,y,b'; if ',' stands" in text
+    assert "between two names, the model was trained with --sep ';': write the file so" in text
+
+
+def test_scores_do_not_take_a_name_that_looks_taken(
+    model: Path, table: pd.DataFrame, tmp_path: Path
+) -> None:
+    table.assign(**{"score ": 1}).to_csv(tmp_path / "t.csv", index=False)
+    data = ("--data", tmp_path / "t.csv", "--out", tmp_path / "p.csv")
+    assert "--column: got 'score', wanted another name" in said("predict", model, *data, code=2)
+    said("predict", model, *data, "--column", "s")
+
+
 def test_the_row_of_ndcg_means_one_thing(tmp_path: Path) -> None:
     generator = np.random.default_rng(1)
     a = generator.normal(size=300).round(3)

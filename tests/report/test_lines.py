@@ -21,6 +21,8 @@ FORMULAS = [
     "=",
     "-",
     "-a",
+    "\uff1d1+1",  # in full width
+    "\uff20SUM(A1)",
 ]
 PARTS = ["a,b", 'a"b', "a\nb", "a\r\nb", '"', ",,", '=HYPERLINK("http://a","b,c")']
 

@@ -61,6 +61,11 @@ def test_names_give_their_metric(name: str, task: dl.Task) -> None:
         ("IoU", "jaccard"),
         ("pAUC:0.2", "partial-auc:0.2"),
         ("partial_auc", "partial-auc"),
+        ("partial-auc:.10", "partial-auc"),
+        ("bedroc:20.0", "bedroc"),
+        ("bedroc:1e1", "bedroc:10"),
+        ("ndcg@010", "ndcg:10"),
+        ("fbeta:2.0", "fbeta:2"),
     ],
 )
 def test_what_people_type_is_understood(typed: str, name: str) -> None:
@@ -82,10 +87,15 @@ def test_a_configuration_keeps_the_name_that_tables_have() -> None:
         ("f1:2", "metric: got 'f1:2'"),
         ("precision-at-k", "metric: got 'precision-at-k', wanted .*precision-at-k:NUMBER"),
         ("precision-at-k:0", "wanted a fitting number: k: got 0"),
-        ("bedroc:much", "wanted a fitting number: could not convert"),
+        ("bedroc:much", "wanted a number behind 'bedroc'"),
         ("ndcg:", "metric: got 'ndcg:'"),
         ("p", "metric: got 'p', wanted .*precision-at-k:NUMBER"),
-        ("p@ten", "metric: got 'p@ten', wanted a fitting number"),
+        ("p@ten", "metric: got 'p@ten', wanted a whole number behind 'precision-at-k'"),
+        ("ndcg@1.5", "wanted a whole number behind 'ndcg'"),
+        ("ndcg@٣", "wanted a whole number behind 'ndcg'"),
+        ("ndcg@1e3", "wanted a whole number behind 'ndcg'"),
+        ("bedroc:nan", "wanted a number behind 'bedroc'"),
+        ("bedroc:1e400", "wanted a number behind 'bedroc'"),
     ],
 )
 def test_bad_names(name: str, message: str) -> None:

@@ -24,8 +24,8 @@ _NOTHING = "stopped; nothing was written"
 
 add(app, compare.compare, stopped=_TRIALS, fields=compare.FIELDS)
 add(app, train.train, stopped=_SAVED, fields=train.FIELDS)
-add(app, evaluate.evaluate, stopped=_NOTHING)
-add(app, predict.predict, stopped=_NOTHING)
+add(app, evaluate.evaluate, stopped=_NOTHING, others=train.FIELDS)
+add(app, predict.predict, stopped=_NOTHING, others=train.FIELDS)
 add(experiment, action.action, stopped=_STAGES, fields=action.FIELDS)
 add(experiment, detection.detection, stopped=_STAGES, fields=detection.FIELDS)
 add(experiment, synthetic.synthetic, stopped=_TRIALS, fields=synthetic.SYNTHETIC)

@@ -7,7 +7,7 @@ are imported when a command's options are asked for, so that the list of the com
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import NoneType
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
@@ -52,7 +52,12 @@ def chosen(
 
 
 def add(
-    app: typer.Typer, run: Callable[..., None], *, stopped: str, fields: Fields | None = None
+    app: typer.Typer,
+    run: Callable[..., None],
+    *,
+    stopped: str,
+    fields: Fields | None = None,
+    others: Fields | None = None,
 ) -> None:
     """Adds a command that has the name and the docstring of a function.
 
@@ -62,13 +67,14 @@ def add(
             options of the fields stand in its place.
         stopped: what to say after Ctrl-C.
         fields: options that come from models.
+        others: options of another command that errors may name.
     """
 
     class Command(TyperCommand):
         def get_params(self, ctx: Any) -> list[Any]:
             if not self.params:
                 with one_line_errors(stopped, {}):  # an extra may be missing
-                    function = _with_options(run, stopped, fields)
+                    function = _with_options(run, stopped, fields, others)
                 alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
                 alone.command()(function)
                 made = typer.main.get_command(alone)
@@ -79,7 +85,7 @@ def add(
 
 
 def _with_options(
-    run: Callable[..., None], stopped: str, fields: Fields | None
+    run: Callable[..., None], stopped: str, fields: Fields | None, others: Fields | None
 ) -> Callable[..., None]:
     """The function as typer wants it: a parameter for each option."""
     parameters: list[inspect.Parameter] = []
@@ -89,12 +95,13 @@ def _with_options(
             parameters.append(own)
             continue
         loaded = fields.load()
-        called = {name: _names(name, fields.names)[0] for name in loaded}
+        called = _called(loaded, fields)
         for name, info in loaded.items():
             parameter, read[name] = _option(name, info, fields, called)
             parameters.append(parameter)
     names: Mapping[str, tuple[str, ...]] = {} if fields is None else fields.names
-    options = {
+    options = {} if others is None else _called(others.load(), others)
+    options |= {
         each.name: _names(each.name, names)[0] for each in parameters if not _is_argument(each)
     }
 
@@ -114,6 +121,11 @@ def _with_options(
 def _is_argument(parameter: inspect.Parameter) -> bool:
     marks = getattr(parameter.annotation, "__metadata__", ())
     return any(isinstance(mark, typer.models.ArgumentInfo) for mark in marks)
+
+
+def _called(loaded: Iterable[str], fields: Fields) -> dict[str, str]:
+    """Argument -> the first name of its option."""
+    return {name: _names(name, fields.names)[0] for name in loaded}
 
 
 def _names(name: str, names: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:

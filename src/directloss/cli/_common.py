@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated
@@ -31,7 +32,10 @@ def one_line_errors(stopped: str, options: Mapping[str, str]) -> Iterator[None]:
     try:
         _require_text(sys.argv)
         require("this command", "train", TRAIN)
-        yield
+        with warnings.catch_warnings():
+            # Of damaged EXIF, say: in words of the library, without the name of a file.
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            yield
     except (DirectLossError, OSError) as error:
         message = as_options(" ".join(str(error).split()), options)
         typer.echo(f"directloss: {printable(message)}", err=True)

@@ -373,7 +373,7 @@ def _in_plain_notation(array: pa.Array, reading: Reading) -> tuple[pa.Array, pa.
     if reading.thousands is not None:
         # A space between thousands is often one that does not break.
         group = "[ \u00a0\u202f]" if reading.thousands == " " else re.escape(reading.thousands)
-        whole = rf"(\d{{1,3}}({group}\d{{3}})+|\d+)"
+        whole = rf"([1-9]\d{{0,2}}({group}\d{{3}})+|\d+)"  # 0.704 is no 704
     number = rf"^[+-]?({whole}({point}\d*)?|{point}\d+)([eE][+-]?\d+)?$|^[+-]?(?i:inf|infinity)$"
     fits = pc.fill_null(pc.match_substring_regex(array, number), False)
     plain = pc.replace_substring_regex(array, group, "") if group else array

@@ -5,16 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from directloss.datasets import cells
 from directloss.datasets.cells import Kind, encode, kind_of
+from directloss.datasets.dated import is_date, is_time
 from directloss.datasets.errors import DataError, listed
 from directloss.datasets.notation import advice_on_numbers
 from directloss.datasets.reading import FeatureRules, Reading
 
 FEWEST_ROWS = 5
 """A category (or label) of fewer training rows is not written down: it may tell who they are."""
+
+WANTED_DATES = "2024-12-31 or 2024-12-31 18:30"
 
 _NEARLY_UNIQUE = 0.7  # distinct texts a row, from which on they are no categories
 _FEW_ROWS = 20  # of which nobody can tell
@@ -49,7 +53,7 @@ def sort_columns(features: pd.DataFrame, rules: FeatureRules) -> Columns:
     """
     found = Columns([], {}, [], [])
     reasons = [
-        f"--{option}: there is no feature column {name!r}"
+        f"{option}: there is no feature column {name!r}"
         for option, names in (("categorical", rules.categorical), ("date", rules.date))
         for name in names
         if name not in features
@@ -101,6 +105,7 @@ def _kind_of_texts(name: str, column: pd.Series, rules: FeatureRules) -> Kind:
     advice = advice_on_numbers(written.cells, counts, ~no_number, rules)
     if advice is not None:
         raise DataError(f"data: column {name!r} holds {advice}")
+    _refuse_dates(name, distinct, counts, no_number, rules)
     if kind in (Kind.MIXED, Kind.NUMBER):
         text = written.cells[int(np.argmax(no_number))]
         raise DataError(
@@ -108,10 +113,6 @@ def _kind_of_texts(name: str, column: pd.Series, rules: FeatureRules) -> Kind:
             f"`categorical` {name!r}, or `missing` {text!r} if it stands for a missing value"
         )
     rows = int(counts.sum())
-    _, no_date = cells.days(distinct, rules)
-    if 2 * counts[~no_date].sum() >= rows:
-        other = f", but also {written.cells[int(np.argmax(no_date))]!r}" if no_date.any() else ""
-        raise _undecided_dates(name, f"{written.cells[int(np.argmin(no_date))]!r}{other}")
     nearly_unique = len(distinct) > _NEARLY_UNIQUE * rows or counts.max() < FEWEST_ROWS
     if rows >= _FEW_ROWS and nearly_unique:
         raise DataError(
@@ -120,6 +121,38 @@ def _kind_of_texts(name: str, column: pd.Series, rules: FeatureRules) -> Kind:
             f"categories: `categorical` {name!r}"
         )
     return kind
+
+
+def _refuse_dates(
+    name: str,
+    distinct: pd.Series,
+    counts: npt.NDArray[np.int64],
+    no_number: npt.NDArray[np.bool_],
+    rules: FeatureRules,
+) -> None:
+    """Most rows hold dates or times: what is to be made of them, the user must say."""
+    texts = distinct.tolist()
+    _, other = cells.days(distinct, rules)
+    dates = no_number & (~other | np.array([is_date(text) for text in texts], bool))
+    times = no_number & np.array([is_time(text) for text in texts], bool)
+    either = dates | times
+    if 2 * counts[either].sum() < counts.sum():
+        return
+    rest = f", but also {texts[int(np.argmin(either))]!r}" if not either.all() else ""
+    if not (dates & other).any() and not times.any():
+        raise _undecided_dates(name, f"{texts[int(np.argmax(dates))]!r}{rest}")
+    shown = texts[int(np.argmax(dates & other if (dates & other).any() else times))]
+    kept = f"or say `categorical` {name!r} or `drop` {name!r}"
+    if not dates.any():
+        raise DataError(
+            f"data: column {name!r} holds times ({shown!r}{rest}); write them as hours (12.5) or "
+            f"with their dates (2024-12-31 12:30, for `date` {name!r}), {kept}"
+        )
+    raise DataError(
+        f"data: column {name!r} holds dates ({shown!r}{rest}) in a spelling that `date` does not "
+        f"read, since it guesses no order of day and month; write them as {WANTED_DATES} and say "
+        f"`date` {name!r}, {kept}"
+    )
 
 
 def _undecided_dates(name: str, what: str) -> DataError:
@@ -134,6 +167,6 @@ def _refuse_no_dates(column: pd.Series, name: str, rules: FeatureRules) -> None:
     if wrong.any():
         came = column.iloc[int(np.argmax(wrong))]
         raise DataError(
-            f"date: column {name!r} holds {str(came)!r}; wanted dates such as 2024-12-31 or "
-            "2024-12-31 18:30"
+            f"date: column {name!r} holds {str(came)!r}; wanted dates such as "
+            f"{WANTED_DATES}: year, month, day, for no other order is guessed"
         )

@@ -7,7 +7,6 @@ import csv
 import gzip
 import io
 import zlib
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +15,20 @@ from typing import IO
 import pyarrow as pa
 import pyarrow.csv
 
-from directloss.datasets.errors import DataError, quoted
+from directloss.datasets.errors import DataError
+from directloss.datasets.names import refuse_equal_names
 from directloss.datasets.reading import Reading
 
 _BLOCK = 8 << 20  # bytes of text that are parsed at a time; no row may be longer
 _END = "\x1eend\x1e"  # in every cell of the row behind the last one
+
+_MARKS = (  # byte order marks; that of UTF-32 begins as one of UTF-16 does
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF8, "utf-8"),
+)
 
 _DAMAGE = (pa.ArrowException, OSError, EOFError, UnicodeError, zlib.error, csv.Error)
 
@@ -64,7 +72,7 @@ def read_head(path: Path, reading: Reading) -> Head:
     try:
         with open_binary(path) as file:
             _refuse_encoding(path, file.read(1024), reading)
-        with open_binary(path) as file:
+        with _open_text(path, reading) as file:
             encoding = "utf-8-sig" if _is_utf8(reading) else reading.encoding
             text = io.TextIOWrapper(file, encoding=encoding, newline="")
             lines = csv.reader(text, delimiter=separator(path, reading))
@@ -73,7 +81,7 @@ def read_head(path: Path, reading: Reading) -> Head:
                 blank, names = blank + 1, next(lines, None)
             first = next((cells for cells in lines if cells), None)
     except _DAMAGE as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable(path, error, reading) from error
     finally:
         csv.field_size_limit(limit)
     if names is None:
@@ -88,17 +96,6 @@ def read_head(path: Path, reading: Reading) -> Head:
         names, hollow = [*names, ""], True
     refuse_equal_names(path.name, names)
     return Head(names, blank + 1, hollow)
-
-
-def refuse_equal_names(file: str, names: list[str]) -> None:
-    """Two columns of one name are told apart by nobody.
-
-    Raises:
-        DataError: with the names that are there twice.
-    """
-    twice = sorted(name for name, count in Counter(names).items() if count > 1)
-    if twice:
-        raise DataError(f"data: {file} has two columns named {quoted(twice)}; rename or delete one")
 
 
 def text_pieces(path: Path, reading: Reading, head: Head, most_rows: int) -> Iterator[pa.Table]:
@@ -119,7 +116,7 @@ def text_pieces(path: Path, reading: Reading, head: Head, most_rows: int) -> Ite
     sep = separator(path, reading)
     try:
         with (
-            open_binary(path) as file,
+            _open_text(path, reading) as file,
             _Lines(file, reading, sep.join([_END] * len(inner))) as lines,
         ):
             batches = pyarrow.csv.open_csv(
@@ -150,7 +147,7 @@ def text_pieces(path: Path, reading: Reading, head: Head, most_rows: int) -> Ite
     except DataError:
         raise
     except _DAMAGE as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable(path, error, reading) from error
 
 
 class _Lines(io.RawIOBase):
@@ -166,7 +163,7 @@ class _Lines(io.RawIOBase):
         self._decoder = None
         if not _is_utf8(reading):
             self._decoder = codecs.getincrementaldecoder(reading.encoding)()
-        self._ready = b""
+        self._ready = bytearray()
         self._ended = False
 
     def readable(self) -> bool:
@@ -175,11 +172,11 @@ class _Lines(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         """See `io.RawIOBase`."""
-        if not self._ready and not self._ended:
-            self._ready = self._more()
+        while len(self._ready) < len(buffer) and not self._ended:  # the header is in the first one
+            self._ready += self._more()
         size = min(len(buffer), len(self._ready))
         buffer[:size] = self._ready[:size]
-        self._ready = self._ready[size:]
+        del self._ready[:size]
         return size
 
     def _more(self) -> bytes:
@@ -224,26 +221,41 @@ def _refuse_width(path: Path, wrong: list[pyarrow.csv.InvalidRow], head: Head) -
     )
 
 
+def _open_text(path: Path, reading: Reading) -> IO[bytes]:
+    """The bytes of a text without a byte order mark that its decoder would take for a letter."""
+    file = open_binary(path)
+    mark = {"utf-16-le": codecs.BOM_UTF16_LE, "utf-16-be": codecs.BOM_UTF16_BE}.get(_codec(reading))
+    if mark is not None and file.read(len(mark)) != mark:
+        file.seek(0)
+    return file
+
+
 def _refuse_encoding(path: Path, beginning: bytes, reading: Reading) -> None:
-    if not _is_utf8(reading):
-        return
-    if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise DataError(f"data: {path} is UTF-16 text; say `encoding` utf-16")
-    if b"\0" in beginning:
+    marked = next((name for mark, name in _MARKS if beginning.startswith(mark)), None)
+    if marked is not None and not _codec(reading).startswith(marked):
         raise DataError(
-            f"data: {path} holds zero bytes, as UTF-16 text does: if it is, say `encoding` "
-            "utf-16-le"
+            f"data: {path} is {marked.upper()} text; {reading.advice('encoding', marked)}"
+        )
+    if b"\0" in beginning and _is_utf8(reading):
+        raise DataError(
+            f"data: {path} holds zero bytes, as UTF-16 text does; if it is, "
+            f"{reading.advice('encoding', 'utf-16-le')}"
         )
 
 
+def _codec(reading: Reading) -> str:
+    return codecs.lookup(reading.encoding).name
+
+
 def _is_utf8(reading: Reading) -> bool:
-    return codecs.lookup(reading.encoding).name in ("utf-8", "utf-8-sig")
+    return _codec(reading) in ("utf-8", "utf-8-sig")
 
 
-def _unreadable(path: Path, error: Exception) -> DataError:
+def _unreadable(path: Path, error: Exception, reading: Reading) -> DataError:
     reason = " ".join(str(error).split()) or type(error).__name__
     if "UTF8" in reason or isinstance(error, UnicodeError):
-        reason += "; say how it is written, such as `encoding` latin-1 or `encoding` cp1252"
+        likely = "latin-1 or `encoding` cp1252" if _is_utf8(reading) else "utf-8"
+        reason += f"; {reading.advice('encoding', likely)}"
     if "straddling" in reason or "field limit" in reason:
         reason = f"a row is longer than {_BLOCK >> 20} MB, perhaps for want of a closing quote"
     return DataError(f"data: cannot read {path}: {reason}")

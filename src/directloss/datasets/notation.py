@@ -11,16 +11,18 @@ import numpy.typing as npt
 from directloss.datasets.reading import Reading
 
 _SPACES = "[ \u00a0\u202f]"
-_SIGN = r"[+\-\u2212]?"
+_SIGN = r"[+-]?"
+_DASHES = dict.fromkeys(map(ord, "\u2212\u2013\u2014\u2012\ufe63\uff0d"), "-")
 
 _UNITS = "[$€£¥₹]"
 
 _GROUPED = re.compile(
-    rf"{_SIGN}\d{{1,3}}(?:(?P<group>[.,'\u2019_]|{_SPACES})\d{{3}})(?:(?P=group)\d{{3}})*"
+    rf"{_SIGN}[1-9]\d{{0,2}}(?:(?P<group>[.,'\u2019_]|{_SPACES})\d{{3}})(?:(?P=group)\d{{3}})*"
     r"(?:(?P<point>[.,])\d+)?"
 )
 _COMMA = re.compile(rf"{_SIGN}\d*,\d+(?:[eE][+-]?\d+)?")
 _POINT = re.compile(rf"{_SIGN}\d*\.\d*(?:[eE][+-]?\d+)?")
+_NUMBER = re.compile(rf"{_SIGN}(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _UNIT = re.compile(
     rf"\(?{_SIGN}(?P<before>{_UNITS})?{_SPACES}?{_SIGN}\d[\d.,'\u2019 ]*"
     rf"{_SPACES}?(?P<after>%|\u2030|{_UNITS})?\)?"
@@ -59,6 +61,9 @@ def advice_on_numbers(
 
 
 def _words(cell: str, reading: Reading) -> str:
+    plain = cell.translate(_DASHES)
+    if plain != cell and (_NUMBER.fullmatch(plain) or _words(plain, reading)):
+        return "a number whose minus sign is no '-'; write it with '-'"
     options = _options(cell)
     if options:
         return f"a number in another notation; say {' or '.join(options)}"
@@ -70,8 +75,6 @@ def _words(cell: str, reading: Reading) -> str:
         return f"a number with the sign {sign!r}; write the column without it"
     if unit and cell.startswith("("):
         return "a number in parentheses; write it with a minus sign"
-    if unit and "\u2212" in cell:
-        return "a number whose minus sign is no '-'; write it with '-'"
     return ""
 
 

@@ -8,6 +8,7 @@ opacity       what is transparent lets white through
 deep grey     12 and 16 bits to 8: white is the largest number of so many bits
 float grey    0 is black and 1 is white; other values are refused
 whole numbers of 32 bits, or with a sign: refused, nothing says what white is
+one colour that PNG calls transparent: found after its bits, too, have become 8
 the rest      palettes, CMYK and YCbCr as the imaging library converts them; colour profiles
               are not applied
 """
@@ -25,6 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
+from PIL.PngImagePlugin import PngImageFile
 
 from directloss.datasets.errors import DataError
 from directloss.files import open_file, read_file
@@ -40,10 +42,11 @@ Levels = npt.NDArray[np.uint8]
 Size = tuple[int, int]
 """Width and height in pixels."""
 
-_VERSION = b"pixels 2\n"  # counted up when a file comes to mean other pixels
+_VERSION = b"pixels 3\n"  # counted up when a file comes to mean other pixels
 
 # Tags of TIFF, and so of EXIF.
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _ORIENTATION = 0x100, 0x101, 0x102, 0x106, 0x112
+_SAMPLE_FORMAT, _WITH_SIGN = 0x153, 2
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -65,6 +68,7 @@ def read_pixels(file: Path) -> Image.Image:
         DataError: it cannot be read; the message is the reason, without the file's name.
     """
     with _opened(file) as image:
+        _scale_transparency(image)
         image.load()
         # Asked after loading: for a TIFF the library has turned the pixels by then.
         upright = _UPRIGHT.get(_orientation(image))
@@ -138,12 +142,27 @@ def _tags(image: Image.Image) -> Mapping[int, Any]:
     return found
 
 
+def _scale_transparency(image: Image.Image) -> None:
+    """The library scales the levels of a PNG to 8 bits, but not the colour that is transparent.
+
+    Of 16 bits it keeps the upper 8, so that all colours which become the same are transparent.
+    """
+    key = image.info.get("transparency")
+    if not isinstance(image, PngImageFile) or key is None:
+        return
+    coded = image.tile[0].args
+    if coded in ("L;2", "L;4"):
+        image.info["transparency"] = key * 255 // (2 ** int(coded[-1]) - 1)
+    elif coded == "RGB;16B":
+        image.info["transparency"] = tuple(level >> 8 for level in key)
+
+
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode == "F":
         return _grey(image, _levels_of_floats(np.asarray(image)))
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
         return _grey(image, _levels_of_integers(np.asarray(image), _bits(image)))
-    if image.mode.startswith("I"):
+    if image.mode.startswith("I") or _WITH_SIGN in _tags(image).get(_SAMPLE_FORMAT, ()):
         raise DataError(
             "its grey values are whole numbers of 32 bits or with a sign, and nothing says what is "
             "white: save it with 8 or 16 bits"

@@ -7,7 +7,18 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+_NO_ENCODINGS = ("idna", "punycode", "raw_unicode_escape", "unicode_escape")
+
 _NAMES = {"tab": "\t", "\\t": "\t", "space": " "}
+
+
+def is_encoding(name: str) -> bool:
+    """Whether files are written so: Python has codecs of other uses, some slow on long texts.
+
+    Raises:
+        LookupError: there is no such codec.
+    """
+    return codecs.lookup(name).name.replace("-", "_") not in _NO_ENCODINGS
 
 
 class Reading(BaseModel):
@@ -60,7 +71,8 @@ class Reading(BaseModel):
     @classmethod
     def _known_encoding(cls, name: str) -> str:
         try:
-            codecs.lookup(name)
+            if not is_encoding(name):
+                raise LookupError
             "".encode(name)
         except (LookupError, UnicodeError, TypeError, ValueError) as error:
             raise ValueError("a name such as utf-8, utf-16 or latin-1 is wanted") from error
@@ -77,6 +89,20 @@ class Reading(BaseModel):
     def reading(self) -> Reading:
         """This and no more, of a record that holds more."""
         return Reading(**{name: getattr(self, name) for name in Reading.model_fields})
+
+    def advice(self, argument: str, value: str) -> str:
+        """What to do about a file that is written otherwise."""
+        return f"say `{argument}` {value}"
+
+
+class ModelReading(Reading):
+    """How a model reads tables: no option changes it."""
+
+    def advice(self, argument: str, value: str) -> str:
+        """See `Reading`."""
+        said = getattr(self, argument)
+        how = f"`{argument}` {said!r}" if said is not None else f"no `{argument}`"
+        return f"the model was trained with {how}: write the file so"
 
 
 class FeatureRules(Reading):

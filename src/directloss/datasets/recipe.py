@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator, model_validator
 
 from directloss.datasets import cells
 from directloss.datasets.cells import Kind, canonical, encode
@@ -62,6 +62,13 @@ class Categories(_Record):
     kind: Kind
     known: tuple[str | None, ...]
     others: bool = False
+
+    @field_validator("known")
+    @classmethod
+    def _once(cls, known: tuple[str | None, ...]) -> tuple[str | None, ...]:
+        if len(set(known)) < len(known):
+            raise ValueError("a category is known once")
+        return known
 
     @property
     def width(self) -> int:
@@ -156,7 +163,7 @@ class Recipe(_Record):
             _refuse(column, wrong, "a date such as 2024-12-31 or 2024-12-31 18:30")
             return moment_of(days, numbers.moment)
         values, wrong = cells.numbers(column, self.reading)
-        _refuse(column, wrong, "a number")
+        _refuse(column, wrong, _number_words(self.reading))
         infinite = np.isinf(values)
         if infinite.any():
             raise DataError(f"data: column {numbers.name!r} holds {infinite.sum()} infinite values")
@@ -172,6 +179,18 @@ def moment_of(days: Array, moment: Moment) -> Array:
         return (days - whole) * 24.0
     weekday: Array = (whole + 3.0) % 7.0  # 1970-01-01 was a Thursday
     return weekday
+
+
+def _number_words(reading: Reading) -> str:
+    signs = [
+        f"{sign!r} {place}"
+        for sign, usual, place in (
+            (reading.decimal, ".", "before decimals"),
+            (reading.thousands, None, "between thousands"),
+        )
+        if sign != usual
+    ]
+    return f"a number with {' and '.join(signs)}" if signs else "a number"
 
 
 def _refuse(column: pd.Series, wrong: npt.NDArray[np.bool_], wanted: str) -> None:

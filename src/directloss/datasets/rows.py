@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from directloss.datasets.delimited import read_head, refuse_equal_names, text_pieces
+from directloss.datasets.delimited import read_head, text_pieces
 from directloss.datasets.errors import DataError
+from directloss.datasets.names import refuse_equal_names
 from directloss.datasets.reading import Reading
 from directloss.datasets.stream import ENDINGS, TableStream, frame_of, is_stream
 from directloss.datasets.svmlight import QUERY, TARGET, is_svmlight, read_svmlight
@@ -86,9 +87,10 @@ def read_rows(data: str, reading: Reading | None = None, wanted: Sequence[str] =
         pieces = text_pieces(path, reading, head, _PIECE)
         return Rows(columns, None, _numbered(pieces))
     if plain and not is_svmlight(path):
+        advice = reading.advice("sep", "';' or `sep` tab")
         raise DataError(
-            f"data: {path.name} is no sparse text (TARGET qid:QUERY INDEX:VALUE ...); for "
-            "delimited text say what stands between two cells, such as `sep` ';' or `sep` tab"
+            f"data: {path.name} is no sparse text (TARGET qid:QUERY INDEX:VALUE ...); if a "
+            f"sign stands between two cells, {advice}"
         )
     if name.endswith((*SPARSE, *PLAIN)):
         table = _whole(path, lambda: read_svmlight(path, reading, wanted))
@@ -152,9 +154,15 @@ def _npz(path: Path) -> pa.Table:
 
 def _cells(name: str, array: np.ndarray) -> pa.Array:
     if array.dtype.kind == "S":
-        array = np.char.decode(array, "utf-8")
-    if array.dtype.kind not in "biufUM":
-        raise DataError(f"data: array {name!r} is of type {array.dtype}; numbers or texts fit")
+        try:
+            array = np.char.decode(array, "utf-8")
+        except UnicodeDecodeError as error:
+            raise DataError(f"data: array {name!r} holds bytes that are no UTF-8") from error
+    longer = array.dtype.kind == "f" and array.dtype.itemsize > 8  # no reader has such numbers
+    if array.dtype.kind not in "biufUM" or longer:
+        raise DataError(
+            f"data: array {name!r} is of type {array.dtype}; texts and numbers of up to 64 bits fit"
+        )
     if array.dtype.kind == "M":
         array = array.astype("datetime64[us]")  # Arrow has no hours, say
     return pa.array(array.astype(array.dtype.newbyteorder("=")))

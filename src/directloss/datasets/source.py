@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from directloss.datasets.cells import Coded, compact, encode
 from directloss.datasets.errors import DataError, Faults, quoted
-from directloss.datasets.reading import FeatureRules
+from directloss.datasets.names import plain
+from directloss.datasets.reading import FeatureRules, Reading
 from directloss.datasets.rows import EMBEDDED, read_rows
 from directloss.datasets.stream import frame_of
 from directloss.files import open_file
@@ -125,7 +126,7 @@ def assign_roles(
 ) -> Roles:
     """What each column is for.
 
-    A column without a name holds numbers of rows, and column `queries` those of lists: they are no
+    A column without a name, such as numbers of rows, and column `queries`, those of lists, are no
     features.
 
     Raises:
@@ -138,9 +139,10 @@ def assign_roles(
     named = {option: column for option, column in options.items() if column is not None}
     lists = {"drop": rules.drop, "categorical": rules.categorical, "date": rules.date}
     every = [*named.items(), *((option, name) for option, names in lists.items() for name in names)]
+    shown = columns_and_advice(columns, rules)
     for option, name in every:
         if name not in columns:
-            faults.add(f"{option}: {file} has no column {name!r}; it has {_with_advice(columns)}")
+            faults.add(f"{option}: {file} has no column {name!r}; it has {shown}")
         elif option in lists and name in named.values():
             (other,) = (each for each, column in named.items() if column == name)
             faults.add(f"{option}: {name!r} is named by `{other}`")
@@ -152,7 +154,9 @@ def assign_roles(
         said = [option for option, names in lists.items() if name in names]
         if len(said) > 1:
             faults.add(f"{said[1]}: {name!r} is named by `{said[0]}`, too")
-    aside = {"", *named.values(), *rules.drop, *([] if queries is None else [queries])}
+    used = {*named.values(), *rules.drop}
+    unnamed = [name for name in columns if not plain(name) and name not in used]
+    aside = {*used, *unnamed, *([] if queries is None else [queries])}
     features = [name for name in columns if name not in aside]
     if not features:
         faults.add(f"data: {file} has no feature column to use")
@@ -161,6 +165,13 @@ def assign_roles(
     notes: tuple[str, ...] = ()
     if queries is not None and queries not in named.values():
         notes = (f"{queries!r} is no feature; named as the group, each of its values is a list",)
+    cased = [name for name in features if plain(name).lower() == plain(target).lower()]
+    if cased:
+        notes += (
+            f"{cased[0]!r} is a feature beside the target {target!r}; drop it if it holds the same",
+        )
+    if unnamed:
+        notes += (f"column {columns.index(unnamed[0]) + 1} is left out: it has no name",)
     return Roles(target, split_column, group_column, features, notes)
 
 
@@ -212,10 +223,12 @@ def groups_of(coded: Coded, name: str) -> npt.NDArray[np.int64]:
     return codes
 
 
-def _with_advice(columns: Sequence[str]) -> str:
+def columns_and_advice(columns: Sequence[str], reading: Reading) -> str:
+    """The columns of a file, and what to do where its whole header was taken for one name."""
     shown = quoted(columns)
     if len(columns) == 1:
         for sign, name in ((";", "';'"), ("\t", "tab"), ("|", "'|'"), (",", "','")):
             if sign in columns[0]:
-                return f"{shown}; if {name} stands between two names, say `sep` {name}"
+                advice = reading.advice("sep", name)
+                return f"{shown}; if {name} stands between two names, {advice}"
     return shown

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from directloss.datasets.cells import Coded, decoded, encode
-from directloss.datasets.delimited import refuse_equal_names
 from directloss.datasets.errors import DataError
+from directloss.datasets.names import refuse_equal_names
 from directloss.datasets.reading import Reading
 
 PARQUET = (".parquet", ".pq")

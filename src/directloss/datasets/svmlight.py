@@ -62,8 +62,8 @@ def read_svmlight(path: Path, reading: Reading, wanted: Sequence[str] = ()) -> p
     base = min(smallest, 1) if reading.index_base == "auto" else int(reading.index_base)
     if smallest < base:
         raise DataError(
-            f"index_base: {path.name} has a feature {smallest}, below the first one that the "
-            f"option names ({base})"
+            f"data: {path.name} has a feature {smallest}, below the first one; "
+            f"{reading.advice('index_base', str(smallest))}"
         )
     known = [int(match[1]) for name in wanted if (match := _FEATURE.fullmatch(name))]
     end = max([values.shape[1], *(index + 1 for index in known)])

@@ -37,6 +37,7 @@ _ENDINGS = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG")
 _MOST_OBJECTS = 10_000  # of a photograph
 _MOST_BYTES = 1 << 26  # of a list
 _NUMBER = re.compile(r"[0-9]{1,9}")
+_COORDINATE = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(inf|nan)")
 
 
 class Box(NamedTuple):
@@ -165,7 +166,7 @@ class VOCFolder:
                     labels.append(PersonLabel(image_id, int(person), int(label)))
                 case _:
                     raise DataError(
-                        f"ImageSets/Action/{name}.txt, line {number}: {line!r} is not "
+                        f"ImageSets/Action/{name}.txt, line {number}: {_shortened(line)!r} is not "
                         "IMAGE PERSON LABEL with label 1, -1 or 0"
                     )
         return labels
@@ -316,6 +317,7 @@ def _unreadable(file: Path, error: Exception) -> DataError:
 
 
 def _shortened(text: str, most: int = 40) -> str:
+    text = " ".join(text.split())
     return text if len(text) <= most else f"{text[:most]}..."
 
 
@@ -325,11 +327,10 @@ def _read_box(element: Element, width: int, height: int) -> Box:
     if found is None:
         raise ValueError("it has no bndbox")
     texts = [(found.findtext(edge) or "").strip() for edge in ("xmin", "ymin", "xmax", "ymax")]
-    try:
-        xmin, ymin, xmax, ymax = map(float, texts)
-    except ValueError:
+    if not all(map(_COORDINATE.fullmatch, texts)):
         shown = " ".join(map(_shortened, texts))
-        raise ValueError(f"its box is {shown.strip() or 'empty'}") from None
+        raise ValueError(f"its box is {shown.strip() or 'empty'}")
+    xmin, ymin, xmax, ymax = map(float, texts)
     whole = Box(xmin - 1, ymin - 1, xmax, ymax)
     inside = whole.clipped(width, height)
     shown = f"{xmin:g} {ymin:g} {xmax:g} {ymax:g}"

@@ -13,6 +13,7 @@ from pathlib import Path
 from xml.parsers import expat
 
 from directloss.datasets.errors import DataError
+from directloss.datasets.reading import is_encoding
 from directloss.files import read_file
 
 Element = ElementTree.Element
@@ -31,8 +32,6 @@ _MARKS = (
     ("<?".encode("utf-16-be"), "utf-16-be"),
 )
 _DECLARED = re.compile(rb"""<\?xml\s[^>]*?encoding\s*=\s*["']([A-Za-z][A-Za-z0-9._\-]{0,40})["']""")
-_NO_ENCODINGS = ("idna", "punycode", "raw_unicode_escape", "unicode_escape")
-"""Codecs of Python from bytes to text that are no encodings of files, and slow on long ones."""
 
 
 def read_xml(file: Path) -> Element:
@@ -65,7 +64,7 @@ def _decoded(content: bytes) -> str:
     declared = _DECLARED.match(content)
     encoding = declared[1].decode("ascii") if declared else "utf-8"
     try:
-        if codecs.lookup(encoding).name.replace("-", "_") in _NO_ENCODINGS:
+        if not is_encoding(encoding):
             raise LookupError
         return decode(content, encoding)
     except LookupError as error:

@@ -5,6 +5,7 @@ The module is read for the help of the command, too, and imports torch only wher
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 _MOST = 1_000_000
 _MOST_STEPS = 1_000_000_000
 _MOST_BYTES = 1 << 18  # of a file
+_MOST_DOTS = 60
+_DEEP_KEY = re.compile(
+    rf"""(?:(?:(?<![\w-])[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){{{_MOST_DOTS + 1}}}"""
+)
 
 
 class _Section(BaseModel):
@@ -279,6 +284,8 @@ def parse(text: str, origin: str) -> dict[str, Any]:
     Raises:
         ConfigurationError: it is none, or cannot be read for its nesting.
     """
+    if _DEEP_KEY.search(text):  # the library takes the square of its length, in time and memory
+        raise ConfigurationError(f"{origin}: a key has more than {_MOST_DOTS} dots")
     try:
         return tomllib.loads(text)
     except ValueError as error:  # beside the library's own: numbers of too many digits

@@ -14,6 +14,7 @@ import pyarrow.parquet
 import torch
 
 from directloss.datasets import DataError
+from directloss.datasets.names import is_named
 from directloss.errors import ArgumentError
 from directloss.files import whole_file
 from directloss.jobs.model import Model
@@ -51,7 +52,7 @@ def predict(
         raise ArgumentError("out", repr(out.name), f"a name that ends in {' or '.join(ENDINGS)}")
     rows = model.kind.unlabelled(model.recipe, data)
     for name in (column, f"{column}_positive"):
-        if name in rows.columns:
+        if is_named(name, rows.columns):
             raise ArgumentError("column", repr(column), f"another name: {data} has {name!r}")
     done = 0
     with _output(out) as write:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from directloss._world import World
@@ -40,6 +40,8 @@ from directloss.training.model_folder import METRICS, MODEL, ModelError, read_mo
 from directloss.training.run import Run
 from directloss.training.signals import StopRequest, stop_on_signals
 from directloss.training.steps import refuse_non_finite
+
+_FIRST_ROWS = 65_536  # whose scores say how large the first weights are
 
 
 @dataclass(frozen=True)
@@ -208,12 +210,22 @@ def _initial(configuration: Configuration, data: Data) -> tuple[nn.Module, float
     """The untrained network and the spread of its scores, in whose units epsilon is given."""
     seed = configuration.training.seed
     model = kind_at(configuration.data.path).network(configuration.model, data.recipe, seed=seed)
-    features = next(iter(data.chunks("train"))).features
     if isinstance(model, MLP):
-        scale_to_unit_spread(model, features)
+        scale_to_unit_spread(model, _first_features(data))
         return model, 1.0
     model.eval()
     with torch.no_grad():
-        spread = float(model(features).std(correction=0))
+        spread = float(model(next(iter(data.chunks("train"))).features).std(correction=0))
     model.train()
     return model, spread if spread > 0 else 1.0
+
+
+def _first_features(data: Data) -> Tensor:
+    """Those of the first training rows: as many of them in whatever pieces the data come."""
+    pieces, left = [], _FIRST_ROWS
+    for chunk in data.chunks("train"):
+        pieces.append(chunk.features[:left])
+        left -= len(pieces[-1])
+        if not left:
+            break
+    return torch.cat(pieces)

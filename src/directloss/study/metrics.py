@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -95,16 +96,25 @@ _ALIASES: Mapping[str, str] = MappingProxyType(
     }
 )
 
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+_NUMBER = re.compile(r"[+-]?([0-9]{1,18}\.?[0-9]{0,18}|\.[0-9]{1,18})(e[+-]?[0-9]{1,3})?")
+
 
 def canonical_name(name: str) -> str:
     """The name that stands in tables and files for one that people type.
 
     Case does not count, `_` is `-`, `@` is `:`, and there are short forms: `AP`, `auc`, `ndcg@10`
-    and `p@10` are `average-precision`, `roc-auc`, `ndcg:10` and `precision-at-k:10`. A name that is
-    not known comes back without a complaint.
+    and `p@10` are `average-precision`, `roc-auc`, `ndcg:10` and `precision-at-k:10`. A number has
+    one spelling, and none where it is the usual one: `bedroc:20.0` is `bedroc`. A name that is not
+    known comes back without a complaint.
     """
-    base, colon, number = name.strip().lower().replace("_", "-").replace("@", ":").partition(":")
-    return f"{_ALIASES.get(base, base)}{colon}{number}"
+    base, colon, text = name.strip().lower().replace("_", "-").replace("@", ":").partition(":")
+    base = _ALIASES.get(base, base)
+    family = _FAMILIES.get(base)
+    if family is None or not _pattern(family).fullmatch(text):
+        return f"{base}{colon}{text}"
+    number = family.number(text)
+    return base if number == family.usual else f"{base}:{_spelled(number)}"
 
 
 def metric_named(name: str) -> ReportedMetric:
@@ -119,14 +129,26 @@ def metric_named(name: str) -> ReportedMetric:
     family = _FAMILIES.get(base)
     if family is None or not (colon or family.usual):
         raise ArgumentError("metric", repr(name), f"one of {metric_names()}")
+    if colon and not _pattern(family).fullmatch(text):
+        kind = "a whole number" if family.number is int else "a number"
+        raise ArgumentError("metric", repr(name), f"{kind} behind {base!r}")
     try:
         number = family.number(text) if colon else family.usual or 0.0
         make_task = partial(family.make_task, number)
         make_task()
     except ValueError as error:
         raise ArgumentError("metric", repr(name), f"a fitting number: {error}") from error
-    words = family.words.format(f"{number:g}")
+    words = family.words.format(_spelled(number))
     return ReportedMetric(words, make_task, family.decides, family.graded)
+
+
+def _pattern(family: _Family) -> re.Pattern[str]:
+    return _WHOLE if family.number is int else _NUMBER
+
+
+def _spelled(number: float) -> str:
+    whole = isinstance(number, float) and number.is_integer() and abs(number) < 2**53
+    return str(int(number)) if whole else str(number)
 
 
 def metric_names() -> str:

@@ -128,4 +128,4 @@ def refuse(section: DataSection, names: tuple[str, ...], what: str) -> None:
         value = getattr(section, name)
         if value != type(section).model_fields[name].default:
             came = ", ".join(map(repr, value)) if isinstance(value, tuple) else repr(value)
-            raise ArgumentError(f"--{name.replace('_', '-')}", came, f"nothing, for {what}")
+            raise ArgumentError(name, came, f"nothing, for {what}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -15,10 +15,12 @@ from torch import Tensor, nn
 from directloss.datasets import DataError, fingerprint, load, prepare, prepare_ranking
 from directloss.datasets.cells import Coded, Encoder, present
 from directloss.datasets.data import Data
+from directloss.datasets.errors import quoted
 from directloss.datasets.ranking import relevances
+from directloss.datasets.reading import ModelReading
 from directloss.datasets.recipe import Recipe
-from directloss.datasets.rows import EMBEDDED, read_rows
-from directloss.datasets.source import fingerprint_of_files, groups_of
+from directloss.datasets.rows import EMBEDDED, Rows, read_rows
+from directloss.datasets.source import columns_and_advice, fingerprint_of_files, groups_of
 from directloss.datasets.stream import TableStream, is_stream
 from directloss.datasets.streamed import prepare_stream
 from directloss.errors import ArgumentError
@@ -90,7 +92,7 @@ class Tables:
 
     def unlabelled(self, recipe: Recipe, path: str) -> Unlabelled:
         """See `Kind`."""
-        rows = read_rows(path, recipe.reading, recipe.columns)
+        rows = _read(recipe, path)
         pieces = (
             (piece.given, torch.from_numpy(recipe.apply(piece.values))) for piece in rows.pieces
         )
@@ -103,13 +105,8 @@ class Tables:
         encoder = Encoder(recipe.reading)
 
         def pieces() -> Iterator[Part]:
-            rows = read_rows(path, recipe.reading, recipe.columns)
-            for name in (about.target, section.group):
-                if name is not None and name not in rows.columns:
-                    raise DataError(
-                        f"data: {path} has no column {name!r}, which the evaluation needs"
-                    )
-            for piece in rows.pieces:
+            others = [about.target] if section.group is None else [about.target, section.group]
+            for piece in _read(recipe, path, others).pieces:
                 frame = piece.values
                 if section.drop_missing_target:
                     known = present(frame[about.target], recipe.reading).is_valid()
@@ -130,6 +127,28 @@ class Tables:
             return torch.from_numpy(groups_of(coded, str(section.group)))
 
         return Labelled(pieces(), lists)
+
+
+def _read(recipe: Recipe, path: str, others: Sequence[str] = ()) -> Rows:
+    """The rows of another table than that of the training.
+
+    Args:
+        recipe: of the model.
+        path: see `read_rows`.
+        others: columns that are wanted besides those of the features.
+
+    Raises:
+        DataError: it cannot be read as the model reads, or lacks columns.
+    """
+    reading = ModelReading(**recipe.reading.model_dump())
+    rows = read_rows(path, reading, recipe.columns)
+    lacking = [name for name in (*others, *recipe.columns) if name not in rows.columns]
+    if lacking:
+        raise DataError(
+            f"data: {path} has no column {quoted(lacking)}, which the model reads; it has "
+            f"{columns_and_advice(rows.columns, reading)}"
+        )
+    return rows
 
 
 def _targets(
