@@ -4,74 +4,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from directloss import errors, functional
-    from directloss.losses import DirectLoss, HingeLoss, PerceptronLoss
-    from directloss.perturbation import Perturbation
-    from directloss.tasks import (
-        BEDROC,
-        NDCG,
-        ROCAUC,
-        AveragePrecision,
-        BalancedError,
-        Chain,
-        CostMatrix,
-        CountingTask,
-        Dice,
-        FBeta,
-        GMean,
-        Jaccard,
-        LinearChain,
-        ListTask,
-        MatthewsCorrelation,
-        MulticlassZeroOne,
-        PartialAUC,
-        PrecisionAtK,
-        RankingTask,
-        RecallAtK,
-        ReciprocalRank,
-        RPrecision,
-        Task,
-        TopKError,
-        Tversky,
-        ZeroOne,
-    )
+    from directloss import errors as errors
+    from directloss import functional as functional
+    from directloss.losses import DirectLoss as DirectLoss
+    from directloss.losses import HingeLoss as HingeLoss
+    from directloss.losses import PerceptronLoss as PerceptronLoss
+    from directloss.perturbation import Perturbation as Perturbation
+    from directloss.tasks import *  # noqa: F403  (all its public names are public here)
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "BEDROC",
-    "NDCG",
-    "ROCAUC",
-    "AveragePrecision",
-    "BalancedError",
-    "Chain",
-    "CostMatrix",
-    "CountingTask",
-    "Dice",
-    "DirectLoss",
-    "FBeta",
-    "GMean",
-    "HingeLoss",
-    "Jaccard",
-    "LinearChain",
-    "ListTask",
-    "MatthewsCorrelation",
-    "MulticlassZeroOne",
-    "PartialAUC",
-    "PerceptronLoss",
-    "Perturbation",
-    "PrecisionAtK",
-    "RPrecision",
-    "RankingTask",
-    "RecallAtK",
-    "ReciprocalRank",
-    "Task",
-    "TopKError",
-    "Tversky",
-    "ZeroOne",
-    "errors",
-    "functional",
-]
+_OTHERS = {
+    "directloss.losses": ("DirectLoss", "HingeLoss", "PerceptronLoss"),
+    "directloss.perturbation": ("Perturbation",),
+}
+"""Public names by module, beside those of `directloss.tasks`."""
 
 _MODULES = ("errors", "functional", "losses", "tasks", "training")
 
@@ -82,14 +29,23 @@ if not TYPE_CHECKING:  # a type checker would take every name to be there
         # version and completion without torch.
         if name in _MODULES:
             return import_module(f"{__name__}.{name}")
-        if name in __all__:
-            for module in ("losses", "perturbation", "tasks"):
-                defined = vars(import_module(f"{__name__}.{module}"))
-                if name in defined:
-                    globals()[name] = defined[name]
-                    return defined[name]
+        if name == "__all__":
+            return _public()
+        if not name.startswith("_"):
+            modules = [module for module, names in _OTHERS.items() if name in names]
+            for module in modules or ["directloss.tasks"]:
+                defined = import_module(module)
+                if name in defined.__all__:
+                    globals()[name] = getattr(defined, name)
+                    return globals()[name]
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+def _public() -> list[str]:
+    tasks = import_module("directloss.tasks").__all__
+    others = (name for names in _OTHERS.values() for name in names)
+    return sorted({*tasks, *others, "errors", "functional"})
+
+
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_MODULES})
+    return sorted({*globals(), *_public()})

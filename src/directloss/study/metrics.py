@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from types import MappingProxyType
-from typing import Any
 
-import directloss as dl
+from directloss import tasks
 from directloss.errors import ArgumentError
 from directloss.study.thresholds import best_threshold
+from directloss.tasks._names import MetricName
 from directloss.training.methods import TaskFactory
 from directloss.training.metric import Threshold
 
@@ -40,61 +39,23 @@ class ReportedMetric:
 
 
 @dataclass(frozen=True)
-class _Family:
-    """A metric with a number in it: `NAME:NUMBER`, or `NAME` where there is a usual one."""
+class _Named:
+    """A name, and the task that has it."""
 
-    words: str
-    make_task: Callable[..., Any]
-    number: Callable[[str], float]
-    usual: float | None
-    decides: bool = False
-    graded: bool = False
+    name: MetricName
+    task: type[tasks.Task]
 
 
-_PLAIN: Mapping[str, ReportedMetric] = MappingProxyType(
-    {
-        "average-precision": ReportedMetric("average precision", dl.AveragePrecision),
-        "accuracy": ReportedMetric("accuracy", dl.ZeroOne, decides=True),
-        "f1": ReportedMetric("F1", dl.FBeta, decides=True),
-        "jaccard": ReportedMetric("Jaccard index", dl.Jaccard, decides=True),
-        "mcc": ReportedMetric("Matthews correlation", dl.MatthewsCorrelation, decides=True),
-        "balanced-accuracy": ReportedMetric("balanced accuracy", dl.BalancedError, decides=True),
-        "gmean": ReportedMetric("geometric mean of the two recalls", dl.GMean, decides=True),
-        "roc-auc": ReportedMetric("area under the ROC curve", dl.ROCAUC),
-        "reciprocal-rank": ReportedMetric("reciprocal rank", dl.ReciprocalRank),
-        "r-precision": ReportedMetric("R-precision", dl.RPrecision),
-        "ndcg": ReportedMetric("NDCG", dl.NDCG, graded=True),
-    }
-)
-_FAMILIES: Mapping[str, _Family] = MappingProxyType(
-    {
-        "fbeta": _Family("F{}", dl.FBeta, float, None, decides=True),
-        "average-precision": _Family("average precision at {}", dl.AveragePrecision, int, None),
-        "ndcg": _Family("NDCG at {}", dl.NDCG, int, None, graded=True),
-        "precision-at-k": _Family("precision at {}", dl.PrecisionAtK, int, None),
-        "recall-at-k": _Family("recall at {}", dl.RecallAtK, int, None),
-        "partial-auc": _Family("partial ROC AUC up to {}", dl.PartialAUC, float, 0.1),
-        "bedroc": _Family("BEDROC, alpha {}", dl.BEDROC, float, 20.0),
-    }
-)
-_ALIASES: Mapping[str, str] = MappingProxyType(
-    {
-        "acc": "accuracy",
-        "ap": "average-precision",
-        "auc": "roc-auc",
-        "auroc": "roc-auc",
-        "dice": "f1",
-        "iou": "jaccard",
-        "map": "average-precision",
-        "mrr": "reciprocal-rank",
-        "p": "precision-at-k",
-        "pauc": "partial-auc",
-        "precision": "precision-at-k",
-        "r": "recall-at-k",
-        "recall": "recall-at-k",
-        "rr": "reciprocal-rank",
-    }
-)
+def _all_names() -> Iterator[_Named]:
+    for exported in tasks.__all__:
+        task = getattr(tasks, exported)
+        for name in getattr(task, "names", ()):
+            yield _Named(name, task)
+
+
+_PLAIN = {each.name.name: each for each in _all_names() if each.name.number is None}
+_NUMBERED = {each.name.name: each for each in _all_names() if each.name.number is not None}
+_SHORT = {short: each.name.name for each in _all_names() for short in each.name.short}
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[+-]?([0-9]{1,18}\.?[0-9]{0,18}|\.[0-9]{1,18})(e[+-]?[0-9]{1,3})?")
@@ -109,12 +70,11 @@ def canonical_name(name: str) -> str:
     known comes back without a complaint.
     """
     base, colon, text = name.strip().lower().replace("_", "-").replace("@", ":").partition(":")
-    base = _ALIASES.get(base, base)
-    family = _FAMILIES.get(base)
-    if family is None or not _pattern(family).fullmatch(text):
+    base = _SHORT.get(base, base)
+    if base not in _NUMBERED or not _pattern(base).fullmatch(text):
         return f"{base}{colon}{text}"
-    number = family.number(text)
-    return base if number == family.usual else f"{base}:{_spelled(number)}"
+    number = _number(base, text)
+    return base if number == _NUMBERED[base].name.usual else f"{base}:{_spelled(number)}"
 
 
 def metric_named(name: str) -> ReportedMetric:
@@ -125,25 +85,34 @@ def metric_named(name: str) -> ReportedMetric:
     """
     base, colon, text = canonical_name(name).partition(":")
     if not colon and base in _PLAIN:
-        return _PLAIN[base]
-    family = _FAMILIES.get(base)
-    if family is None or not (colon or family.usual):
+        plain = _PLAIN[base]
+        return _reported(plain.name.words, plain.task, plain.task)
+    numbered = _NUMBERED.get(base)
+    if numbered is None or not (colon or numbered.name.usual):
         raise ArgumentError("metric", repr(name), f"one of {metric_names()}")
-    if colon and not _pattern(family).fullmatch(text):
-        kind = "a whole number" if family.number is int else "a number"
+    if colon and not _pattern(base).fullmatch(text):
+        kind = "a whole number" if numbered.name.number is int else "a number"
         raise ArgumentError("metric", repr(name), f"{kind} behind {base!r}")
     try:
-        number = family.number(text) if colon else family.usual or 0.0
-        make_task = partial(family.make_task, number)
+        number = _number(base, text) if colon else numbered.name.usual or 0.0
+        make_task: TaskFactory = partial(numbered.task, number)
         make_task()
     except ValueError as error:
         raise ArgumentError("metric", repr(name), f"a fitting number: {error}") from error
-    words = family.words.format(_spelled(number))
-    return ReportedMetric(words, make_task, family.decides, family.graded)
+    return _reported(numbered.name.words.format(_spelled(number)), numbered.task, make_task)
 
 
-def _pattern(family: _Family) -> re.Pattern[str]:
-    return _WHOLE if family.number is int else _NUMBER
+def _reported(words: str, task: type[tasks.Task], make_task: TaskFactory) -> ReportedMetric:
+    return ReportedMetric(words, make_task, task.decides, task.graded)
+
+
+def _pattern(base: str) -> re.Pattern[str]:
+    return _WHOLE if _NUMBERED[base].name.number is int else _NUMBER
+
+
+def _number(base: str, text: str) -> float:
+    number: type[int] | type[float] = _NUMBERED[base].name.number or float
+    return number(text)
 
 
 def _spelled(number: float) -> str:
@@ -154,7 +123,7 @@ def _spelled(number: float) -> str:
 def metric_names() -> str:
     """All names but the short forms, for help and errors; NUMBER where one must be given."""
     numbered = [
-        f"{name}:NUMBER" if family.usual is None else f"{name}[:NUMBER]"
-        for name, family in _FAMILIES.items()
+        f"{name}:NUMBER" if each.name.usual is None else f"{name}[:NUMBER]"
+        for name, each in _NUMBERED.items()
     ]
     return ", ".join([*_PLAIN, *numbered])

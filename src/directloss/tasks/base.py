@@ -18,6 +18,7 @@ from directloss.errors import ArgumentError
 from directloss.inference._kernel import Array
 from directloss.inference.checks import binary_labels
 from directloss.lists import Dim, Empty, Layout, Lists, Reduction, read_lists
+from directloss.tasks._names import MetricName
 
 __all__ = ["Direction", "Solution", "Task", "TaskBase"]
 
@@ -98,11 +99,17 @@ class Task(TaskBase):
         higher_is_better: whether `metric` grows with quality: it is 1 - Delta, else Delta.
         target_per_list: whether a list has one target (a class index) instead of one a score.
         ranks: whether it rates the order of a list, in which one item alone has none.
+        decides: whether it rates decisions, score > 0, rather than an order.
+        graded: whether targets may be relevances instead of 0/1.
+        names: how commands call the metric, as it is and with its first argument; none: not at all.
     """
 
     higher_is_better: ClassVar[bool] = True
     target_per_list: ClassVar[bool] = False
     ranks: ClassVar[bool] = False
+    decides: ClassVar[bool] = False
+    graded: ClassVar[bool] = False
+    names: ClassVar[tuple[MetricName, ...]] = ()
 
     @abstractmethod
     def solve(

@@ -15,6 +15,7 @@ from directloss.inference import counts
 from directloss.inference._kernel import Array
 from directloss.inference.threads import over_lists
 from directloss.lists import Lists, class_sizes
+from directloss.tasks._names import MetricName
 from directloss.tasks.base import Direction, Solution, Task
 
 __all__ = [
@@ -40,6 +41,7 @@ class Counting(Task):
     scores.
     """
 
+    decides: ClassVar[bool] = True
     direction: ClassVar[Direction] = "both"
 
     def __repr__(self) -> str:
@@ -116,6 +118,7 @@ class ZeroOne(_Counted):
     Source: Song et al. 2016, section 5 (pos-01, neg-01, hinge-01, per-01).
     """
 
+    names: ClassVar[tuple[MetricName, ...]] = (MetricName("accuracy", "accuracy", short=("acc",)),)
     _kind = counts.ERROR_RATE
 
     def __init__(self) -> None:
@@ -128,6 +131,9 @@ class BalancedError(_Counted):
     `metric` is the balanced accuracy, 1 - Delta. Undefined with one class only.
     """
 
+    names: ClassVar[tuple[MetricName, ...]] = (
+        MetricName("balanced-accuracy", "balanced accuracy"),
+    )
     _kind = counts.BALANCED_ERROR
 
     def __init__(self) -> None:
@@ -169,6 +175,10 @@ class Jaccard(Tversky):
     Without positives in the list (an empty image): 0 if nothing is predicted, else 1.
     """
 
+    names: ClassVar[tuple[MetricName, ...]] = (
+        MetricName("jaccard", "Jaccard index", short=("iou",)),
+    )
+
     def __init__(self) -> None:
         super().__init__(1.0, 1.0)
 
@@ -184,6 +194,11 @@ class FBeta(Tversky):
     Args:
         beta: b > 0; recall counts b times as much as precision.
     """
+
+    names: ClassVar[tuple[MetricName, ...]] = (
+        MetricName("f1", "F1", short=("dice",)),
+        MetricName("fbeta", "F{}", float),
+    )
 
     def __init__(self, beta: float = 1.0) -> None:
         self.recall_weight = number(
@@ -215,6 +230,9 @@ class GMean(_Counted):
     Source: Kubat and Matwin 1997.
     """
 
+    names: ClassVar[tuple[MetricName, ...]] = (
+        MetricName("gmean", "geometric mean of the two recalls"),
+    )
     epsilon_scale: ClassVar[float] = 0.1  # docs/tasks/directions.md
     _kind = counts.GMEAN
 
@@ -230,6 +248,7 @@ class MatthewsCorrelation(_Counted):
     Source: Matthews 1975.
     """
 
+    names: ClassVar[tuple[MetricName, ...]] = (MetricName("mcc", "Matthews correlation"),)
     epsilon_scale: ClassVar[float] = 0.3  # docs/tasks/directions.md
     _kind = counts.MATTHEWS
 

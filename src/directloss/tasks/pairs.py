@@ -18,6 +18,7 @@ from directloss.inference.rankings import Rankings, configuration_losses, solve_
 from directloss.inference.threads import over_lists
 from directloss.inference.ties import average_precisions, roc_areas
 from directloss.lists import ClassSizes, Lists, class_sizes
+from directloss.tasks._names import MetricName
 from directloss.tasks._tables import (
     Counted,
     Elementwise,
@@ -201,6 +202,11 @@ class AveragePrecision(RankingTask):
     Source: Song et al. 2016, section 4, equations 8 to 10.
     """
 
+    names: ClassVar[tuple[MetricName, ...]] = (
+        MetricName("average-precision", "average precision", short=("ap", "map")),
+        MetricName("average-precision", "average precision at {}", int),
+    )
+
     def __init__(
         self, k: int | None = None, *, normalize: Literal["reachable", "relevant"] = "reachable"
     ) -> None:
@@ -239,6 +245,10 @@ class ReciprocalRank(RankingTask):
     Source: Voorhees 1999 (TREC-8 question answering track).
     """
 
+    names: ClassVar[tuple[MetricName, ...]] = (
+        MetricName("reciprocal-rank", "reciprocal rank", short=("mrr", "rr")),
+    )
+
     def __init__(self) -> None:
         super().__init__(
             FixedTable(_first_only, name="rank_weights"),
@@ -259,6 +269,10 @@ class ROCAUC(RankingTask):
 
     Source: Hanley and McNeil 1982.
     """
+
+    names: ClassVar[tuple[MetricName, ...]] = (
+        MetricName("roc-auc", "area under the ROC curve", short=("auc", "auroc")),
+    )
 
     def __init__(self) -> None:
         super().__init__(
@@ -287,6 +301,9 @@ class PartialAUC(RankingTask):
     Source: McClish 1989.
     """
 
+    names: ClassVar[tuple[MetricName, ...]] = (
+        MetricName("partial-auc", "partial ROC AUC up to {}", float, 0.1, short=("pauc",)),
+    )
     # The positive direction saturates in most batches: docs/tasks/directions.md.
     direction: ClassVar[Direction] = "both"
     epsilon_scale: ClassVar[float] = 0.3

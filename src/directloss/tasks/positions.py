@@ -15,6 +15,7 @@ from directloss.inference.positions import ByPosition, Divisor
 from directloss.inference.threads import over_lists
 from directloss.lists import Lists
 from directloss.tasks._grades import Gains
+from directloss.tasks._names import MetricName
 from directloss.tasks._tables import FixedTable
 from directloss.tasks.base import Direction, Solution, Task
 
@@ -108,6 +109,11 @@ class NDCG(_ByPosition):
     Source: Järvelin and Kekäläinen 2002; exponential gain: Burges et al. 2005.
     """
 
+    graded: ClassVar[bool] = True
+    names: ClassVar[tuple[MetricName, ...]] = (
+        MetricName("ndcg", "NDCG"),
+        MetricName("ndcg", "NDCG at {}", int),
+    )
     _divisor = Divisor.IDEAL
 
     def __init__(
@@ -189,6 +195,9 @@ class PrecisionAtK(_ByPosition):
         k: positions that count.
     """
 
+    names: ClassVar[tuple[MetricName, ...]] = (
+        MetricName("precision-at-k", "precision at {}", int, short=("p", "precision")),
+    )
     direction: ClassVar[Direction] = "both"
     _divisor = Divisor.CUTOFF
 
@@ -209,6 +218,9 @@ class RecallAtK(_ByPosition):
         k: positions that count.
     """
 
+    names: ClassVar[tuple[MetricName, ...]] = (
+        MetricName("recall-at-k", "recall at {}", int, short=("r", "recall")),
+    )
     direction: ClassVar[Direction] = "both"
     _divisor = Divisor.TOTAL
 
@@ -226,6 +238,7 @@ class RPrecision(_ByPosition):
     hence "both".
     """
 
+    names: ClassVar[tuple[MetricName, ...]] = (MetricName("r-precision", "R-precision"),)
     direction: ClassVar[Direction] = "both"
     _cutoff = positions.CUTOFF_RELEVANT
     _divisor = Divisor.CUTOFF
@@ -252,6 +265,9 @@ class BEDROC(_ByPosition):
     Source: Truchon and Bayly 2007, equation 36.
     """
 
+    names: ClassVar[tuple[MetricName, ...]] = (
+        MetricName("bedroc", "BEDROC, alpha {}", float, 20.0),
+    )
     _divisor = Divisor.RANGE
 
     def __init__(self, alpha: float = 20.0) -> None:
