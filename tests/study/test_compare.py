@@ -175,10 +175,10 @@ def test_a_finished_comparison_trains_nothing(
 
 def test_another_configuration_keeps_out(table: str, tmp_path: Path) -> None:
     compare(comparison(table, methods=("logistic",), seeds=1), tmp_path, command=[])
-    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir() if file.is_file()}
     with pytest.raises(FolderError, match="epochs was 10, now 11"):
         compare(comparison(table, methods=("logistic",), seeds=1, epochs=11), tmp_path, command=[])
-    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir() if file.is_file()} == before
 
 
 def test_accuracy_and_mini_batches_and_a_linear_model(table: str, tmp_path: Path) -> None:
