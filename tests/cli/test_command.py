@@ -125,3 +125,15 @@ def test_arguments_become_options_where_they_stand_for_them() -> None:
     wanted = "--data: no file data: x; --widths: got 0, wanted 1 or more with --data, not `x`"
     assert as_options(message, options) == wanted
     assert as_options("(1) data: a (2) other: b", options) == "(1) --data: a (2) other: b"
+
+
+def test_an_error_may_name_an_option_of_another_command() -> None:
+    def eat(name: str = "") -> None:
+        raise ArgumentError("name", "''", "what was cooked with `layers`")
+
+    app = typer.Typer()
+    app.callback()(lambda: None)
+    fields = Fields(lambda: chosen(Recipe.model_fields), names={"layers": ("--widths",)})
+    add(app, eat, stopped="stopped", others=fields)
+    done = CliRunner().invoke(app, ["eat"])
+    assert done.output == "directloss: --name: got '', wanted what was cooked with --widths\n"

@@ -83,7 +83,7 @@ def test_a_configuration_keeps_the_name_that_tables_have() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("magic", "metric: got 'magic', wanted one of average-precision, .*bedroc"),
+        ("magic", "metric: got 'magic', wanted one of accuracy, average-precision, .*bedroc"),
         ("f1:2", "metric: got 'f1:2'"),
         ("precision-at-k", "metric: got 'precision-at-k', wanted .*precision-at-k:NUMBER"),
         ("precision-at-k:0", "wanted a fitting number: k: got 0"),

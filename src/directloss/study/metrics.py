@@ -126,4 +126,4 @@ def metric_names() -> str:
         f"{name}:NUMBER" if each.name.usual is None else f"{name}[:NUMBER]"
         for name, each in _NUMBERED.items()
     ]
-    return ", ".join([*_PLAIN, *numbered])
+    return ", ".join(sorted([*_PLAIN, *numbered]))
