@@ -100,6 +100,8 @@ class Divisor(IntEnum):
     """Z = the sum of the gains (0/1: the number of positives)."""
     RANGE = 3
     """B = the smallest and B + Z = the largest discounted gain that a ranking can have."""
+    ONE = 4
+    """Z = 1, for discounts of sum 1."""
 
 
 @dataclass(slots=True)
@@ -616,6 +618,8 @@ def _normalisation(runs: Runs, discounts: Array, cutoff: int, divisor: int) -> t
         return 0.0, total
     if divisor == Divisor.IDEAL:
         return 0.0, best
+    if divisor == Divisor.ONE:
+        return 0.0, 1.0
     return worst, best - worst
 
 
