@@ -433,6 +433,10 @@ TASKS: tuple[TaskCase, ...] = (
         lambda t: _first(int(t.sum()), lambda t: float(t.sum()))(t),
     ),
     position_case(
+        "RankBiasedPrecision(0.8)", lambda: dl.RankBiasedPrecision(0.8), _itself,
+        lambda relevance: 0.2 * 0.8 ** np.arange(relevance.size),
+    ),
+    position_case(
         "BEDROC(2)", lambda: dl.BEDROC(2.0), _itself, _decay, floor=_least_decay,
         undefined=ONE_CLASS,
     ),

@@ -22,7 +22,14 @@ from directloss.tasks.pairs import (
     RankingTask,
     ReciprocalRank,
 )
-from directloss.tasks.positions import BEDROC, NDCG, PrecisionAtK, RecallAtK, RPrecision
+from directloss.tasks.positions import (
+    BEDROC,
+    NDCG,
+    PrecisionAtK,
+    RankBiasedPrecision,
+    RecallAtK,
+    RPrecision,
+)
 from directloss.tasks.structured import LinearChain
 
 __all__ = [
@@ -46,6 +53,7 @@ __all__ = [
     "PartialAUC",
     "PrecisionAtK",
     "RPrecision",
+    "RankBiasedPrecision",
     "RankingTask",
     "RecallAtK",
     "ReciprocalRank",

@@ -19,7 +19,7 @@ from directloss.tasks._names import MetricName
 from directloss.tasks._tables import FixedTable
 from directloss.tasks.base import Direction, Solution, Task
 
-__all__ = ["BEDROC", "NDCG", "PrecisionAtK", "RPrecision", "RecallAtK"]
+__all__ = ["BEDROC", "NDCG", "PrecisionAtK", "RPrecision", "RankBiasedPrecision", "RecallAtK"]
 
 _ONE = np.ones(1)
 
@@ -245,6 +245,40 @@ class RPrecision(_ByPosition):
 
     def __repr__(self) -> str:
         return "RPrecision()"
+
+
+class RankBiasedPrecision(_ByPosition):
+    r"""Rank-biased precision: Delta = 1 - (1 - p) * sum over the relevant of p^(position - 1).
+
+    The expected gain of a reader who goes on to the next item with probability p. F has the same
+    discounts. Delta = 0 does not exist: P relevant items reach p^P at best. Undefined without
+    positives. Far down a list an item hardly counts, in Delta and in the gradient; hence "both".
+
+    Args:
+        persistence: p, in (0, 1): .5 for an impatient reader, .95 for a patient one.
+
+    Source: Moffat and Zobel 2008, section 3.
+    """
+
+    direction: ClassVar[Direction] = "both"
+    names: ClassVar[tuple[MetricName, ...]] = (
+        MetricName(
+            "rank-biased-precision", "rank-biased precision, persistence {}", float, 0.8, ("rbp",)
+        ),
+    )
+    _divisor = Divisor.ONE
+
+    def __init__(self, persistence: float = 0.8) -> None:
+        self.persistence = number(
+            "persistence", persistence, lambda p: 0.0 < p < 1.0, "a number in (0, 1)"
+        )
+
+    def __repr__(self) -> str:
+        return f"RankBiasedPrecision({self.persistence:g})"
+
+    def _discounts(self, length: int) -> Array:
+        places = np.arange(max(length, 1))
+        return (1.0 - self.persistence) * self.persistence**places
 
 
 class BEDROC(_ByPosition):
