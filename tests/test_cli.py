@@ -126,7 +126,7 @@ def _trials(database: Path) -> dict[int, int]:
         ((*GOOD[1:], "--methods", "magic"), "--methods: got 'magic', wanted some of logistic"),
         (
             (*GOOD[1:], "--metric", "magic"),
-            "--metric: got 'magic', wanted one of average-precision",
+            "--metric: got 'magic', wanted one of accuracy, average-precision",
         ),
         ((*GOOD[1:], "--group", "q"), "--group: good.csv has no column 'q'; it has 'a', 'b', 'y'"),
         ((*GOOD[1:], "--group", "a"), "--target: 'y' holds 'well'; with --group every target"),

@@ -28,14 +28,14 @@ CALLS = len(UPDATES) * len(SUBJECTS)
 def test_calls_on_any_scores_end_and_are_right(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    figures = run.run_calls(tmp_path, 2 * CALLS)
+    figures = run.run_calls(tmp_path, CALLS)
     said = capsys.readouterr().out
     assert all(counts["wrong"] == counts["crashes, hangs"] == 0 for counts in figures.values()), (
         said
     )
-    assert all(counts["calls"] == 2 * len(UPDATES) for counts in figures.values())
+    assert all(counts["calls"] == len(UPDATES) for counts in figures.values())
     compared = sum(counts["compared with scaled scores"] for counts in figures.values())
-    assert compared > CALLS // 2
+    assert compared > CALLS // 4
 
 
 def test_a_number_says_a_call() -> None:

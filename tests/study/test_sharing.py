@@ -39,13 +39,13 @@ def wait_for(log: Path, count: int) -> None:
 def test_two_processes_run_each_trial_once(tmp_path: Path) -> None:
     TrialStore(tmp_path / "trials.sqlite3")
     log = tmp_path / "log"
-    processes = [start(tmp_path, 20, log) for _ in range(2)]
+    processes = [start(tmp_path, 60, log) for _ in range(2)]
     assert [process.wait(60) for process in processes] == [0, 0]
     ran = [(column, int(number)) for _, column, number in lines(log)]
-    assert sorted(ran) == [*(("first", k) for k in range(20)), ("second", 0)]
+    assert sorted(ran) == [*(("first", k) for k in range(60)), ("second", 0)]
     assert len({pid for pid, _, _ in lines(log)}) == 2, "one process did all the work"
     store = TrialStore(tmp_path / "trials.sqlite3")
-    assert sorted(store.finished(FIRST)) == list(range(20))
+    assert sorted(store.finished(FIRST)) == list(range(60))
     assert list((tmp_path / "claims").iterdir()) == []
 
 
