@@ -292,7 +292,7 @@ def test_groups_in_order_are_taken_as_they_lie() -> None:
     shuffled, same = read_lists(
         Axes.of(scores[:, shuffle], targets[:, shuffle], groups=groups[shuffle]), np.asarray
     )
-    assert in_order.home is None and shuffled.home is not None
+    assert in_order.position is None and shuffled.position is not None
     assert a_row == same == 5
     assert in_order.offsets.tolist() == shuffled.offsets.tolist()
     for begin, end in itertools.pairwise(in_order.offsets):

@@ -37,7 +37,7 @@ from directloss.paper.synthetic.results import (
     StudyResults,
     StudyRun,
 )
-from directloss.paper.synthetic.stills import noise_columns
+from directloss.paper.synthetic.figures import noise_columns
 from directloss.report.tables import markdown
 
 

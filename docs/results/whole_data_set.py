@@ -63,7 +63,7 @@ class DataSet:
 
 
 @dataclass(frozen=True)
-class Contender:
+class Candidate:
     """A way to take the steps; `options` of `FitConfig`, `share` of the epochs for each stage."""
 
     stages: tuple[dict[str, Any], ...]
@@ -106,14 +106,14 @@ DATA_SETS = {
 }
 WHOLE = {"batch": "all", "batch_size": 16_384}
 CONTENDERS = {
-    "mini-batch 64": Contender(({"batch_size": 64},)),
-    "mini-batch 512": Contender(({"batch_size": 512},)),
-    "mini-batch 2048": Contender(({"batch_size": 2048},)),
-    "mini-batch 64, memory of 31": Contender(({"batch_size": 64, "score_memory": 31},)),
-    "mini-batch 512, memory of 7": Contender(({"batch_size": 512, "score_memory": 7},)),
-    "whole data set": Contender((WHOLE,)),
-    "mini-batch 512, then whole data set": Contender(({"batch_size": 512}, WHOLE)),
-    "cross-entropy, mini-batch 512": Contender(({"batch_size": 512},), Logistic),
+    "mini-batch 64": Candidate(({"batch_size": 64},)),
+    "mini-batch 512": Candidate(({"batch_size": 512},)),
+    "mini-batch 2048": Candidate(({"batch_size": 2048},)),
+    "mini-batch 64, memory of 31": Candidate(({"batch_size": 64, "score_memory": 31},)),
+    "mini-batch 512, memory of 7": Candidate(({"batch_size": 512, "score_memory": 7},)),
+    "whole data set": Candidate((WHOLE,)),
+    "mini-batch 512, then whole data set": Candidate(({"batch_size": 512}, WHOLE)),
+    "cross-entropy, mini-batch 512": Candidate(({"batch_size": 512},), Logistic),
 }
 
 
@@ -130,21 +130,21 @@ def parts_of(features: np.ndarray, targets: np.ndarray, seed: int) -> Parts:
     return Parts(*(Part(scaled[part], labels[part]) for part in (train, validation, test)))
 
 
-def train(parts: Parts, contender: Contender, epochs: int, learning_rate: float, seed: int) -> Any:
+def train(parts: Parts, candidate: Candidate, epochs: int, learning_rate: float, seed: int) -> Any:
     """Trains all stages; the metrics of the last weights."""
     model = MLP(parts.train.features.shape[1], HIDDEN, generator=torch.manual_seed(seed))
     scale_to_unit_spread(model, parts.train.features)
     steps, seconds = 0, 0.0
-    for options in contender.stages:
+    for options in candidate.stages:
         config = FitConfig(
             learning_rate=learning_rate,
             optimiser="adam",
-            epochs=max(epochs // len(contender.stages), 1),
+            epochs=max(epochs // len(candidate.stages), 1),
             evaluations=1,
             seed=seed,
             **options,
         )
-        result = fit(model, contender.loss(), parts, dl.AveragePrecision(), config)
+        result = fit(model, candidate.loss(), parts, dl.AveragePrecision(), config)
         steps, seconds = steps + result.history.iteration[-1], seconds + result.seconds
     return {
         "validation": result.validation,
@@ -156,7 +156,7 @@ def train(parts: Parts, contender: Contender, epochs: int, learning_rate: float,
 
 
 def run(data: Path, file: Path, only: str | None) -> None:
-    """Tunes the learning rate of each contender on a split of its own, then trains the seeds."""
+    """Tunes the learning rate of each candidate on a split of its own, then trains the seeds."""
     file.parent.mkdir(parents=True, exist_ok=True)
     done: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
     for name, data_set in DATA_SETS.items():
@@ -166,11 +166,11 @@ def run(data: Path, file: Path, only: str | None) -> None:
         for seed, rates in _plan():
             some = slice(TUNING_ROWS if seed == TUNING_SEED else None)
             parts = parts_of(features[some], targets[some], seed)
-            for contender in CONTENDERS:
-                for rate in rates or [_best_rate(done, name, contender)]:
-                    key = f"{name}/{contender}/{seed}/{rate}"
+            for candidate in CONTENDERS:
+                for rate in rates or [_best_rate(done, name, candidate)]:
+                    key = f"{name}/{candidate}/{seed}/{rate}"
                     if key not in done:
-                        done[key] = train(parts, CONTENDERS[contender], data_set.epochs, rate, seed)
+                        done[key] = train(parts, CONTENDERS[candidate], data_set.epochs, rate, seed)
                         write_whole(file, json.dumps(done, indent=1).encode())
                         print(key, done[key], flush=True)
 
@@ -181,8 +181,8 @@ def _plan() -> Iterator[tuple[int, tuple[float, ...]]]:
     yield from ((seed, ()) for seed in range(SEEDS))
 
 
-def _best_rate(done: dict[str, Any], name: str, contender: str) -> float:
-    tried = {r: done[f"{name}/{contender}/{TUNING_SEED}/{r}"] for r in LEARNING_RATES}
+def _best_rate(done: dict[str, Any], name: str, candidate: str) -> float:
+    tried = {r: done[f"{name}/{candidate}/{TUNING_SEED}/{r}"] for r in LEARNING_RATES}
     return max(tried, key=lambda rate: tried[rate]["validation"])
 
 
@@ -190,9 +190,9 @@ def summarise(results: dict[str, Any]) -> Summary:
     """Means over the seeds by data set and candidate; a data set with missing runs is left out."""
     summary: Summary = {}
     for name in DATA_SETS:
-        for contender, keys in _keys(results, name).items():
+        for candidate, keys in _keys(results, name).items():
             values = [100 * results[key]["test"] for key in keys]
-            summary.setdefault(name, {})[contender] = {
+            summary.setdefault(name, {})[candidate] = {
                 "mean": fmean(values),
                 "deviation": stdev(values),
                 "steps": results[keys[0]]["steps"],
@@ -204,10 +204,10 @@ def summarise(results: dict[str, Any]) -> Summary:
 def page(summary: Summary, costs: dict[str, Any], kept: Path) -> str:
     """The page, from the summary of the runs and the results of the benchmark."""
     body = []
-    for contender in CONTENDERS:
-        line = [contender]
+    for candidate in CONTENDERS:
+        line = [candidate]
         for cells in summary.values():
-            cell = cells[contender]
+            cell = cells[candidate]
             about = f"{cell['steps']:,}; {cell['learning_rate']:g}"
             line.append(f"{cell['mean']:.1f} ± {cell['deviation']:.1f} ({about})")
         body.append(line)
@@ -292,14 +292,14 @@ def load(kept: Path) -> tuple[Summary, dict[str, Any]]:
 
 
 def _keys(results: dict[str, Any], name: str) -> dict[str, list[str]]:
-    """Keys of the seeds of every contender; empty if a run is missing."""
+    """Keys of the seeds of every candidate; empty if a run is missing."""
     found = {}
-    for contender in CONTENDERS:
-        if not all(f"{name}/{contender}/{TUNING_SEED}/{r}" in results for r in LEARNING_RATES):
+    for candidate in CONTENDERS:
+        if not all(f"{name}/{candidate}/{TUNING_SEED}/{r}" in results for r in LEARNING_RATES):
             return {}
-        rate = _best_rate(results, name, contender)
-        found[contender] = [f"{name}/{contender}/{seed}/{rate}" for seed in range(SEEDS)]
-        if not all(key in results for key in found[contender]):
+        rate = _best_rate(results, name, candidate)
+        found[candidate] = [f"{name}/{candidate}/{seed}/{rate}" for seed in range(SEEDS)]
+        if not all(key in results for key in found[candidate]):
             return {}
     return found
 

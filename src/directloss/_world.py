@@ -73,7 +73,7 @@ class World:
             if failure is not None:
                 raise failure
             return [item]
-        told: list[Any] = [None] * self.size
+        gathered: list[Any] = [None] * self.size
         reason: tuple[Sequence[int], str] | None = None
         if isinstance(failure, RankError):
             reason = failure.ranks, failure.reason
@@ -81,10 +81,10 @@ class World:
             reason = [self.rank], f"{type(failure).__name__}: {failure}"
         # torch sends objects from the current device, which need not be that of this process.
         with self.reaching(), torch.cuda.device(self._device) if self._device else nullcontext():
-            dist.all_gather_object(told, (reason, _phase, None if failure else item))
-        reasons = {rank: reason for rank, (reason, *_) in enumerate(told) if reason is not None}
+            dist.all_gather_object(gathered, (reason, _phase, None if failure else item))
+        reasons = {rank: reason for rank, (reason, *_) in enumerate(gathered) if reason is not None}
         if reasons:
-            _phase = max(phase for _, phase, _ in told)
+            _phase = max(phase for _, phase, _ in gathered)
             ranks = sorted({rank for failed, _ in reasons.values() for rank in failed})
             # Whoever failed itself knows best.
             texts = [text for rank, (failed, text) in reasons.items() if rank in failed]
@@ -92,7 +92,7 @@ class World:
             error = RankError(ranks, self.size, texts[0])
             error.agreed = True
             raise error from failure
-        return [each for *_, each in told]
+        return [each for *_, each in gathered]
 
     @contextmanager
     def together(self) -> Iterator[Callable[[], None]]:

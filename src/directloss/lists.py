@@ -20,7 +20,13 @@ from directloss._arguments import plain
 from directloss.errors import ArgumentError, NonFiniteScoreError
 from directloss.inference._kernel import Array
 from directloss.inference.checks import count_classes, count_odd, count_odd_of_both
-from directloss.inference.grouping import ascending_starts, bring_together, put, put_both, taken
+from directloss.inference.grouping import (
+    ascending_starts,
+    gather,
+    group_entries,
+    scatter,
+    scatter_both,
+)
 
 __all__ = [
     "ClassSizes",
@@ -51,8 +57,8 @@ class Lists:
         targets: in the form of the task's `read_targets`: flat as a rule; one a score, or one a
             list where the task has one target a list.
         offsets: int64 (L + 1,).
-        places: int64, where each entry stands among the flattened rows, if some were left out.
-        home: int64, where each entry of the flattened rows stands, if all are kept but not as
+        kept_index: int64, where each entry stands among the flattened rows, if some were left out.
+        position: int64, where each entry of the flattened rows stands, if all are kept but not as
             they came. If both are None, the entries are the flattened rows.
         finite: whether no score is known to be infinite; False where nobody has checked.
     """
@@ -60,8 +66,8 @@ class Lists:
     scores: Array
     targets: Any
     offsets: Array
-    places: Array | None = None
-    home: Array | None = None
+    kept_index: Array | None = None
+    position: Array | None = None
     finite: bool = False
 
     def __len__(self) -> int:
@@ -69,10 +75,10 @@ class Lists:
 
     def scatter(self, values: Array, shape: Sequence[int]) -> Array:
         """Values of the entries back to rows (R, n); entries that were left out get 0."""
-        if self.home is not None:
-            values = taken(values, self.home)
-        elif self.places is not None:
-            values = put(values, self.places, math.prod(shape))
+        if self.position is not None:
+            values = gather(values, self.position)
+        elif self.kept_index is not None:
+            values = scatter(values, self.kept_index, math.prod(shape))
         return values.reshape(tuple(shape))
 
 
@@ -305,9 +311,9 @@ def read_lists(
         raise ArgumentError(
             "groups", f"shape {tuple(groups.shape)}", "None, as the task has one target a list"
         )
-    starts, places, home = None, None, None
+    starts, kept_index, position = None, None, None
     if groups is not None:
-        starts, home = _grouped(host(groups))
+        starts, position = _grouped(host(groups))
     chosen = flat_targets
     if keep is None:
         if wrong:
@@ -318,24 +324,26 @@ def read_lists(
         if starts is not None:
             begins = offsets[:-1, None] + starts
             offsets, lists_a_row = np.append(begins.reshape(-1), rows * length), int(starts.size)
-        if home is not None:
+        if position is not None:
             if rows != 1:
-                home = (np.arange(rows)[:, None] * length + home).reshape(-1)
-            flat, chosen = put_both(flat, chosen, home)
+                position = (np.arange(rows)[:, None] * length + position).reshape(-1)
+            flat, chosen = scatter_both(flat, chosen, position)
     else:
         kept_rows = np.broadcast_to(keep.reshape(rows, 1 if per_list else length), shape)
-        places, offsets, lists_a_row = _kept(shape, kept_rows, starts, home)
-        home = None
-        flat = taken(flat, places)
+        kept_index, offsets, lists_a_row = _kept(shape, kept_rows, starts, position)
+        position = None
+        flat = gather(flat, kept_index)
         if wrong and count_odd(flat)[0]:
-            raise _nan_error(places[np.isnan(flat)], flat.size, shape)
+            raise _nan_error(kept_index[np.isnan(flat)], flat.size, shape)
         if not per_list:
-            chosen = taken(flat_targets, places)
+            chosen = gather(flat_targets, kept_index)
         else:
             # A list left out keeps its place; any target that is kept stands in for its own.
             kept = np.diff(offsets) > 0
             chosen = np.where(kept, flat_targets, flat_targets[kept][:1].sum())
-    return Lists(flat, read_targets(chosen), offsets, places, home, not infinite), lists_a_row
+    return Lists(
+        flat, read_targets(chosen), offsets, kept_index, position, not infinite
+    ), lists_a_row
 
 
 def _nan_error(places: Array, entries: int, shape: tuple[int, ...]) -> NonFiniteScoreError:
@@ -355,18 +363,18 @@ def _grouped(groups: Array) -> tuple[Array, Array | None]:
     starts = ascending_starts(groups)
     if starts is not None:
         return starts, None
-    together = bring_together(groups)
-    return together.starts, together.home
+    grouped = group_entries(groups)
+    return grouped.starts, grouped.position
 
 
 def _kept(
-    shape: tuple[int, ...], keep: Array, starts: Array | None, home: Array | None
+    shape: tuple[int, ...], keep: Array, starts: Array | None, position: Array | None
 ) -> tuple[Array, Array, int]:
     """Places of the kept entries in list order, offsets of the lists, lists a row."""
     rows, length = shape
     order = np.arange(length)
-    if home is not None:
-        order = put(order, home, length)
+    if position is not None:
+        order = scatter(order, position, length)
     if starts is None:
         starts = np.zeros(1, np.int64)
     number = np.zeros(length, np.int64)
@@ -374,11 +382,11 @@ def _kept(
     # The list of each entry, in list order: rows first, then groups.
     lists = np.cumsum(number) + starts.size * np.arange(rows)[:, None]
     kept = keep[:, order]
-    places = (np.arange(rows)[:, None] * length + order)[kept]
+    kept_index = (np.arange(rows)[:, None] * length + order)[kept]
     sizes = np.bincount(lists[kept], minlength=rows * starts.size)
     offsets = np.zeros(sizes.size + 1, np.int64)
     np.cumsum(sizes, out=offsets[1:])
-    return places, offsets, int(starts.size)
+    return kept_index, offsets, int(starts.size)
 
 
 class ClassSizes(NamedTuple):

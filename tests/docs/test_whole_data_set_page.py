@@ -38,19 +38,19 @@ def test_the_answer_says_where_it_is_best(script: ModuleType) -> None:
 
 def test_a_summary_has_the_best_rate_and_the_seeds(script: ModuleType) -> None:
     results = {}
-    for contender in script.CONTENDERS:
+    for candidate in script.CONTENDERS:
         for rate in script.LEARNING_RATES:
-            key = f"sylva/{contender}/{script.TUNING_SEED}/{rate}"
+            key = f"sylva/{candidate}/{script.TUNING_SEED}/{rate}"
             results[key] = {"validation": -abs(rate - 0.03), "test": 0.0, "steps": 1}
             for seed in range(script.SEEDS):
                 found = {"validation": 0.0, "test": rate + seed / 100, "steps": 7}
-                results[f"sylva/{contender}/{seed}/{rate}"] = found
+                results[f"sylva/{candidate}/{seed}/{rate}"] = found
     summary = script.summarise(results)
     assert list(summary) == ["sylva"]
     for cell in summary["sylva"].values():
         assert (cell["steps"], cell["learning_rate"]) == (7, 0.03)
         assert cell["mean"] == pytest.approx(3.0 + 2.0)
-    del results[f"sylva/{contender}/0/0.03"]
+    del results[f"sylva/{candidate}/0/0.03"]
     assert script.summarise(results) == {}
 
 

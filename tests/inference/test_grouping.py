@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from directloss.inference.grouping import ascending_starts, bring_together
+from directloss.inference.grouping import ascending_starts, group_entries
 
 
 def check(groups: np.ndarray) -> None:
-    home, starts = bring_together(groups)
+    position, starts = group_entries(groups)
     order = np.argsort(groups, kind="stable")
-    assert home[order].tolist() == list(range(groups.size))
+    assert position[order].tolist() == list(range(groups.size))
     numbers, counts = np.unique(groups, return_counts=True)
     assert groups[order][starts].tolist() == numbers.tolist()
     assert np.diff(np.append(starts, groups.size)).tolist() == counts.tolist()

@@ -19,16 +19,16 @@ from directloss.cli._app import app
 from directloss.errors import ArgumentError
 from directloss.paper.synthetic import columns, profiles
 from directloss.paper.synthetic import study as module
-from directloss.paper.synthetic.config import TUNING_SEED, StudyConfig
-from directloss.paper.synthetic.contenders import (
+from directloss.paper.synthetic.candidates import (
     ADDED,
     GRIDS,
     LARGE_EPSILON,
     NOISE,
     PAPER,
     SMALL_START,
-    contender,
+    candidate,
 )
+from directloss.paper.synthetic.config import TUNING_SEED, StudyConfig
 from directloss.paper.synthetic.results import RULES, StudyResults
 from directloss.paper.synthetic.student import Student
 from directloss.paper.synthetic.study import run_study
@@ -180,7 +180,7 @@ def test_profiles_are_sound(profile: object, kind: str) -> None:
     for column in config.columns():
         assert column.grid in GRIDS
         for name in column.methods:
-            grid_size = contender(name, column.grid).method.grid_size
+            grid_size = candidate(name, column.grid).method.grid_size
             assert column.trials <= grid_size, (column.name, name)
         if profile is not profiles.quick and (column.setting == "fair"):
             assert column.seeds >= 5
@@ -195,7 +195,7 @@ def test_the_fair_setting_has_fifteen_methods_and_noise_eight() -> None:
 
 def test_under_noise_the_negative_direction_tries_both_rates_and_all_epsilons() -> None:
     column = columns.label_noise(0.2)
-    tried = plan(contender("neg-ap", column.grid).method, column.trials, TUNING_SEED)
+    tried = plan(candidate("neg-ap", column.grid).method, column.trials, TUNING_SEED)
     assert {(each.learning_rate, each.epsilon) for each in tried} == {
         (0.03, 0.003),
         (0.03, 0.01),
@@ -207,7 +207,7 @@ def test_under_noise_the_negative_direction_tries_both_rates_and_all_epsilons() 
 def test_all_methods_start_from_the_same_network_but_the_control() -> None:
     column = TINY.columns()[0]
     first, second, control = (
-        make_student(TINY, column, contender(name), 0)
+        make_student(TINY, column, candidate(name), 0)
         for name in ("logistic", "pos-ap", "logistic-regularised")
     )
     features = draw(TINY, 0.0, 0).train.features
@@ -222,7 +222,7 @@ def test_the_settings_differ_as_they_say() -> None:
         return make_student(
             StudyConfig(kind="synthetic", settings=("fair",), flips=()),
             column,
-            contender("pos-ap"),
+            candidate("pos-ap"),
             0,
         )
 
@@ -233,7 +233,7 @@ def test_the_settings_differ_as_they_say() -> None:
     drawn = torch.cat([weight.detach().reshape(-1) for weight in literal.weights])
     # Over 300 draws: the deviation of a deviation is 0.04.
     assert float(drawn.std()) == pytest.approx(1.0, abs=0.2)
-    assert contender("pos-ap", "large-step").method.grid["epsilon"] == (LARGE_EPSILON,)
+    assert candidate("pos-ap", "large-step").method.grid["epsilon"] == (LARGE_EPSILON,)
 
 
 def test_explanations_leave_numbers_of_steps_to_those_who_know_them() -> None:
@@ -277,7 +277,7 @@ def test_the_threshold_is_the_most_accurate(seed: int) -> None:
 
 def test_accuracy_is_measured_at_the_threshold_of_training() -> None:
     cell = module.Cell("pos-ap", "fair", 0)
-    settings = module.plan(contender("pos-ap").method, 1, 0)[0]
+    settings = module.plan(candidate("pos-ap").method, 1, 0)[0]
     config = TINY.model_copy(update={"iterations": 40, "points": 400})
     finished = run_trial(config, Assignment(cell, 0, settings))
     history = finished.notes["history"]
@@ -289,10 +289,10 @@ def test_accuracy_is_measured_at_the_threshold_of_training() -> None:
 
 
 def test_rates_follow_the_size_of_the_gradient() -> None:
-    assert contender("pos-ap").rate_factor(0.1, 50.0) == 1.0
-    assert contender("pos-ap").rate_factor(30.0, 1.0) == 30.0
-    assert contender("logistic").rate_factor(None, 50.0) == 1 / 50
-    assert contender("smooth-ap").rate_factor(0.1, 50.0) == 1.0
+    assert candidate("pos-ap").rate_factor(0.1, 50.0) == 1.0
+    assert candidate("pos-ap").rate_factor(30.0, 1.0) == 30.0
+    assert candidate("logistic").rate_factor(None, 50.0) == 1 / 50
+    assert candidate("smooth-ap").rate_factor(0.1, 50.0) == 1.0
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,12 @@ import pytest
 
 from directloss.paper.synthetic import view
 from directloss.paper.synthetic.claims import STATEMENTS, judge, verdict
+from directloss.paper.synthetic.figures import (
+    column_figure,
+    noise_columns,
+    noise_figure,
+    noise_lines,
+)
 from directloss.paper.synthetic.output import file_name
 from directloss.paper.synthetic.page import points, render
 from directloss.paper.synthetic.results import (
@@ -19,12 +25,6 @@ from directloss.paper.synthetic.results import (
     Difference,
     StudyResults,
     StudyRun,
-)
-from directloss.paper.synthetic.stills import (
-    column_figure,
-    noise_columns,
-    noise_figure,
-    noise_lines,
 )
 from directloss.paper.synthetic.summary import behind
 from directloss.report import schema

@@ -266,7 +266,7 @@ def _check_parts(
 def _parts(
     stream: TableStream, split_column: str | None, rules: FeatureRules, seed: int
 ) -> npt.NDArray[np.uint8]:
-    # Two numbers, since data that somebody drew with the seed alone must not meet their own draws.
+    # Two numbers, since data that a user drew with the seed alone must not meet their own draws.
     generator = np.random.default_rng((seed, 2))
     if split_column is not None:
         part_of = part_numbers(stream.encode(split_column, rules), split_column)

@@ -14,7 +14,7 @@ from directloss.inference._kernel import Array, kernel
 from directloss.inference.memory import lent
 from directloss.inference.threads import even_parts, over_lists
 
-__all__ = ["Together", "ascending_starts", "bring_together", "put", "put_both", "taken"]
+__all__ = ["Groups", "ascending_starts", "gather", "group_entries", "scatter", "scatter_both"]
 
 _MOST_EMPTY = 4
 """Numbers between the lowest and the highest, for each entry, up to which counting beats sorting:
@@ -72,21 +72,21 @@ def _write_starts(groups: Array, starts: Array) -> None:
             starts[group] = k
 
 
-class Together(NamedTuple):
+class Groups(NamedTuple):
     """Entries brought together by group, those of a group as they came.
 
     Attributes:
-        home: int64 (n,), the place of each entry. Values go there by `put` and come back by
-            `taken`, both in the order in which entries came: so each group is written, or read,
+        position: int64 (n,), the place of each entry. Values go there by `scatter` and come back by
+            `gather`, both in the order in which entries came: so each group is written, or read,
             from its front to its back, and no two threads share its cache lines but at an edge.
         starts: int64 (G,), the first place of each group.
     """
 
-    home: Array
+    position: Array
     starts: Array
 
 
-def bring_together(groups: Array) -> Together:
+def group_entries(groups: Array) -> Groups:
     """Places of the entries by ascending group.
 
     Args:
@@ -94,7 +94,7 @@ def bring_together(groups: Array) -> Together:
     """
     n = groups.size
     if n == 0:
-        return Together(*(np.empty(0, np.int64) for _ in Together._fields))
+        return Groups(*(np.empty(0, np.int64) for _ in Groups._fields))
     if groups.dtype == np.uint64:  # not all of them are int64
         _, groups = np.unique(groups, return_inverse=True)
     groups = groups.astype(np.int64, copy=False)
@@ -112,10 +112,10 @@ def bring_together(groups: Array) -> Together:
     ends = np.zeros(counts.size + 1, np.int64)
     np.cumsum(counts.T, out=ends[1:])
     counts[:] = ends[:-1].reshape(numbers, -1).T  # from here on where the next entry goes
-    home = lent(n)
-    over_lists(_place, bounds, groups, bounds, lowest, counters, home)
+    position = lent(n)
+    over_lists(_place, bounds, groups, bounds, lowest, counters, position)
     starts = ends[: -1 : bounds.size - 1]
-    return Together(home, starts[np.diff(np.append(starts, n)) > 0])
+    return Groups(position, starts[np.diff(np.append(starts, n)) > 0])
 
 
 @kernel
@@ -137,67 +137,75 @@ def _count(
 
 @kernel
 def _place(
-    first: int, last: int, groups: Array, bounds: Array, lowest: int, counters: Array, home: Array
+    first: int,
+    last: int,
+    groups: Array,
+    bounds: Array,
+    lowest: int,
+    counters: Array,
+    position: Array,
 ) -> None:
     """Entry by entry to the end of what its group has so far."""
     for part in range(first, last):
         for k in range(bounds[part], bounds[part + 1]):
             group = groups[k] - lowest
-            home[k] = counters[part, group]
+            position[k] = counters[part, group]
             counters[part, group] += 1
 
 
-def taken(values: Array, places: Array) -> Array:
+def gather(values: Array, places: Array) -> Array:
     """values[places], flat, by several threads."""
     result = np.empty(places.size, values.dtype)
     bounds = even_parts(places.size)
-    over_lists(_take, bounds, values, places, bounds, result)
+    over_lists(_gather, bounds, values, places, bounds, result)
     return result
 
 
 @kernel
-def _take(
+def _gather(
     first: int, last: int, values: Array, places: Array, bounds: Array, result: Array
 ) -> None:
     for k in range(np.uint64(bounds[first]), np.uint64(bounds[last])):
         result[k] = values[np.uint64(places[k])]
 
 
-def put(values: Array, places: Array, size: int) -> Array:
+def scatter(values: Array, places: Array, size: int) -> Array:
     """An array (size,) with values[k] at places[k], which differ, and 0 elsewhere."""
     # Where nothing is left out all is written.
     result = np.empty(size, values.dtype) if places.size == size else np.zeros(size, values.dtype)
     bounds = even_parts(places.size)
-    over_lists(_put, bounds, values, places, bounds, result)
+    over_lists(_scatter, bounds, values, places, bounds, result)
     return result
 
 
 @kernel
-def _put(first: int, last: int, values: Array, places: Array, bounds: Array, result: Array) -> None:
+def _scatter(
+    first: int, last: int, values: Array, places: Array, bounds: Array, result: Array
+) -> None:
     for k in range(np.uint64(bounds[first]), np.uint64(bounds[last])):
         result[np.uint64(places[k])] = values[k]
 
 
-def put_both(one: Array, other: Array, home: Array) -> tuple[Array, Array]:
-    """Two arrays (n,) with entry k at place home[k] of n, in one pass."""
-    results = np.empty(home.size, one.dtype), np.empty(home.size, other.dtype)
-    bounds = even_parts(home.size)
-    over_lists(_put_both, bounds, one, other, home, bounds, *results)
+def scatter_both(one: Array, other: Array, position: Array) -> tuple[Array, Array]:
+    """Two arrays (n,) with entry k at place position[k] of n, in one pass."""
+    results = np.empty(position.size, one.dtype), np.empty(position.size, other.dtype)
+    bounds = even_parts(position.size)
+    over_lists(_scatter_both, bounds, one, other, position, bounds, *results)
     return results
 
 
 @kernel
-def _put_both(
+def _scatter_both(
     first: int,
     last: int,
     one: Array,
     other: Array,
-    home: Array,
+    position: Array,
     bounds: Array,
     one_result: Array,
     other_result: Array,
 ) -> None:
     for k in range(np.uint64(bounds[first]), np.uint64(bounds[last])):
-        place = np.uint64(home[k])
+        place = np.uint64(position[k])
         one_result[place] = one[k]
         other_result[place] = other[k]

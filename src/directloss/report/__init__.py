@@ -1,6 +1,6 @@
 """Results as tables and pictures: terminal, Markdown, a self-contained HTML page, still figures.
 
-`directloss.report.figures` needs matplotlib and is imported by those who draw stills only.
+`directloss.report.figures` needs matplotlib and is imported by those who draw figures only.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Softmax over classes as a baseline for one class: trained on all, rated as a ranking of one.
 
-A target is a set of classes, written as the bits of a whole number: bit k for class k. Somebody may
+A target is a set of classes, written as the bits of a whole number: bit k for class k. A person may
 do two things at once, or none of them; the outputs are the classes and, last, "none".
 """
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from types import MappingProxyType
 
+from directloss.paper.synthetic.candidates import PAPER
 from directloss.paper.synthetic.config import Kind
-from directloss.paper.synthetic.contenders import PAPER
 from directloss.paper.synthetic.results import Claim, ColumnRecord, Difference, StudyRun
 from directloss.study.bootstrap import interval_of_mean
 

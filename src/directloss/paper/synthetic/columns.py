@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from directloss.paper.synthetic.contenders import ADDED, NOISE, OURS, PAPER
+from directloss.paper.synthetic.candidates import ADDED, NOISE, OURS, PAPER
 from directloss.paper.synthetic.student import Start
 
 
@@ -19,7 +19,7 @@ class Column:
             is scaled so that the untrained scores have spread 1.
         momentum: of SGD.
         iterations: full-batch steps.
-        grid: which grids the methods search, see `contenders`.
+        grid: which grids the methods search, see `candidates`.
         methods: their names.
         trials: settings tried for each method.
         seeds: repetitions that are reported.

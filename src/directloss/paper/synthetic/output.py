@@ -6,9 +6,9 @@ import base64
 from pathlib import Path
 
 from directloss.files import write_whole
+from directloss.paper.synthetic.figures import column_figure, noise_columns, noise_figure
 from directloss.paper.synthetic.page import render
 from directloss.paper.synthetic.results import StudyResults
-from directloss.paper.synthetic.stills import column_figure, noise_columns, noise_figure
 from directloss.report.figures import encoded
 
 REPORT = "report.html"

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from directloss.files import write_whole
+from directloss.paper.synthetic.candidates import Grid, candidate
 from directloss.paper.synthetic.claims import judge
 from directloss.paper.synthetic.columns import Column
 from directloss.paper.synthetic.config import TUNING_SEED, StudyConfig
-from directloss.paper.synthetic.contenders import Grid, contender
 from directloss.paper.synthetic.results import (
     RULES,
     ColumnRecord,
@@ -45,7 +45,7 @@ class StudyPlan:
         self._columns = config.columns()
         self._settings: dict[Cell, list[Settings]] = {
             Cell(method, column.name, TUNING_SEED): plan(
-                contender(method, column.grid).method, column.trials, TUNING_SEED
+                candidate(method, column.grid).method, column.trials, TUNING_SEED
             )
             for column in self._columns
             for method in column.methods
@@ -56,7 +56,7 @@ class StudyPlan:
         found: dict[str, Method] = {}
         for column in self._columns:
             for name in column.methods:
-                method = contender(name, column.grid).method
+                method = candidate(name, column.grid).method
                 if name in found:
                     method = replace(method, grid=_union(found[name].grid, method.grid))
                 found[name] = method

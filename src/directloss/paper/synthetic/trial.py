@@ -10,9 +10,9 @@ from torch import Tensor
 
 import directloss as dl
 from directloss.datasets import synthetic as data
+from directloss.paper.synthetic.candidates import SMALL_START, Candidate, candidate
 from directloss.paper.synthetic.columns import Column
 from directloss.paper.synthetic.config import StudyConfig
-from directloss.paper.synthetic.contenders import SMALL_START, Contender, contender
 from directloss.paper.synthetic.student import Student
 from directloss.study.assignments import Assignment
 from directloss.study.records import finished, warnings_noted
@@ -83,7 +83,7 @@ class _PrecisionAndAccuracy:
         return self._ap.metric(scores, targets, groups=groups)
 
 
-def make_student(config: StudyConfig, column: Column, entrant: Contender, seed: int) -> Student:
+def make_student(config: StudyConfig, column: Column, entrant: Candidate, seed: int) -> Student:
     """The untrained network: the same for all methods of a seed, but for the control's scale."""
     student = Student(
         config.features,
@@ -102,7 +102,7 @@ def run_trial(config: StudyConfig, assignment: Assignment) -> Finished:
     """Trains one network."""
     cell, settings = assignment.cell, assignment.settings
     column = next(each for each in config.columns() if each.name == cell.column)
-    entrant = contender(cell.method, column.grid)
+    entrant = candidate(cell.method, column.grid)
     parts = draw(config, column.flips, cell.seed)
     student = make_student(config, column, entrant, cell.seed)
     with torch.no_grad():

@@ -101,7 +101,7 @@ GRIDS = ("clean", "noisy", "large-step")
 
 
 @dataclass(frozen=True)
-class Contender:
+class Candidate:
     """A method with the settings worth trying.
 
     Attributes:
@@ -125,7 +125,7 @@ class Contender:
         return 1.0 if self.method.name in SURROGATES else 1.0 / max(1.0, spread)
 
 
-def contender(name: str, grid: str = "clean") -> Contender:
+def candidate(name: str, grid: str = "clean") -> Candidate:
     """The method of that name with the grid of a kind of `GRIDS`."""
     control = name == "logistic-regularised"
     base = METHODS["logistic"] if control else {**METHODS, **SURROGATES}[name]
@@ -136,4 +136,4 @@ def contender(name: str, grid: str = "clean") -> Contender:
     else:
         axes = (_CLEAN_GRIDS if grid == "clean" else _NOISY_GRIDS)[name]
     words = "cross-entropy, small initial scores, strong L2" if control else base.description
-    return Contender(replace(base, name=name, description=words, grid=axes), small_start=control)
+    return Candidate(replace(base, name=name, description=words, grid=axes), small_start=control)
