@@ -2,7 +2,7 @@
 
 A process claims a trial by locking a file of its own name. The operating system takes the lock off
 a process that ends in whatever way, so that the claim of a dead one is free again at once. Having
-the claim, a process looks into the store whether somebody else has finished the trial meanwhile; a
+the claim, a process looks into the store whether another process has finished the trial meanwhile; a
 result is stored before its claim is given up.
 """
 
@@ -28,7 +28,7 @@ Plan = Callable[[Found], Sequence[Assignment]]
 """What is to be done, as far as can be told from what is finished; in order of urgency."""
 
 OnTrial = Callable[[Assignment, Finished, bool], None]
-"""Called for each finished trial: what it was, what it gave, whether somebody else ran it."""
+"""Called for each finished trial: what it was, what it gave, whether another process ran it."""
 
 _POLL = 0.5  # seconds between two looks at the work of other processes
 
@@ -67,7 +67,7 @@ def work_together(
                     if not claim.taken:
                         continue
                     try:
-                        if view.somebody_finished(assignment):
+                        if view.finished_elsewhere(assignment):
                             claim.give_up(finished=True)
                             continue
                         running[submit(work, assignment)] = claim
@@ -144,7 +144,7 @@ class _View:
         missing = [a for a in assignments if a.number not in self.found[a.cell]]
         return missing
 
-    def somebody_finished(self, assignment: Assignment) -> bool:
+    def finished_elsewhere(self, assignment: Assignment) -> bool:
         """Whether the store holds a result of the trial by now."""
         self._store.refresh()
         self._learn(assignment.cell)

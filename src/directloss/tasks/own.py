@@ -26,7 +26,7 @@ class ListTask(Task):
     F over units of Delta. `metric` is Delta of the prediction, so lower is better.
 
     The functions are called for each list and each term of an update, from a Python loop: right for
-    a solver of somebody else's, or to try a metric out, and slow for many short lists.
+    another library's solver, or to try a metric out, and slow for many short lists.
 
     Args:
         inference: (scores (n,), targets (n,), weight) -> y (n,), the argmax of F + weight * Delta.
