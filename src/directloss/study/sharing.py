@@ -2,7 +2,7 @@
 
 A process claims a trial by locking a file of its own name. The operating system takes the lock off
 a process that ends in whatever way, so that the claim of a dead one is free again at once. Having
-the claim, a process looks into the store whether another process has finished the trial meanwhile; a
+the claim, a process looks into the store whether another one has finished the trial meanwhile; a
 result is stored before its claim is given up.
 """
 
