@@ -15,6 +15,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import directloss as dl
 from directloss.errors import ArgumentError, NonFiniteScoreError, UndefinedMetricError
 from directloss.tasks.structured import LinearChain
 from tests import test_hard_inputs
@@ -395,3 +396,18 @@ def test_no_warning_where_nothing_is_left_to_learn(update: str) -> None:
             loss_fn, LinearChain(right, torch.zeros(3, 3)), targets
         )
     assert value == 0 and not any(gradient.any() for gradient in gradients)
+
+
+def test_a_hinge_whose_parts_no_number_holds_is_right() -> None:
+    generator = torch.Generator().manual_seed(0)
+    emissions = torch.randn(3, 6, 2, generator=generator, dtype=torch.float64)
+    targets = torch.randint(0, 2, (3, 6), generator=generator)
+    factor = 2.0**1021  # the sum of six scores is infinite, their mean is not
+
+    def value(scale: float) -> Tensor:
+        chain = LinearChain(emissions * scale, torch.zeros(2, 2, dtype=torch.float64))
+        loss_fn = dl.HingeLoss(dl.Chain(), margin=0.5 * scale, reduction="none")
+        loss: Tensor = loss_fn(chain, targets)
+        return loss
+
+    assert torch.equal(value(factor) / factor, value(1.0))

@@ -28,7 +28,7 @@ def solve_on_host(
     weights: Tensor,
     ignore_index: int | None,
     refuse_undefined: bool,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """`LinearChain.solve`: its checks of values, and the kernel.
 
     An operator, so that torch.compile and torch.func need not look into numpy.
@@ -71,9 +71,6 @@ def solve_on_host(
         values,
         counted,
     )
-    if exponent:
-        with np.errstate(over="ignore"):  # a score that is too large for float64 is infinite
-            values = np.ldexp(values, -exponent)
     if refuse_undefined and not counted.all():
         where = np.flatnonzero(counted == 0)
         raise UndefinedMetricError(
@@ -87,6 +84,7 @@ def solve_on_host(
         torch.from_numpy(task_losses),
         torch.from_numpy(values),
         torch.from_numpy(counted),
+        torch.tensor(exponent),
     )
 
 
@@ -102,7 +100,7 @@ def _(
     weights: Tensor,
     ignore_index: int | None,
     refuse_undefined: bool,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     sequences, positions, _ = emissions.shape
     terms = weights.shape[0]
     numbers = weights.new_empty((terms, sequences))
@@ -111,6 +109,7 @@ def _(
         numbers,
         torch.empty_like(numbers),
         weights.new_empty((sequences,)),
+        weights.new_empty((), dtype=torch.int64),
     )
 
 

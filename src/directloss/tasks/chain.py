@@ -21,7 +21,7 @@ from directloss._update import (
 from directloss.errors import ArgumentError
 from directloss.lists import Dim, Empty, Layout, Reduction, widened
 from directloss.tasks.base import Direction, TaskBase
-from directloss.tasks.structured import LinearChain
+from directloss.tasks.structured import LinearChain, times_power_of_two
 
 __all__ = ["Chain"]
 
@@ -136,23 +136,23 @@ class _ChainBatch(Batch):
         )
         values = solution.task_losses[0]
         if shown == "objective":
-            values = torch.zeros_like(solution.counted)
+            total, exponent = torch.zeros_like(solution.counted), solution.exponent
             for (coefficient, weight), F, loss in zip(
-                terms, solution.values, solution.task_losses, strict=True
+                terms, solution.scaled_values, solution.task_losses, strict=True
             ):
-                values = values + _on_host(coefficient) * F
-                if not _is_infinite(weight):  # the product of these two is of size 1
-                    values = values + _on_host(coefficient) * _on_host(weight) * loss
+                total = total + _on_host(coefficient) * F
+                if not _is_infinite(weight):
+                    host = torch.as_tensor(weight, dtype=torch.float64).cpu()
+                    scaled = times_power_of_two(host, exponent)
+                    # Of a direct loss the product of these two is of size 1.
+                    total = total + _on_host(coefficient) * scaled * loss
+            values = times_power_of_two(total, -exponent)
             if not any(_is_infinite(weight) for _, weight in terms):
                 # A direct loss: between the task losses of its two ends, of which the augmented
                 # one bounds it where F itself is too large for a number.
                 ends = solution.task_losses[-2:]
                 values = torch.where(values.isnan(), ends[-1], values)
                 values = values.clamp(ends.amin(0), ends.amax(0))
-            elif not traced() and bool(values.isnan().any()):
-                raise ArgumentError(
-                    "scores", "emissions whose sum is infinite", "emissions whose sum is a number"
-                )
 
         # F = S / m, and the mean over the sequences with m > 0; the others have loss 0.
         defined = solution.counted > 0

@@ -22,14 +22,27 @@ class ChainSolution(NamedTuple):
     Attributes:
         labels: int64 (W, B, T), 0 beyond a sequence's length; on the emissions' device.
         task_losses: float64 (W, B), C / m: the mean cost of the m positions with a target.
-        values: float64 (W, B), S / m, infinite scores counted as 0.
+        scaled_values: float64 (W, B), S / m * 2^exponent, infinite scores counted as 0.
         counted: float64 (B,), m; 0 where the task loss is undefined.
+        exponent: int64 (), 0 unless a sum of the scores may be too large for float64.
     """
 
     labels: Tensor
     task_losses: Tensor
-    values: Tensor
+    scaled_values: Tensor
     counted: Tensor
+    exponent: Tensor
+
+    @property
+    def values(self) -> Tensor:
+        """S / m, float64 (W, B); infinite where no float64 is large enough."""
+        return times_power_of_two(self.scaled_values, -self.exponent)
+
+
+def times_power_of_two(values: Tensor, exponent: Tensor) -> Tensor:
+    """values * 2^exponent, also where no float64 is that power; `torch.ldexp` takes float32's."""
+    half = exponent // 2
+    return values * torch.exp2(half.double()) * torch.exp2((exponent - half).double())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
