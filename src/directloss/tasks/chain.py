@@ -21,7 +21,7 @@ from directloss._update import (
 from directloss.errors import ArgumentError
 from directloss.lists import Dim, Empty, Layout, Reduction, widened
 from directloss.tasks.base import Direction, TaskBase
-from directloss.tasks.structured import LinearChain, times_power_of_two
+from directloss.tasks.structured import ChainSolution, LinearChain, times_power_of_two
 
 __all__ = ["Chain"]
 
@@ -136,23 +136,7 @@ class _ChainBatch(Batch):
         )
         values = solution.task_losses[0]
         if shown == "objective":
-            total, exponent = torch.zeros_like(solution.counted), solution.exponent
-            for (coefficient, weight), F, loss in zip(
-                terms, solution.scaled_values, solution.task_losses, strict=True
-            ):
-                total = total + _on_host(coefficient) * F
-                if not _is_infinite(weight):
-                    host = torch.as_tensor(weight, dtype=torch.float64).cpu()
-                    scaled = times_power_of_two(host, exponent)
-                    # Of a direct loss the product of these two is of size 1.
-                    total = total + _on_host(coefficient) * scaled * loss
-            values = times_power_of_two(total, -exponent)
-            if not any(_is_infinite(weight) for _, weight in terms):
-                # A direct loss: between the task losses of its two ends, of which the augmented
-                # one bounds it where F itself is too large for a number.
-                ends = solution.task_losses[-2:]
-                values = torch.where(values.isnan(), ends[-1], values)
-                values = values.clamp(ends.amin(0), ends.amax(0))
+            values = self._objective(terms, solution)
 
         # F = S / m, and the mean over the sequences with m > 0; the others have loss 0.
         defined = solution.counted > 0
@@ -180,6 +164,29 @@ class _ChainBatch(Batch):
         )
         # The last two terms of every update are the two ends of its difference.
         return loss, solution.labels[-1] != solution.labels[-2]
+
+    def _objective(self, terms: Terms, solution: ChainSolution) -> Tensor:
+        """sum of coefficient * (F + weight * Delta) of each sequence, float64 (B,)."""
+        total, exponent = torch.zeros_like(solution.counted), solution.exponent
+        if any(_is_infinite(weight) for _, weight in terms):
+            # Coefficients are of size 1: summed in the solver's range, which no sum exceeds.
+            for (coefficient, weight), F, loss in zip(
+                terms, solution.scaled_values, solution.task_losses, strict=True
+            ):
+                total = total + coefficient * F
+                if not _is_infinite(weight):
+                    host = torch.as_tensor(weight, dtype=torch.float64).cpu()
+                    total = total + coefficient * times_power_of_two(host, exponent) * loss
+            return times_power_of_two(total, -exponent)
+        for (coefficient, weight), F, loss in zip(
+            terms, solution.values, solution.task_losses, strict=True
+        ):
+            factor = _on_host(coefficient)
+            total = total + factor * F + (factor * _on_host(weight)) * loss
+        # A direct loss: between the task losses of its two ends, of which the augmented one bounds
+        # it where F itself is too large for a number.
+        ends = solution.task_losses[-2:]
+        return torch.where(total.isnan(), ends[-1], total).clamp(ends.amin(0), ends.amax(0))
 
     def is_perfect(self) -> bool:
         solution = self.chain.solve(
