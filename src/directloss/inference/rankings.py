@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from directloss.inference import general, ground_truth, pooled, separable
+from directloss.inference import general, ground_truth, pooled, separable, threads
 from directloss.inference._kernel import ZERO, Array, inner, kernel, summation
 from directloss.inference.ranked import Ranked, Solver, give_back, workspace
-from directloss.inference.sorting import ONE_BIT, ranked_classes, sorted_keys
+from directloss.inference.sorting import ONE_BIT, ranked_classes
 from directloss.inference.terms import used_first
 
 __all__ = ["SOLVERS", "Rankings", "configuration_losses", "solve_rankings"]
@@ -76,7 +76,7 @@ def solve_rankings(first: int, last: int, of: Rankings) -> None:
     items = int(of.offsets[last] - of.offsets[first])
     space = workspace(last - first, items, 1 + len(of.solvers) - of.solvers.count(None))
     flat = of.scores, of.labels, of.offsets
-    keys, unsorted = sorted_keys(first, last, *flat, ONE_BIT, space.keys)
+    keys, unsorted = threads.sorted_keys(first, last, *flat, ONE_BIT, space.keys)
     wide = None if of.scores.itemsize == 4 else True
     ranks = of.rank_weights, of.rank_offsets, of.rank_scales
     lists = space.fences, space.scores, space.weights

@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from directloss.inference import memory
+from directloss.inference import memory, threads
 from directloss.inference._kernel import Array
-from directloss.inference.sorting import sorted_keys
 
 __all__ = ["ToSort", "with_scratch"]
 
@@ -52,6 +51,6 @@ def with_scratch(
     given = memory.take(words if single else words + items)
     at = to_sort.words_before * (items + 8) if single else words
     flat = to_sort.scores, to_sort.labels, offsets, to_sort.index_bits
-    keys = sorted_keys(first, last, *flat, given[at : at + items])
+    keys = threads.sorted_keys(first, last, *flat, given[at : at + items])
     kernel(first, last, *arguments, *keys, given)
     memory.give_back(given)  # after an error it is simply let go
