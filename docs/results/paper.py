@@ -33,11 +33,11 @@ from paper_study import (
 from benchmarks import archive
 from directloss.paper.synthetic import profiles
 from directloss.paper.synthetic.claims import judge
+from directloss.paper.synthetic.figures import noise_columns
 from directloss.paper.synthetic.results import (
     StudyResults,
     StudyRun,
 )
-from directloss.paper.synthetic.figures import noise_columns
 from directloss.report.tables import markdown
 
 
