@@ -180,8 +180,9 @@ class NoisyBatch(ListBatch):
         gradient = rows.reshape(self.copies, *self.layout.scores.shape).sum(0)
         if reduction == "mean":  # over the lists of all copies
             return value, gradient
-        values = value.reshape(self.copies, -1) if reduction == "none" else value / self.copies
-        return values.mean(0) if reduction == "none" else values, gradient / self.copies
+        if reduction == "none":
+            return value.reshape(self.copies, -1).mean(0), gradient / self.copies
+        return value / self.copies, gradient / self.copies
 
     def _repeated(self, rows: Tensor) -> Tensor:
         rows = rows.reshape(-1, rows.shape[-1])

@@ -206,20 +206,26 @@ class DirectLoss(_TaskLoss):
     def _terms(self, step: Step) -> list[functional.Term]:
         return functional.direct_terms(step, self.direction)
 
+    @property
+    def _noise(self) -> Perturbation | None:
+        """The perturbation, in training mode; in eval mode there is none."""
+        return self.perturbation if self.training else None
+
     def _with_step(
         self, scores: object, read: Callable[[], Batch], loss: Callable[[Batch, Step], Tensor]
     ) -> Tensor:
-        if self.perturbation is None or not self.training:
+        if self._noise is None:
             return super()._with_step(scores, read, loss)
         with failing_together(self, scores):  # its scale may have to be measured, too
             return super()._with_step(scores, read, loss)
 
     def _loss(self, batch: Batch, step: Step) -> Tensor:
-        if self.perturbation is None or not self.training:
+        noise = self._noise
+        if noise is None:
             return super()._loss(batch, step)
-        noisy, measured = self.perturbation.copies(batch, together=True)
+        noisy, measured = noise.copies(batch, together=True)
         loss = super()._loss(noisy, step)
-        self.perturbation.keep(measured)
+        noise.keep(measured)
         return loss
 
     def bounds(
@@ -237,8 +243,8 @@ class DirectLoss(_TaskLoss):
         """
         batch = self._read(scores, targets, mask, groups)
         epsilon = self._current_step(batch)
-        if self.perturbation is not None and self.training:
-            batch, _ = self.perturbation.copies(batch, together=False)
+        if self._noise is not None:
+            batch, _ = self._noise.copies(batch, together=False)
         lower, upper = (
             batch.solve(functional.direct_terms(epsilon, side), "objective", self.reduction)[0]
             for side in ("negative", "positive")
