@@ -46,7 +46,11 @@ class Ranked(NamedTuple):
 
 
 Solver = Callable[[Ranked, float, Array], None]
-"""(lists, weight, above) -> argmax F + weight * Delta, written to a row of `Workspace.counts`."""
+"""(lists, weight, above) -> argmax F + weight * Delta, written to a row of `Workspace.counts`.
+
+Each solver's file has the loop over the lists once more: one loop that is given a solver would be a
+closure over a compiled function, which numba finds on disk in no later process.
+"""
 
 
 class Ranking(NamedTuple):
