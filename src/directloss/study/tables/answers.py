@@ -14,7 +14,16 @@ from directloss.inference._kernel import Array
 from directloss.study.bootstrap import RESAMPLES, interval
 from directloss.study.tables.methods import FAMILY
 
-__all__ = ["CROSS_ENTROPY", "TUNED", "Case", "Difference", "Results", "Run", "difference"]
+__all__ = [
+    "BOOSTING",
+    "CROSS_ENTROPY",
+    "TUNED",
+    "Case",
+    "Difference",
+    "Results",
+    "Run",
+    "difference",
+]
 
 CROSS_ENTROPY = "logistic"
 TUNED = "logistic, three times"

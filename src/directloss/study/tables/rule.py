@@ -35,7 +35,7 @@ SHARES = (0.005, 0.30)
 MOST_TOP = 0.15
 """Share of rows that the top values of a target of numbers may be."""
 
-MOST_ROWS = 3_000
+MOST_ROWS = 2_000
 """Of a longer table so many rows are drawn."""
 
 MOST_COLUMNS = 300

@@ -16,7 +16,7 @@ from directloss.study.tables.networks import Adam, Networks
 
 __all__ = ["EVERY", "STEPS", "Chosen", "Part", "Split", "train"]
 
-STEPS = 200
+STEPS = 150
 """Full-batch steps of a run; those of a longer one are a multiple."""
 
 EVERY = 10
