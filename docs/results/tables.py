@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -32,7 +33,7 @@ from directloss.study.tables.answers import (
     Results,
     difference,
 )
-from directloss.study.tables.methods import METHODS
+from directloss.study.tables.methods import FAMILY, METHODS
 from directloss.study.tables.metrics import METRICS
 from directloss.study.tables.sources import FOLDER, SOURCES
 
@@ -45,7 +46,7 @@ MODELS = {
     64: "Perceptrons, 64 hidden units",
 }
 REFINE = "refine"
-COMPARED = [name for name in METHODS if name != CROSS_ENTROPY and not name.startswith("logistic,")]
+COMPARED = [name for name in METHODS if name != CROSS_ENTROPY and name not in FAMILY]
 FAR = 80.0
 """A training metric of cross-entropy below this is far from 100."""
 
@@ -87,12 +88,10 @@ class Page:
             hidden for hidden in MODELS if self.results.cases(hidden, next(iter(METRICS)))
         ]
 
-    def gain(
-        self, hidden: int, metric: str, method: str = REFINE, other: str = TUNED
-    ) -> Difference:
-        """Of a method over another one."""
+    def gain(self, hidden: int, metric: str) -> Difference:
+        """Of refinement over cross-entropy, three times."""
         cases = self.results.cases(hidden, metric)
-        return difference(self.results.differences(method, other, cases))
+        return difference(self.results.differences(REFINE, TUNED, cases))
 
     def answer(self) -> str:
         """What was found, in two sentences and a list."""
@@ -144,7 +143,7 @@ class Page:
         """The gain by cross-entropy's training metric, all models together."""
         heads = ["cross-entropy's training metric", *METRICS]
         rows = []
-        for low, high in zip(BINS[:-1], BINS[1:], strict=True):
+        for low, high in pairwise(BINS):
             row = [f"{low:.0f} to {min(high, 100.0):.0f}"]
             for metric in METRICS:
                 inside = [p for p in self.pairs(metric) if low <= self.fit(p[0]) < high]
@@ -242,8 +241,8 @@ class Page:
         heads = ["table", "rows", "columns", "positives", "positive is"]
         heads += [f"{m}: {k}" for m in ("AP", "F1") for k in ("tuned", "refine", "boosting")]
         return (
-            "Linear models, mean test metric over the splits; *tuned* is cross-entropy, three times."
-            f"\n\n{markdown(heads, rows, left=1)}"
+            "Linear models, mean test metric over the splits; *tuned* is cross-entropy, three "
+            f"times.\n\n{markdown(heads, rows, left=1)}"
         ).rstrip()
 
     def intervals(self) -> Figure:
@@ -259,7 +258,7 @@ class Page:
         return figure
 
     def scatter(self) -> Figure:
-        """The gain in AP and F1 against cross-entropy's training metric, a dot a table and model."""
+        """The gain against cross-entropy's training metric, a dot a table and model."""
         metrics = ("AP", "partial AUC", "F1")
         figure = Figure(figsize=(9.6, 2.8), layout="constrained")
         panels = figure.subplots(1, len(metrics), squeeze=False)[0]
