@@ -90,6 +90,14 @@ def test_a_store_lies_where_it_is_asked_for(tmp_path: Path, name: str) -> None:
     assert [path.name for path in file.parent.iterdir()] == ["trials.sqlite3"]
 
 
+def test_equal_trials_are_decided_by_the_finer_one(tmp_path: Path) -> None:
+    store = TrialStore(tmp_path / "trials.sqlite3")
+    for number, precision in enumerate([0.5, 0.8, 0.8, 0.7]):
+        store.record(CELL, replace(finished(number, 0.9), finer=(precision, 0.0, -0.1)))
+    assert store.best(CELL).number == 1
+    assert TrialStore(tmp_path / "trials.sqlite3").best(CELL).finer == (0.8, 0.0, -0.1)
+
+
 def test_a_diverged_trial_is_the_last_choice(tmp_path: Path) -> None:
     store = TrialStore(tmp_path / "trials.sqlite3")
     store.record(CELL, replace(finished(0, 0.9), diverged=True))

@@ -40,6 +40,7 @@ from directloss.training.model_folder import METRICS, MODEL, ModelError, read_mo
 from directloss.training.run import Run
 from directloss.training.signals import StopRequest, stop_on_signals
 from directloss.training.steps import refuse_non_finite
+from directloss.training.ties import finer
 
 _FIRST_ROWS = 65_536  # whose scores say how large the first weights are
 
@@ -139,6 +140,7 @@ def _train(
             validation=measure(metric, found, threshold),
             spread=float(found.scores.std(correction=0)),
             threshold=threshold,
+            finer=finer(loss_fn, found.scores, found.targets, found.groups),
         )
 
     listening = Watchers()

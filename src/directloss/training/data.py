@@ -1,8 +1,8 @@
-"""Arrays in memory, in three parts."""
+"""Samples in three parts: arrays in memory, or loaders."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -64,6 +64,38 @@ class Parts:
     def to(self, device: torch.device) -> Parts:
         """The same parts on another device."""
         return Parts(self.train.to(device), self.validation.to(device), self.test.to(device))
+
+
+Loader = Iterable[Sequence[Tensor]]
+"""Yields (features, targets) or (features, targets, groups), such as torch's DataLoader."""
+
+
+@dataclass(frozen=True)
+class Loaders:
+    """The three parts where they do not lie in memory; a pass through a loader is an epoch.
+
+    Of several processes, each has a loader of its own share of the training part, with as many
+    batches as the others', and loaders of the whole of the other parts. Groups keep together: a
+    batch has the whole of a list.
+    """
+
+    train: Loader
+    validation: Loader
+    test: Loader | None = None
+
+
+def pieces(source: Part | Loader, device: torch.device, size: int) -> Iterator[Part]:
+    """The samples, `size` at a time where they are in memory, else as the loader gives them."""
+    if isinstance(source, Part):
+        yield from source.to(device).split(size)
+        return
+    for batch in source:
+        if not 2 <= len(batch) <= 3:
+            came = f"batches of {len(batch)} tensors"
+            raise ArgumentError(
+                "loader", came, "(features, targets) or (features, targets, groups)"
+            )
+        yield Part(*batch).to(device)
 
 
 SPLITS = tuple(each.name for each in fields(Parts))
