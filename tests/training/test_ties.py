@@ -14,7 +14,6 @@ from directloss.training.history import Entry
 from directloss.training.methods import Logistic
 from directloss.training.ties import finer, rank
 from directloss.training.warm_start import WarmStart
-from tests.training.arrays import small_parts
 
 
 def test_the_metric_comes_first_and_then_what_is_finer() -> None:
@@ -92,9 +91,13 @@ class _Noted:
 
 def test_a_metric_of_few_steps_does_not_stop_untrained() -> None:
     """It is at its best after a few steps; of the models that reach it the best ranker is kept."""
-    data: Parts = small_parts(n=300, features=8)
+    generator = torch.Generator().manual_seed(3)
+    features = torch.randn(600, 20, generator=generator)
+    targets = features.sum(1) + 4.0 * torch.randn(600, generator=generator) > 0
+    whole = Part(features, targets)
+    data = Parts(whole[:200], whole[200:400], whole[400:])
     metric = _Noted(data.validation)
-    model = MLP(8, (), generator=torch.Generator().manual_seed(0))
+    model = MLP(20, (), generator=torch.Generator().manual_seed(0))
     config = FitConfig(learning_rate=0.02, epochs=60, evaluations=60, keep="best")
     result = fit(model, Logistic(), data, metric, config)
     best = max(result.history.validation)

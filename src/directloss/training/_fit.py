@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import nn
+from torch import Tensor, nn
 
 from directloss._world import World
 from directloss.training._rows import Scored
@@ -23,7 +24,7 @@ from directloss.training.batches import (
     OneBatch,
 )
 from directloss.training.config import FitConfig
-from directloss.training.data import Loader, Loaders, Part, Parts, pieces
+from directloss.training.data import Loader, Part, Parts, Sources, pieces
 from directloss.training.early_stop import Kept
 from directloss.training.history import Entry, History
 from directloss.training.metric import Metric, Threshold
@@ -49,8 +50,8 @@ class FitResult:
     `validation` and `test` are the metric of the model as it is returned; `test` is NaN without a
     test part, `finer` decides between results of equal `validation`, see `ties`. A model whose
     scores became NaN or infinite has `diverged`, and is rated as a constant one, which ranks
-    nothing. `first_phase` holds the best weights before the switch of a `WarmStart` whose best
-    weights are kept.
+    nothing. Of a `WarmStart` whose best weights are kept, `switch` is the number of steps before
+    the switch, and `first_phase` has the best weights before it.
     """
 
     history: History
@@ -59,13 +60,14 @@ class FitResult:
     diverged: bool
     seconds: float
     finer: Finer = ()
+    switch: int = 0
     first_phase: Kept | None = None
 
 
 def fit(
     model: nn.Module,
     loss_fn: nn.Module,
-    data: Parts | Loaders,
+    data: Parts | Sources,
     metric: Metric,
     config: FitConfig,
     *,
@@ -127,14 +129,18 @@ def fit(
         False,
         time.perf_counter() - began,
         (*entries[kept].finer, float(history.iteration[kept])),
+        run.switch or 0,
         run.first_phase,
     )
 
 
 @torch.no_grad()
-def scored(model: nn.Module, source: Part | Loader, device: torch.device) -> Scored:
+def scored(
+    model: Callable[[Tensor], Tensor], source: Part | Loader, device: torch.device
+) -> Scored:
     """The scores of all samples, no more than a piece of the features at a time."""
     if isinstance(source, Part):
+        source = source.to(device)
         scores = [model(chunk) for chunk in torch.split(source.features, CHUNK)]
         return Scored(torch.cat(scores), source.targets, source.groups)
     parts = pieces(source, device, CHUNK)
@@ -144,7 +150,7 @@ def scored(model: nn.Module, source: Part | Loader, device: torch.device) -> Sco
 def _evaluate(
     model: nn.Module,
     loss_fn: nn.Module,
-    data: Parts | Loaders,
+    data: Parts | Sources,
     metric: Metric,
     threshold: Threshold | None,
     device: torch.device,

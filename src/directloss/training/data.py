@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -47,6 +48,16 @@ class Part:
         groups = None if self.groups is None else self.groups[rows]
         return Part(self.features[rows], self.targets[rows], groups)
 
+    @classmethod
+    def join(cls, parts: Sequence[Self]) -> Self:
+        """One after the other; all of them have groups, or none."""
+        groups = [part.groups for part in parts if part.groups is not None]
+        return cls(
+            torch.cat([part.features for part in parts]),
+            torch.cat([part.targets for part in parts]),
+            torch.cat(groups) if groups else None,
+        )
+
     @property
     def lists(self) -> dict[str, Tensor]:
         """What tells a loss or a metric the lists, as keyword arguments."""
@@ -71,17 +82,17 @@ Loader = Iterable[Sequence[Tensor]]
 
 
 @dataclass(frozen=True)
-class Loaders:
-    """The three parts where they do not lie in memory; a pass through a loader is an epoch.
+class Sources:
+    """The three parts, each in memory or a loader; a pass through a loader is an epoch.
 
     Of several processes, each has a loader of its own share of the training part, with as many
-    batches as the others', and loaders of the whole of the other parts. Groups keep together: a
-    batch has the whole of a list.
+    batches as the others', and loaders of the whole of the other parts. A batch has the whole of a
+    list.
     """
 
-    train: Loader
-    validation: Loader
-    test: Loader | None = None
+    train: Part | Loader
+    validation: Part | Loader
+    test: Part | Loader | None = None
 
 
 def pieces(source: Part | Loader, device: torch.device, size: int) -> Iterator[Part]:
