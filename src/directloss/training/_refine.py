@@ -87,7 +87,8 @@ def refine(
         _measurable(network, data, threshold, accelerator.device) for network in (of_first, model)
     )
     model.train(mode)
-    name = "cross-entropy" if share and first is None else "the first phase"
+    name = "cross-entropy" if first is None else "the first phase"
+    name = name if share else "the model before"
     verdict = judge(task, result.history, result.switch, before, after, reference=name)
     return Refined(result, verdict)
 
