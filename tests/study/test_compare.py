@@ -202,7 +202,7 @@ def test_other_metrics_with_the_methods_that_train_on_them(
     methods = all_methods(metric, grouped=False)
     changes: dict[str, object] = {"metric": metric, "methods": methods, "seeds": 1, "trials": 1}
     # At the middle of the grid the negative direction of F1 is slow to leave its start.
-    changes |= {"epochs": 40, "positive": "x"}
+    changes |= {"epochs": 40, "positive": "x", "l2": (0.0,)}
     results = compare(comparison(table, **changes), tmp_path, command=[])
     assert [row.method for row in results.table.rows] == list(methods)
     # On the training part: that of the test has too few positives. Both are 0.5 by chance.
@@ -221,6 +221,7 @@ def test_queries_are_ranked_by_every_method(tmp_path: Path, metric: str) -> None
     methods = all_methods(metric, grouped=True)
     changes: dict[str, object] = {"target": "relevance", "group": "query", "metric": metric}
     changes |= {"methods": methods, "seeds": 1, "trials": 1, "hidden": (), "epochs": 40}
+    changes |= {"l2": (0.0,)}
     file = str(tmp_path / "queries.csv")
     results = compare(comparison(file, **changes), tmp_path / "out", command=[])
     assert results.columns == ["relevance"]

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 import directloss as dl
 from directloss.models import MLP
 from directloss.training import FitConfig, Part, Parts, fit
+from directloss.training.baselines import Logistic
 from directloss.training.early_stop import EarlyStop
 from directloss.training.history import Entry
-from directloss.training.methods import Logistic
 from directloss.training.ties import finer, rank
 from directloss.training.warm_start import WarmStart
 

@@ -130,7 +130,7 @@ def all_methods(metric: str, *, grouped: bool) -> tuple[str, ...]:
         grouped: whether lists are queries with relevances, which adds the baselines of ranking.
     """
     if metric == "average-precision" and not grouped:
-        return tuple(name for name in METHODS if "-" in name or name == "logistic")
+        return ("logistic", *(name for name in METHODS if name.endswith(("-ap", "-01"))))
     baselines = ("logistic", "regression", "listnet") if grouped else ("logistic",)
     return (*baselines, "hinge", "per", "pos", "neg", "both", "mix")
 

@@ -17,7 +17,7 @@ from directloss.training.history import History
 # Where these come from: `docs/refine.md`, section "What to expect".
 
 FITTED = 0.80
-"""Metric of the training part at the switch from which on little is left to gain."""
+"""Metric of the training part at the switch from which on little is left to fit."""
 
 NEAR = 0.05
 """Difference of training and validation metric up to which a model underfits, not overfits."""
@@ -130,7 +130,7 @@ def outlook(
     if fit - held > NEAR + noise:
         return f"{found}: it overfits, so expect no gain; more L2 is the better use of time"
     if fit >= FITTED:
-        return f"{found}: it fits what it can, so expect little; try a larger model"
+        return f"{found}: little is left to fit, so expect little; tune L2 or the model's size"
     return f"{found}: it underfits, so a gain is to be expected; a larger model may gain more"
 
 
