@@ -89,7 +89,7 @@ class TrainingSection(_Section):
         default="average-precision", description="As for compare; average-precision by default."
     )
     learning_rate: float = Field(
-        default=0.1, gt=0, le=_MOST, description="Step size (0.1; of refine and tuned 0.03)."
+        default=0.1, gt=0, le=_MOST, description="Step size (0.1); of refine and tuned 0.03."
     )
     epsilon: float = Field(
         default=1.0,
@@ -102,7 +102,7 @@ class TrainingSection(_Section):
         default=1e-4,
         ge=0,
         le=_MOST,
-        description="Weight decay (1e-4; of refine and tuned 1e-3); biases have none.",
+        description="Weight decay (1e-4); of refine and tuned 1e-3. Biases have none.",
     )
     balance: float = Field(
         default=0.0,
