@@ -35,7 +35,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --disable-pip-version-check --editable '.[all]'
 	@touch $@
 
-demo: setup ## Train digits by every method, print the table, write runs/demo/report.html
+demo: setup ## Compare cross-entropy and refining on digits, write runs/demo/report.html
 	$(BIN)/directloss compare $(DEMO)
 
 test: setup ## Run the tests

@@ -37,7 +37,7 @@ from benchmarks.figures import SETTINGS, Interval, draw_intervals, save
 from directloss.files import write_whole
 from directloss.models import MLP, scale_to_unit_spread
 from directloss.training import FitConfig, Part, Parts, fit
-from directloss.training.methods import Logistic
+from directloss.training.baselines import Logistic
 
 SEEDS = 5
 HIDDEN = (32,)

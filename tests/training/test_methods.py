@@ -5,7 +5,15 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 import directloss as dl
-from directloss.training import METHODS, Method, Settings, default_methods
+from directloss.training import (
+    METHODS,
+    FitConfig,
+    Method,
+    Settings,
+    all_methods,
+    default_methods,
+)
+from directloss.training.methods import L2_GRID
 
 NAMES = [
     "logistic",
@@ -27,6 +35,9 @@ NAMES = [
     "mix",
     "regression",
     "listnet",
+    "tuned",
+    "refine",
+    "refine-plain",
 ]
 
 
@@ -50,8 +61,10 @@ def test_registry_is_complete() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_grid_has_epsilon_where_the_method_uses_it(name: str) -> None:
     method = METHODS[name]
-    uses = name.startswith(("pos", "neg", "both", "mix"))
-    assert set(method.grid) == {"learning_rate", "l2"} | ({"epsilon"} if uses else set())
+    uses = name.startswith(("pos", "neg", "both", "mix", "refine"))
+    more = {"length", "balance"} if name == "tuned" else {"epsilon"} if uses else set()
+    assert set(method.grid) == {"learning_rate", "l2"} | more
+    assert method.grid["l2"] == L2_GRID
     assert gradient(method.loss(settings_of(method), spread=1.0)).isfinite().all()
 
 
@@ -128,14 +141,58 @@ def test_mix_takes_the_direction_of_the_reported_metric() -> None:
     assert loss_fn.other.direction == dl.FBeta().direction == "both"
 
 
-def test_default_methods_are_those_that_fit() -> None:
-    paper = default_methods("average-precision", grouped=False)
+def test_all_methods_are_those_that_fit() -> None:
+    paper = all_methods("average-precision", grouped=False)
     assert set(paper) == set(NAMES[:11])
     assert paper[0] == "logistic"
-    assert set(default_methods("f1", grouped=False)) == {"logistic", *NAMES[11:17]}
-    ranking = {"logistic", *NAMES[11:]}
-    assert set(default_methods("ndcg", grouped=True)) == ranking
-    assert set(default_methods("average-precision", grouped=True)) == ranking
+    assert set(all_methods("f1", grouped=False)) == {"logistic", *NAMES[11:17]}
+    ranking = {"logistic", *NAMES[11:19]}
+    assert set(all_methods("ndcg", grouped=True)) == ranking
+    assert set(all_methods("average-precision", grouped=True)) == ranking
+
+
+def test_the_default_is_cross_entropy_tuned_harder_and_refined() -> None:
+    assert default_methods(graded=False) == ("logistic", "tuned", "refine")
+    assert default_methods(graded=True) == ("logistic", "listnet", "tuned", "refine")
+
+
+def test_the_tuned_family_is_trained_as_refining_is_and_tries_three_times_as_much() -> None:
+    tuned, refined = METHODS["tuned"], METHODS["refine"]
+    for name in ("training", "optimiser", "small_start", "usual"):
+        assert getattr(tuned, name) == getattr(refined, name)
+    assert (tuned.effort, refined.effort) == (3, 1)
+    shared = ("learning_rate", "l2")
+    assert all(tuned.grid[axis] == refined.grid[axis] for axis in shared)
+    longer = tuned.config(FitConfig(learning_rate=0.1, epochs=10), Settings(0.1, 0.0, length=3.0))
+    assert (longer.epochs, longer.schedule, longer.keep) == (30, "linear", "best")
+
+
+def test_balanced_classes_weigh_the_same() -> None:
+    scores, targets = torch.randn(40, dtype=torch.float64), torch.arange(40) % 8 == 0
+    loss_fn = METHODS["tuned"].loss(Settings(0.1, 0.0, balance=1.0), 1.0)
+    of_class = [
+        binary_cross_entropy_with_logits(
+            scores[targets == y], targets[targets == y].double(), reduction="sum"
+        )
+        for y in (True, False)
+    ]
+    torch.testing.assert_close(loss_fn(scores, targets), (7 * of_class[0] + of_class[1]) / 40)
+    plain = METHODS["tuned"].loss(Settings(0.1, 0.0), 1.0)
+    logistic = METHODS["logistic"].loss(Settings(0.1, 0.0), 1.0)
+    torch.testing.assert_close(plain(scores, targets), logistic(scores, targets))
+
+
+def test_relevances_in_lists_begin_by_listnet() -> None:
+    scores, relevance, groups = torch.randn(9), torch.arange(9) % 3, torch.arange(9) // 3
+    settings = Settings(0.1, 0.0, 0.3)
+    listnet = METHODS["listnet"].loss(settings, 1.0)
+    for name, metric, same in (
+        ("refine", dl.NDCG, listnet),
+        ("tuned", dl.NDCG, listnet),
+        ("refine", dl.AveragePrecision, METHODS["logistic"].loss(settings, 1.0)),
+    ):
+        loss_fn = METHODS[name].loss(settings, 1.0, metric)
+        assert loss_fn(scores, relevance, groups=groups) == same(scores, relevance, groups=groups)
 
 
 def test_listnet_is_the_cross_entropy_of_softmaxes_list_by_list() -> None:
