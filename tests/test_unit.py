@@ -147,8 +147,10 @@ def lists(n: int, prevalence: float) -> Iterator[tuple[Tensor, Tensor]]:
     targets = np.zeros(n, np.uint8)
     targets[:P] = 1
     for most in (0.95, 0.7, 0.5, 0.35):
-        border = most * np.append(np.linspace(1, 0, P + 1)[:-1], -np.linspace(0, 1, n - P + 1)[1:])
-        yield torch.from_numpy(border), torch.from_numpy(targets)
+        for power in (1, 20):  # with 20 one item of either class is far beyond the others
+            sides = np.linspace(1, 0, P + 1)[:-1], -np.linspace(0, 1, n - P + 1)[1:]
+            border = most * np.append(sides[0] ** power, -(np.abs(sides[1]) ** power))
+            yield torch.from_numpy(border), torch.from_numpy(targets)
     for apart in (0.0, 1.0, 4.0):
         for spread in (0.3, 1.0, 3.0, 10.0):
             scores = rng.normal(size=n) + apart * targets

@@ -3,9 +3,9 @@
 A name that ends in a metric (`pos-ap`, `hinge-01`) always descends that one. A bare name (`pos`,
 `neg`, `both`, `hinge`, `per`, `mix`) descends the metric that is reported.
 
-Each method is a loss and a grid of settings. Epsilon and the hinge's margin are in units of the
-spread (standard deviation) of the untrained model's scores, so that a grid does not depend on how
-a network happens to scale its scores.
+Each method is a loss and a grid of settings. Epsilon, the weight of the task loss, and the hinge's
+margin are in units of the spread (standard deviation) of the untrained model's scores, so that a
+grid does not depend on how a network happens to scale its scores.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def _direct(direction: Direction, task: TaskFactory | None = None) -> LossFactor
         assert epsilon is not None, "the grid of a direct method has an epsilon"
         made = (task or metric)()
         scale = made.epsilon_scale * spread
-        return dl.DirectLoss(made, epsilon=epsilon * scale, direction=direction)
+        return dl.DirectLoss(made, epsilon=epsilon * scale, unit="loss", direction=direction)
 
     return make
 
