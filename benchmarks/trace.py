@@ -100,7 +100,7 @@ def trace(direction: str = "positive") -> list[Call]:
     generator = torch.Generator().manual_seed(0)
     scores = torch.randn(1000, generator=generator, requires_grad=True)
     targets = (torch.rand(1000, generator=generator) < 0.2).float()
-    loss_fn = dl.DirectLoss(dl.AveragePrecision(), epsilon=1.0, unit="loss", direction=direction)  # type: ignore[arg-type]
+    loss_fn = dl.DirectLoss(dl.AveragePrecision(), epsilon=1.0, direction=direction)  # type: ignore[arg-type]
     found = _Trace()
     for _ in range(WARM):
         loss_fn(scores, targets).backward()

@@ -126,7 +126,7 @@ EXACT = {
     "Jaccard": Measured(lambda P: dl.Jaccard(), shown_by_counts, 0.4),
     "F1": Measured(lambda P: dl.FBeta(), shown_by_counts, 0.2),
     "F2": Measured(lambda P: dl.FBeta(2.0), shown_by_counts, 0.2),
-    "F0.5": Measured(lambda P: dl.FBeta(0.5), shown_by_counts, 0.2),
+    "F0.5": Measured(lambda P: dl.FBeta(0.5), shown_by_counts, 0.09),
     "Tversky": Measured(lambda P: dl.Tversky(0.3, 3.0), shown_by_counts, 0.2),
 }
 AT_A_PLACE = {
@@ -366,10 +366,10 @@ def test_auto_is_the_spread_for_every_task() -> None:
 
 
 def test_a_gradient_that_the_factor_takes_out_of_half_precision_is_refused() -> None:
-    scores = torch.zeros(9, dtype=torch.float16, requires_grad=True)
+    scores = torch.zeros(40, dtype=torch.float16, requires_grad=True)
     with pytest.raises(ArgumentError, match=r"epsilon: .* type, float16"):
-        dl.DirectLoss(dl.AveragePrecision(), epsilon=1e-4)(scores, torch.arange(9) == 0)
-    dl.DirectLoss(dl.AveragePrecision(), epsilon=1e-3)(scores, torch.arange(9) == 0).backward()
+        dl.DirectLoss(dl.AveragePrecision(), epsilon=1e-4)(scores, torch.arange(40) == 0)
+    dl.DirectLoss(dl.AveragePrecision(), epsilon=1e-3)(scores, torch.arange(40) == 0).backward()
     assert scores.grad is not None and scores.grad.isfinite().all() and scores.grad.any()
 
 
@@ -387,4 +387,4 @@ def test_equal_factors_are_one() -> None:
     scores, targets = batch_of_all_shares()
     batch = dl.FBeta().read(scores[[3, 3]], targets[[3, 3]])
     found, _ = read_lists(batch.layout, dl.FBeta().read_targets)
-    assert unit_exponents(dl.FBeta(), found).shape == (1,)
+    assert isinstance(unit_exponents(dl.FBeta(), found), int)

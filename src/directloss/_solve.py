@@ -66,7 +66,7 @@ def solve(
     size = max(map(abs, coefficients.tolist()))
     if in_scores:
         exponents = unit_exponents(task, lists)
-        size = math.ldexp(size, max(exponents.tolist()))
+        size *= 2.0 ** float(np.max(exponents))
         solution = solve_in_unit(task, lists, exponents, weights, coefficients)
     else:
         solution = solve_in_range(task.solve, lists, weights, coefficients)

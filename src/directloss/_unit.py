@@ -8,6 +8,7 @@ is rounded: as F is linear in the scores, argmax F + weight * c * Delta is that 
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -23,18 +24,25 @@ if TYPE_CHECKING:
 
 __all__ = ["solve_in_unit", "unit_exponents"]
 
+_LEAST = 1e-290
+"""Size of weights below which a factor may make them 0; `scaled` does not."""
 
-def unit_exponents(task: Task, lists: Lists) -> Array:
-    """k of each list, whose factor is 2^-k; int64 (1,) where all lists have the same, else (L,)."""
-    weights = np.asarray(task.unit_weights(lists), np.float64).reshape(-1)
-    exponents = 1 - np.frexp(weights)[1].astype(np.int64)
-    if exponents.size > 1 and (exponents == exponents[0]).all():
-        return exponents[:1]
-    return exponents if exponents.size else np.zeros(1, np.int64)
+
+def unit_exponents(task: Task, lists: Lists) -> Array | int:
+    """k of each list, whose factor is 2^-k: int64 (L,), or one number where all have the same."""
+    weights = task.unit_weights(lists)
+    if not isinstance(weights, np.ndarray):
+        return 1 - math.frexp(weights)[1]
+    if weights.size == 1:  # without steps of numpy, which count beside a short list
+        return 1 - math.frexp(weights.item())[1]
+    exponents: Array = 1 - np.frexp(weights)[1].astype(np.int64)
+    if (exponents == exponents[:1]).all():
+        return int(exponents[0]) if exponents.size else 0
+    return exponents
 
 
 def solve_in_unit(
-    task: Task, lists: Lists, exponents: Array, weights: Array, coefficients: Array
+    task: Task, lists: Lists, exponents: Array | int, weights: Array, coefficients: Array
 ) -> Solution:
     """`Task.solve` of each list at weights * 2^-k, with coefficients * 2^k.
 
@@ -45,8 +53,8 @@ def solve_in_unit(
     Returns:
         A solution whose `objective` takes the weights and coefficients that were given.
     """
-    if exponents.size == 1:
-        return _solve_at(task, lists, int(exponents[0]), weights, coefficients)
+    if isinstance(exponents, int):
+        return _solve_at(task, lists, exponents, weights, coefficients)
     sizes = np.diff(lists.offsets)
     factors = np.repeat(np.ldexp(1.0, exponents).astype(lists.scores.dtype), sizes)
     with np.errstate(over="ignore"):
@@ -66,10 +74,15 @@ def _solve_at(
     if exponent == 0:
         return solve_in_range(task.solve, lists, weights, coefficients)
     with np.errstate(over="ignore"):  # an infinite gradient is refused by its reader
-        larger = np.ldexp(coefficients, exponent)
-    solution = solve_in_range(task.solve, lists, scaled(weights, -exponent), larger)
-    before = np.zeros(len(lists), np.int64) if solution.exponents is None else solution.exponents
-    solution.exponents = before - exponent
+        larger = coefficients * 2.0**exponent
+    smaller = weights * 2.0**-exponent
+    if max(map(abs, smaller.tolist())) < _LEAST:  # a direct loss has 0 and weights of one size
+        smaller = scaled(weights, -exponent)
+    solution = solve_in_range(task.solve, lists, smaller, larger)
+    if solution.exponents is None:
+        solution.exponents = np.full(len(lists), -exponent)
+    else:
+        solution.exponents -= exponent
     return solution
 
 

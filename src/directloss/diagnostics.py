@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -63,7 +63,7 @@ def diagnose(batch: ListBatch, epsilon: float, direction: Direction, unit: Unit)
     used = {term.weight: term.coefficient for term in direct_terms(epsilon, direction)}
     weights = np.array([0.0, epsilon, -epsilon])
     coefficients = np.array([used.get(weight, 0.0) for weight in weights])
-    factors = np.ones(1)
+    factors: Any = 1.0
     if unit == "score":
         exponents = unit_exponents(task, lists)
         factors = np.ldexp(1.0, exponents)
@@ -81,8 +81,9 @@ def diagnose(batch: ListBatch, epsilon: float, direction: Direction, unit: Unit)
     upper = solution.objective(weights, np.array([-1.0, 1.0, 0.0]) / epsilon)
     # The update is one coefficient times the difference of two configurations.
     sizes = np.abs(coefficients).max() * factors
-    entries = sizes if sizes.size == 1 else np.repeat(sizes, np.diff(lists.offsets))
-    difference = solution.combination / entries
+    if np.ndim(sizes):
+        sizes = np.repeat(sizes, np.diff(lists.offsets))
+    difference = solution.combination / sizes
     difference[np.abs(difference) < ROUNDING] = 0.0
     direct = (coefficients != 0.0) & (weights != 0.0)
     moved = np.diff(np.append(0, np.cumsum(difference != 0.0))[lists.offsets])

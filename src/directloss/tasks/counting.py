@@ -32,6 +32,10 @@ __all__ = [
 ]
 
 
+_LEAST_STEP = 2.0**-1000
+"""A metric that changes by less next to the truth has no factor for that."""
+
+
 class Counting(Task):
     r"""What the metrics of counts share.
 
@@ -350,7 +354,7 @@ class CountingTask(Counting):
         missed = np.abs(self.loss_at(np.maximum(P - one, 0.0), none, P, N) - right)
         alarm = np.abs(self.loss_at(P, np.minimum(one, N), P, N) - right)
         steps = np.maximum(missed, alarm) * np.maximum(P + N, 1)
-        return np.where(steps > 0.0, 1.0 / np.where(steps > 0.0, steps, 1.0), 1.0)
+        return 1.0 / np.where(steps > _LEAST_STEP, steps, 1.0)
 
     def loss_at(self, tp: Array, fp: Array, positives: Array, negatives: Array) -> Array:
         return np.nan_to_num(self.loss_of_counts(tp, fp, positives - tp, negatives - fp))
