@@ -91,8 +91,10 @@ def shown_by_pairs(y: Floats, scores: Floats, targets: Floats, first: float = 0.
 
 
 def shown_by_steep_pairs(y: Floats, scores: Floats, targets: Floats) -> float:
-    P = targets.sum()
-    return shown_by_pairs(y, scores, targets, math.sqrt(P * (targets.size - P)) / 4)
+    """From the position on that docs/theory.md states."""
+    P, n = int(targets.sum()), targets.size
+    factor = min(max(1 / 8, 16 / n), 1.0)
+    return shown_by_pairs(y, scores, targets, math.sqrt(factor * P * (n - P) / 2))
 
 
 def shown_by_positions(y: Floats, scores: Floats, targets: Floats) -> float:
@@ -366,10 +368,10 @@ def test_auto_is_the_spread_for_every_task() -> None:
 
 
 def test_a_gradient_that_the_factor_takes_out_of_half_precision_is_refused() -> None:
-    scores = torch.zeros(40, dtype=torch.float16, requires_grad=True)
+    scores = torch.zeros(200, dtype=torch.float16, requires_grad=True)
     with pytest.raises(ArgumentError, match=r"epsilon: .* type, float16"):
-        dl.DirectLoss(dl.AveragePrecision(), epsilon=1e-4)(scores, torch.arange(40) == 0)
-    dl.DirectLoss(dl.AveragePrecision(), epsilon=1e-3)(scores, torch.arange(40) == 0).backward()
+        dl.DirectLoss(dl.AveragePrecision(), epsilon=1e-4)(scores, torch.arange(200) == 0)
+    dl.DirectLoss(dl.AveragePrecision(), epsilon=1e-3)(scores, torch.arange(200) == 0).backward()
     assert scores.grad is not None and scores.grad.isfinite().all() and scores.grad.any()
 
 

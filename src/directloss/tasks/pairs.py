@@ -40,8 +40,8 @@ _RANGE = 1 << 15
 _BY_POSITION = 1.0 / 8.0
 """The weight of Delta whose shift is 1 at position sqrt(P N) / 4, for average precision."""
 
-_AT_THE_TOP = 4.0
-"""The weight of Delta, times the length of a list, whose shift is 1 at the most at its top."""
+_SHORT = 16.0
+"""The weight of Delta, times the length, for lists of 16 to 128 items; for shorter ones it is 1."""
 
 _BY_NEGATIVES = 2.0
 """The weight of Delta whose shift is 1 for every pair, for the area under the ROC curve."""
@@ -58,8 +58,8 @@ class RankingTask(Task):
     y_ij = +1 where i is above j, else -1. With D by the negatives above, epsilon is the shift of a
     score, on average over all pairs if the arrays make a Delta from 0 to 1. With D by position the
     shift is largest at the top, where it grows with the list. For average precision, epsilon bounds
-    it everywhere in lists of up to 32 items, and in longer ones from position sqrt(P N) / 4 on: of
-    a positive and a negative that epsilon brings out of order there, next to each other, the scores
+    it from position sqrt(P N) / 4 on (in lists of fewer than 128 items a little further down): of a
+    positive and a negative that epsilon brings out of order there, next to each other, the scores
     differ by epsilon at most (`docs/theory.md`, section 12).
 
     The solver follows from the arrays: where weight * D is convex the problem splits over the
@@ -158,8 +158,8 @@ class RankingTask(Task):
             return _BY_NEGATIVES
         sizes = np.diff(lists.offsets)
         if sizes.size == 1:  # without steps of numpy, which count beside a short list
-            return max(_BY_POSITION, _AT_THE_TOP / max(int(sizes[0]), 1))
-        return np.maximum(_BY_POSITION, _AT_THE_TOP / np.maximum(sizes, 1))
+            return min(max(_BY_POSITION, _SHORT / max(int(sizes[0]), 1)), 1.0)
+        return np.clip(_SHORT / np.maximum(sizes, 1), _BY_POSITION, 1.0)
 
     def _refuse_long_ground_truths(
         self, sizes: ClassSizes, discounts: Array, starts: Array
