@@ -68,7 +68,7 @@ class Candidate:
 
     stages: tuple[dict[str, Any], ...]
     loss: Callable[[], nn.Module] = field(
-        default=lambda: dl.DirectLoss(dl.AveragePrecision(), epsilon=1.0)
+        default=lambda: dl.DirectLoss(dl.AveragePrecision(), epsilon=1.0, unit="loss")
     )
 
 

@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from directloss.losses import PerceptronLoss as PerceptronLoss
     from directloss.perturbation import Perturbation as Perturbation
     from directloss.tasks import *  # noqa: F403  (all its public names are public here)
+    from directloss.thresholds import fit_threshold as fit_threshold
 
 __version__ = "0.1.0"
 
 _OTHERS = {
     "directloss.losses": ("DirectLoss", "HingeLoss", "PerceptronLoss"),
     "directloss.perturbation": ("Perturbation",),
+    "directloss.thresholds": ("fit_threshold",),
 }
 """Public names by module, beside those of `directloss.tasks`."""
 

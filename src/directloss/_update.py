@@ -13,7 +13,7 @@ from torch import Tensor
 from directloss import _operators, _solve
 from directloss._operators import traced
 from directloss.errors import ArgumentError
-from directloss.lists import Empty, Layout, Reduction, widened
+from directloss.lists import Empty, Layout, Reduction, Unit, widened
 
 if TYPE_CHECKING:
     from directloss.tasks.base import Task
@@ -28,6 +28,7 @@ __all__ = [
     "Update",
     "loss_from_configurations",
     "require_reduction",
+    "require_unit",
 ]
 
 Configuration = TypeVar("Configuration")
@@ -58,8 +59,16 @@ class Batch(ABC):
         """
 
     @abstractmethod
-    def solve(self, terms: Terms, shown: Shown, reduction: Reduction) -> tuple[Tensor, Tensor]:
+    def solve(
+        self, terms: Terms, shown: Shown, reduction: Reduction, unit: Unit = "loss"
+    ) -> tuple[Tensor, Tensor]:
         """The loss of an update, with its gradient; and a tensor that is 0 where that is none.
+
+        Args:
+            terms: of the update.
+            shown: what the value is.
+            reduction: as for the losses.
+            unit: of the terms' weights.
 
         Raises:
             ArgumentError: a value is wrong, or a score is NaN.
@@ -74,11 +83,20 @@ class Batch(ABC):
 class ListBatch(Batch):
     """A batch of lists of scores."""
 
-    __slots__ = ("layout", "refuse_undefined", "scores", "task")
+    __slots__ = ("layout", "refuse_undefined", "scores", "skip_without_positives", "task")
 
-    def __init__(self, task: Task, scores: Tensor, layout: Layout, empty: Empty) -> None:
+    def __init__(
+        self,
+        task: Task,
+        scores: Tensor,
+        layout: Layout,
+        empty: Empty,
+        *,
+        skip_without_positives: bool = False,
+    ) -> None:
         self.task, self.scores, self.layout = task, scores, layout
         self.refuse_undefined = empty == "error"
+        self.skip_without_positives = skip_without_positives
 
     def step(self, stored: Tensor, share: float, *, together: bool) -> Tensor:
         layout = self.layout
@@ -89,10 +107,12 @@ class ListBatch(Batch):
         measured: Tensor = _operators.step(stored, *tensors, layout.ignore_index, share, together)
         return measured
 
-    def solve(self, terms: Terms, shown: Shown, reduction: Reduction) -> tuple[Tensor, Tensor]:
+    def solve(
+        self, terms: Terms, shown: Shown, reduction: Reduction, unit: Unit = "loss"
+    ) -> tuple[Tensor, Tensor]:
         require_reduction(reduction)
         layout = self.layout
-        value, rows = self._solve(terms, shown == "objective", reduction)
+        value, rows = self._solve(terms, shown == "objective", reduction, unit)
         gradient = layout.from_rows(rows)
         owner, axes = None, None
         if reduction == "none":
@@ -105,12 +125,14 @@ class ListBatch(Batch):
         loss: Tensor = node.apply(self.scores, value, gradient, owner, axes)
         return loss, gradient
 
-    def _solve(self, terms: Terms, objective: bool, reduction: Reduction) -> tuple[Tensor, Tensor]:
+    def _solve(
+        self, terms: Terms, objective: bool, reduction: Reduction, unit: Unit
+    ) -> tuple[Tensor, Tensor]:
         """The value, a scalar or one a list, and the gradient as rows."""
-        return self._solve_rows(self.layout, terms, objective, reduction)
+        return self._solve_rows(self.layout, terms, objective, reduction, unit)
 
     def _solve_rows(
-        self, layout: Layout, terms: Terms, objective: bool, reduction: Reduction
+        self, layout: Layout, terms: Terms, objective: bool, reduction: Reduction, unit: Unit
     ) -> tuple[Tensor, Tensor]:
         if traced():
             solved: tuple[Tensor, Tensor] = _operators.solve(
@@ -124,6 +146,8 @@ class ListBatch(Batch):
                 self.refuse_undefined,
                 objective,
                 reduction,
+                self.skip_without_positives,
+                unit == "score",
             )
             return solved
         columns = zip(*terms, strict=True)
@@ -136,10 +160,14 @@ class ListBatch(Batch):
             objective=objective,
             reduction=reduction,
             refuse_undefined=self.refuse_undefined,
+            skip_without_positives=self.skip_without_positives,
+            in_scores=unit == "score",
         )
 
     def is_perfect(self) -> bool:
-        return _solve.is_perfect(self.task, self.layout)
+        return _solve.is_perfect(
+            self.task, self.layout, skip_without_positives=self.skip_without_positives
+        )
 
 
 class NoisyBatch(ListBatch):
@@ -157,7 +185,13 @@ class NoisyBatch(ListBatch):
             scale: by which the noise is multiplied.
         """
         empty: Empty = "error" if batch.refuse_undefined else "skip"
-        super().__init__(batch.task, batch.scores, batch.layout, empty)
+        super().__init__(
+            batch.task,
+            batch.scores,
+            batch.layout,
+            empty,
+            skip_without_positives=batch.skip_without_positives,
+        )
         self.copies = noise.shape[0]
         scores = rows + noise * scale
         largest = torch.finfo(rows.dtype).max
@@ -175,8 +209,10 @@ class NoisyBatch(ListBatch):
             batch.layout.ignore_index,
         )
 
-    def _solve(self, terms: Terms, objective: bool, reduction: Reduction) -> tuple[Tensor, Tensor]:
-        value, rows = self._solve_rows(self.noisy, terms, objective, reduction)
+    def _solve(
+        self, terms: Terms, objective: bool, reduction: Reduction, unit: Unit
+    ) -> tuple[Tensor, Tensor]:
+        value, rows = self._solve_rows(self.noisy, terms, objective, reduction, unit)
         gradient = rows.reshape(self.copies, *self.layout.scores.shape).sum(0)
         if reduction == "mean":  # over the lists of all copies
             return value, gradient
@@ -312,6 +348,12 @@ def _stacked(terms: Terms) -> Tensor:
     return torch.stack(
         [torch.stack([part.to("cpu", torch.float64) for part in row]) for row in parts]
     )
+
+
+def require_unit(unit: object) -> None:
+    """Refuse what is no unit."""
+    if unit not in ("score", "loss"):
+        raise ArgumentError("unit", repr(unit), "'score' or 'loss'")
 
 
 def require_reduction(reduction: object) -> None:

@@ -28,9 +28,9 @@ from torch import Tensor
 from directloss._arguments import step
 from directloss._operators import traced
 from directloss._solve import spread_of
-from directloss._update import ListBatch, Step, loss_from_configurations
+from directloss._update import ListBatch, Step, loss_from_configurations, require_unit
 from directloss.errors import ArgumentError
-from directloss.lists import Dim, Empty, Layout, Reduction
+from directloss.lists import Dim, Empty, Layout, Reduction, Unit, WithoutPositives
 from directloss.tasks.base import Direction, Task
 
 __all__ = [
@@ -96,7 +96,7 @@ def structured_direct_loss(
         inference: the prediction, argmax over y of F(y).
         loss_augmented_inference: weight -> argmax over y of F(y) + weight * Delta(y).
         task_loss: Delta(y) >= 0 of a configuration, in the shape that `score` returns.
-        epsilon: > 0, in units of F.
+        epsilon: > 0, the weight of Delta, in units of F.
         direction: the side from which the derivative is taken.
 
     Returns:
@@ -121,6 +121,7 @@ def direct_loss(
     task: Task,
     *,
     epsilon: Step,
+    unit: Unit = "score",
     direction: Direction | None = None,
     reduction: Reduction = "mean",
     dim: Dim = -1,
@@ -128,15 +129,17 @@ def direct_loss(
     groups: Tensor | None = None,
     ignore_index: int | None = None,
     empty: Empty = "skip",
+    without_positives: WithoutPositives | None = None,
 ) -> Tensor:
     """The task loss of the scores, with the gradient of direct loss minimization.
 
     The stateless form of `directloss.DirectLoss`, which documents the arguments.
     """
+    require_unit(unit)
     terms = direct_terms(require_positive("epsilon", epsilon), direction or task.direction)
-    layout = dim, mask, groups, ignore_index, empty
+    layout = dim, mask, groups, ignore_index, empty, without_positives
     batch = refuse_lists_of_one(task.read(scores, targets, *layout))
-    return batch.solve(terms, "prediction", reduction)[0]
+    return batch.solve(terms, "prediction", reduction, unit)[0]
 
 
 def hinge_loss(
@@ -151,10 +154,11 @@ def hinge_loss(
     groups: Tensor | None = None,
     ignore_index: int | None = None,
     empty: Empty = "skip",
+    without_positives: WithoutPositives | None = None,
 ) -> Tensor:
     """The structured hinge; the stateless form of `directloss.HingeLoss`."""
     terms = hinge_terms(require_positive("margin", margin))
-    layout = dim, mask, groups, ignore_index, empty
+    layout = dim, mask, groups, ignore_index, empty, without_positives
     batch = refuse_lists_of_one(task.read(scores, targets, *layout))
     return batch.solve(terms, "objective", reduction)[0]
 
@@ -170,9 +174,10 @@ def perceptron_loss(
     groups: Tensor | None = None,
     ignore_index: int | None = None,
     empty: Empty = "skip",
+    without_positives: WithoutPositives | None = None,
 ) -> Tensor:
     """The structured perceptron; the stateless form of `directloss.PerceptronLoss`."""
-    layout = dim, mask, groups, ignore_index, empty
+    layout = dim, mask, groups, ignore_index, empty, without_positives
     batch = refuse_lists_of_one(task.read(scores, targets, *layout))
     return batch.solve(perceptron_terms(), "objective", reduction)[0]
 

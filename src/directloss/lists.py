@@ -35,6 +35,8 @@ __all__ = [
     "Layout",
     "Lists",
     "Reduction",
+    "Unit",
+    "WithoutPositives",
     "class_sizes",
     "host",
     "read_lists",
@@ -44,6 +46,11 @@ __all__ = [
 Dim = int | Sequence[int]
 Reduction = Literal["mean", "sum", "none"]
 Empty = Literal["skip", "error"]
+Unit = Literal["score", "loss"]
+"""Of epsilon: the largest shift of a score, or the weight of Delta."""
+
+WithoutPositives = Literal["skip", "punish"]
+"""Whether a list without a positive is left out, or counts with what the metric makes of it."""
 
 _HALF = (torch.float16, torch.bfloat16)
 

@@ -73,13 +73,22 @@ def test_grid_has_epsilon_where_the_method_uses_it(name: str) -> None:
     [
         ("hinge-ap", dl.HingeLoss(dl.AveragePrecision(), margin=2.0)),
         ("per-ap", dl.PerceptronLoss(dl.AveragePrecision())),
-        ("pos-ap", dl.DirectLoss(dl.AveragePrecision(), epsilon=1.0, direction="positive")),
-        ("neg-ap", dl.DirectLoss(dl.AveragePrecision(), epsilon=1.0, direction="negative")),
-        ("both-ap", dl.DirectLoss(dl.AveragePrecision(), epsilon=1.0, direction="both")),
+        (
+            "pos-ap",
+            dl.DirectLoss(dl.AveragePrecision(), epsilon=1.0, unit="loss", direction="positive"),
+        ),
+        (
+            "neg-ap",
+            dl.DirectLoss(dl.AveragePrecision(), epsilon=1.0, unit="loss", direction="negative"),
+        ),
+        (
+            "both-ap",
+            dl.DirectLoss(dl.AveragePrecision(), epsilon=1.0, unit="loss", direction="both"),
+        ),
         ("hinge-01", dl.HingeLoss(dl.ZeroOne(), margin=2.0)),
         ("per-01", dl.PerceptronLoss(dl.ZeroOne())),
-        ("pos-01", dl.DirectLoss(dl.ZeroOne(), epsilon=1.0, direction="positive")),
-        ("neg-01", dl.DirectLoss(dl.ZeroOne(), epsilon=1.0, direction="negative")),
+        ("pos-01", dl.DirectLoss(dl.ZeroOne(), epsilon=1.0, unit="loss", direction="positive")),
+        ("neg-01", dl.DirectLoss(dl.ZeroOne(), epsilon=1.0, unit="loss", direction="negative")),
     ],
 )
 def test_each_name_is_its_update_with_epsilon_and_margin_in_spreads(
@@ -96,7 +105,9 @@ def test_mix_is_cross_entropy_plus_a_tenth_of_the_direct_loss() -> None:
     torch.manual_seed(1)
     mixed = gradient(METHODS["mix-ap"].loss(Settings(0.1, 0.0, 0.5), spread=2.0))
     torch.manual_seed(1)
-    direct = gradient(dl.DirectLoss(dl.AveragePrecision(), epsilon=1.0, direction="positive"))
+    direct = gradient(
+        dl.DirectLoss(dl.AveragePrecision(), epsilon=1.0, unit="loss", direction="positive")
+    )
     torch.manual_seed(1)
     logistic = gradient(METHODS["logistic"].loss(Settings(0.1, 0.0), spread=2.0))
     torch.testing.assert_close(mixed, logistic + 0.1 * direct)
@@ -114,9 +125,9 @@ def test_logistic_takes_any_zero_one_targets() -> None:
     [
         ("hinge", dl.HingeLoss(dl.NDCG(), margin=2.0)),
         ("per", dl.PerceptronLoss(dl.NDCG())),
-        ("pos", dl.DirectLoss(dl.NDCG(), epsilon=1.0, direction="positive")),
-        ("neg", dl.DirectLoss(dl.NDCG(), epsilon=1.0, direction="negative")),
-        ("both", dl.DirectLoss(dl.NDCG(), epsilon=1.0, direction="both")),
+        ("pos", dl.DirectLoss(dl.NDCG(), epsilon=1.0, unit="loss", direction="positive")),
+        ("neg", dl.DirectLoss(dl.NDCG(), epsilon=1.0, unit="loss", direction="negative")),
+        ("both", dl.DirectLoss(dl.NDCG(), epsilon=1.0, unit="loss", direction="both")),
     ],
 )
 def test_bare_names_descend_the_reported_metric(name: str, same: torch.nn.Module) -> None:
@@ -132,7 +143,7 @@ def test_names_with_a_metric_descend_it_whatever_is_reported() -> None:
     torch.manual_seed(1)
     named = gradient(method.loss(settings_of(method), spread=2.0, metric=dl.NDCG))
     torch.manual_seed(1)
-    same = dl.DirectLoss(dl.AveragePrecision(), epsilon=1.0, direction="positive")
+    same = dl.DirectLoss(dl.AveragePrecision(), epsilon=1.0, unit="loss", direction="positive")
     assert torch.equal(named, gradient(same))
 
 

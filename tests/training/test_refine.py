@@ -11,8 +11,8 @@ from torch.utils.data import DataLoader, TensorDataset
 import directloss as dl
 from directloss.errors import ArgumentError
 from directloss.models import MLP
-from directloss.study.thresholds import best_threshold
 from directloss.tasks.counting import Counting
+from directloss.thresholds import fit_threshold
 from directloss.training import (
     RECIPE,
     FitConfig,
@@ -176,7 +176,7 @@ def test_another_layer_than_the_last_is_refused(name: str, data: Parts) -> None:
     ids=lambda task: type(task).__name__,
 )
 def test_every_metric_has_a_gradient_behind_the_switch(task: dl.tasks.Task, data: Parts) -> None:
-    threshold = partial(best_threshold, task) if isinstance(task, Counting) else None
+    threshold = partial(fit_threshold, task=task) if isinstance(task, Counting) else None
     found = refine(MLP(6, ()), data, task, QUICK, threshold=threshold)
     history = found.fit.history
     behind = [

@@ -8,6 +8,7 @@ import directloss as dl
 from directloss.errors import ArgumentError
 from directloss.training import GlobalBatchLoss, WarmStart
 from directloss.training.baselines import Logistic
+from directloss.training.warm_start import warm_start
 
 
 class _Seen(nn.Module):
@@ -111,3 +112,30 @@ def test_its_state_holds_the_spread_and_the_noise() -> None:
 def test_shares_that_leave_no_step_are_refused(share: float) -> None:
     with pytest.raises(ArgumentError, match="share: got"):
         WarmStart(Logistic(), Logistic(), share=share)
+
+
+def test_decisions_are_taken_from_their_best_threshold() -> None:
+    scores = torch.tensor([-5.0, -4.0, -3.0, -2.0])
+    targets = torch.tensor([0.0, 0.0, 1.0, 1.0])
+    seen = _Seen()
+    loss_fn = WarmStart(Logistic(), seen, share=0.0, cut=dl.FBeta())
+    loss_fn.reach(0, 10)
+    loss_fn(scores, targets)
+    assert float(loss_fn.threshold) == -3.5
+    spread = scores.std(correction=0)
+    torch.testing.assert_close(seen.scores[-1], (scores + 3.5) / spread)
+    loss_fn(scores + 100.0, targets)  # measured once
+    torch.testing.assert_close(seen.scores[-1], (scores + 103.5) / spread)
+
+
+def test_it_is_the_direct_loss_in_spreads_with_noise() -> None:
+    loss_fn = warm_start(Logistic(), dl.FBeta(), 0.3, share=0.0)
+    then = loss_fn.then
+    assert isinstance(then, dl.DirectLoss)
+    assert then.perturbation is not None
+    assert (float(then.epsilon), float(then.perturbation.scale)) == (0.6, 0.3)
+    assert isinstance(loss_fn.cut, dl.FBeta)
+    plain = warm_start(Logistic(), dl.AveragePrecision(), 0.3, noise=False)
+    assert isinstance(plain.then, dl.DirectLoss)
+    assert plain.then.perturbation is None
+    assert plain.cut is None

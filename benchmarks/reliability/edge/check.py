@@ -100,7 +100,7 @@ def _loss(call: Call) -> nn.Module:
     task, options = call.subject.make(), call.options
     if call.update in DIRECTIONS:
         direction: Any = call.update
-        return dl.DirectLoss(task, epsilon=step, direction=direction, **options)
+        return dl.DirectLoss(task, epsilon=step, unit="loss", direction=direction, **options)
     if call.update == "hinge":
         return dl.HingeLoss(task, margin=step, **options)
     return dl.PerceptronLoss(task, **options)
@@ -113,7 +113,7 @@ def _chain_loss(call: Call, step: Any) -> nn.Module:
     task, options = dl.Chain(apart * call.subject.make()), call.options
     if call.update in DIRECTIONS:
         direction: Any = call.update
-        return dl.DirectLoss(task, epsilon=step, direction=direction, **options)
+        return dl.DirectLoss(task, epsilon=step, unit="loss", direction=direction, **options)
     if call.update == "hinge":
         return dl.HingeLoss(task, margin=step, **options)
     return dl.PerceptronLoss(task, **options)

@@ -13,7 +13,7 @@ from directloss.inference import positions
 from directloss.inference._kernel import Array
 from directloss.inference.positions import ByPosition, Divisor
 from directloss.inference.threads import over_lists
-from directloss.lists import Lists
+from directloss.lists import Lists, WithoutPositives
 from directloss.tasks._grades import Gains
 from directloss.tasks._names import MetricName
 from directloss.tasks._tables import FixedTable
@@ -43,6 +43,7 @@ class _ByPosition(Task):
     """
 
     ranks: ClassVar[bool] = True
+    without_positives: ClassVar[WithoutPositives | None] = "skip"
 
     _cutoff: int = positions.NO_CUTOFF
     _decay: float = 0.0

@@ -20,8 +20,7 @@ from directloss.training.data import Parts, Sources
 from directloss.training.last_layer import on_features
 from directloss.training.metric import Threshold
 from directloss.training.refinement import Refinement, judge
-from directloss.training.shift import direct_loss
-from directloss.training.warm_start import SHARE, WarmStart
+from directloss.training.warm_start import SHARE, warm_start
 
 RECIPE = FitConfig(learning_rate=0.03, optimiser="adam", l2=1e-3, epochs=200, evaluations=20)
 
@@ -50,8 +49,8 @@ def refine(
 ) -> Refined:
     """Trains `model` in place by cross-entropy, then by the direct loss of the metric.
 
-    The direct loss, in direction "both", sees the scores divided by their spread at the switch. The
-    learning rate falls in a line to 0, and the weights that are kept are the best on validation of
+    The direct loss, in direction "both", sees the scores divided by their spread at the switch,
+    for a metric of decisions less their best threshold there. The learning rate falls in a line to 0, and the weights that are kept are the best on validation of
     both phases: `docs/refine.md`.
 
     Args:
@@ -71,11 +70,8 @@ def refine(
     accelerator = accelerator or Accelerator()
     if last_layer is not None:
         model, data = on_features(model, last_layer, data, accelerator.device)
-    loss_fn = WarmStart(
-        first or CrossEntropy(graded=task.graded),
-        direct_loss(task, scale, noise=noise),
-        share=share,
-    )
+    first_loss = first or CrossEntropy(graded=task.graded)
+    loss_fn = warm_start(first_loss, task, scale, noise=noise, share=share)
     config = replace(config, schedule="linear", keep="best")
     result = fit(model, loss_fn, data, task, config, threshold=threshold, accelerator=accelerator)
     if result.diverged or result.first_phase is None:

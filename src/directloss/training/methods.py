@@ -3,9 +3,9 @@
 A name that ends in a metric (`pos-ap`, `hinge-01`) always descends that one. A bare name (`pos`,
 `neg`, `both`, `hinge`, `per`, `mix`) descends the metric that is reported.
 
-Each method is a loss and a grid of settings. Epsilon and the hinge's margin are in units of the
-spread (standard deviation) of the untrained model's scores, so that a grid does not depend on how
-a network happens to scale its scores.
+Each method is a loss and a grid of settings. Epsilon, the weight of the task loss, and the hinge's
+margin are in units of the spread (standard deviation) of the untrained model's scores, so that a
+grid does not depend on how a network happens to scale its scores.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ import directloss as dl
 from directloss.tasks.base import Direction
 from directloss.training.baselines import CrossEntropy, ListNet, Logistic, Mixed, Regression
 from directloss.training.config import FitConfig, Optimiser
-from directloss.training.shift import direct_loss
-from directloss.training.warm_start import WarmStart
+from directloss.training.warm_start import warm_start
 
 MIX_WEIGHT = 0.1
 
@@ -145,7 +144,8 @@ def _direct(direction: Direction, task: TaskFactory | None = None) -> LossFactor
         assert settings.epsilon is not None, "the grid of a direct method has an epsilon"
         made = (task or metric)()
         scale = made.epsilon_scale * spread
-        return dl.DirectLoss(made, epsilon=settings.epsilon * scale, direction=direction)
+        epsilon = settings.epsilon * scale
+        return dl.DirectLoss(made, epsilon=epsilon, unit="loss", direction=direction)
 
     return make
 
@@ -174,8 +174,7 @@ def _refined(*, noise: bool) -> LossFactory:
     def make(settings: Settings, _: float, metric: TaskFactory) -> nn.Module:
         assert settings.epsilon is not None, "the grid of a direct method has an epsilon"
         task = metric()
-        then = direct_loss(task, settings.epsilon, noise=noise)
-        return WarmStart(CrossEntropy(graded=task.graded), then)
+        return warm_start(CrossEntropy(graded=task.graded), task, settings.epsilon, noise=noise)
 
     return make
 
