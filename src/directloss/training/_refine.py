@@ -49,9 +49,9 @@ def refine(
 ) -> Refined:
     """Trains `model` in place by cross-entropy, then by the direct loss of the metric.
 
-    The direct loss, in direction "both", sees the scores divided by their spread at the switch,
-    for a metric of decisions less their best threshold there. The learning rate falls in a line to 0, and the weights that are kept are the best on validation of
-    both phases: `docs/refine.md`.
+    The direct loss, in direction "both", sees the scores divided by their spread at the switch, for
+    a metric of decisions less their best threshold there. The learning rate falls in a line to 0,
+    and the weights that are kept are the best on validation of both phases: `docs/refine.md`.
 
     Args:
         model: features `(n, ...)` -> scores `(n,)`.
