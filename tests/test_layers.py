@@ -12,12 +12,12 @@ ROOT = Path(directloss.__file__).parent
 
 LAYERS = (
     {"errors", "files", "terminal"},
-    {"_arguments", "_extras", "_noise", "_world"},
+    {"_arguments", "_extras", "_noise", "_solver", "_terms", "_world"},
     {"inference"},
     {"lists"},
     {"_solution", "_spread"},
     {"_range"},
-    {"_solve"},
+    {"_device", "_solve"},
     {"_operators"},
     {"_update"},
     {"tasks"},

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from directloss import functional
+from directloss import _device, functional
 from directloss._arguments import index_number
+from directloss._solver import Place, checked_place
 from directloss._stepped import (
     QUIET_BATCHES,
     Auto,
@@ -61,6 +62,16 @@ class _TaskLoss(SteppedModule):
         self.ignore_index = None if ignore_index is None else index_number(ignore_index)
         self.empty: Empty = empty
 
+    def _set_solver(self, place: Place | None) -> None:
+        """Where this loss is solved; refused at once where that cannot be."""
+        self.solver: Place | None = None if place is None else checked_place(place)
+        if self.solver == "device":
+            _, obstacle = _device.find(
+                self.task, self._terms(1.0), None, refuse_undefined=self.empty == "error"
+            )
+            if obstacle is not None:
+                raise ArgumentError("solver", "'device'", f"'host' or None for {obstacle}")
+
     @property
     def _share(self) -> float:
         return self.task.epsilon_scale
@@ -106,6 +117,8 @@ class _TaskLoss(SteppedModule):
             scores, targets, self.dim, mask, groups, self.ignore_index, self.empty
         )
         self._check_lists(batch)
+        if self.solver is not None:
+            batch.on_device = batch.requires_device = self.solver == "device"
         return batch
 
     def _check_lists(self, batch: Batch) -> None:
@@ -120,7 +133,8 @@ class _TaskLoss(SteppedModule):
 
     def _loss(self, batch: Batch, step: Step) -> Tensor:
         loss, gradient = batch.solve(self._terms(step), self._shown, self.reduction)
-        self._watch(gradient, batch.is_perfect)
+        if not batch.on_device:  # where Python would have to wait for it
+            self._watch(gradient, batch.is_perfect)
         return loss
 
     def _advice(self) -> str:
@@ -162,6 +176,8 @@ class DirectLoss(_TaskLoss):
         ignore_index: target value that leaves its entry out.
         empty: "skip" counts a list on which the metric is undefined as 0 with gradient 0 and
             leaves it out of the mean; "error" raises.
+        solver: "host" or "device", as in `directloss.solver`, but that "device" raises where there
+            is no such solver; None: as that block says, and outside of one "host".
 
     Processes of torch.distributed measure "auto" together, on the scores of all: in training mode,
     until it is set, and never else. Each has to come then, with an own batch, and what fails on one
@@ -191,6 +207,7 @@ class DirectLoss(_TaskLoss):
         reduction: Reduction = "mean",
         ignore_index: int | None = None,
         empty: Empty = "skip",
+        solver: Place | None = None,
     ) -> None:
         super().__init__(task, dim=dim, reduction=reduction, ignore_index=ignore_index, empty=empty)
         if not (perturbation is None or isinstance(perturbation, Perturbation)):
@@ -202,6 +219,7 @@ class DirectLoss(_TaskLoss):
             )
         self.direction: Direction = direction or task.direction
         self._register_step(epsilon)
+        self._set_solver(solver)
 
     def _terms(self, step: Step) -> list[functional.Term]:
         return functional.direct_terms(step, self.direction)
@@ -243,6 +261,7 @@ class DirectLoss(_TaskLoss):
         """
         batch = self._read(scores, targets, mask, groups)
         epsilon = self._current_step(batch)
+        batch.requires_device = False  # which may lack the other direction
         if self._noise is not None:
             batch, _ = self._noise.copies(batch, together=False)
         lower, upper = (
@@ -294,7 +313,7 @@ class HingeLoss(_TaskLoss):
         task: the metric.
         margin: m, a positive number in the units of epsilon, or "auto", by the rule of
             `DirectLoss`.
-        dim, reduction, ignore_index, empty: as in `DirectLoss`.
+        dim, reduction, ignore_index, empty, solver: as in `DirectLoss`.
 
     Source: Tsochantaridis et al. 2005; for AP Yue et al. 2007; section 5 of Song et al. 2016.
     """
@@ -311,9 +330,11 @@ class HingeLoss(_TaskLoss):
         reduction: Reduction = "mean",
         ignore_index: int | None = None,
         empty: Empty = "skip",
+        solver: Place | None = None,
     ) -> None:
         super().__init__(task, dim=dim, reduction=reduction, ignore_index=ignore_index, empty=empty)
         self._register_step(margin)
+        self._set_solver(solver)
 
     def _terms(self, step: Step) -> list[functional.Term]:
         return functional.hinge_terms(step)
@@ -330,10 +351,23 @@ class PerceptronLoss(_TaskLoss):
     Where y_w = y* it has no gradient: it stops at the first separating scores.
 
     Args:
-        task, dim, reduction, ignore_index, empty: as in `DirectLoss`.
+        task, dim, reduction, ignore_index, empty, solver: as in `DirectLoss`.
 
     Source: Collins 2002; section 5 of Song et al. 2016.
     """
+
+    def __init__(
+        self,
+        task: TaskBase,
+        *,
+        dim: Dim = -1,
+        reduction: Reduction = "mean",
+        ignore_index: int | None = None,
+        empty: Empty = "skip",
+        solver: Place | None = None,
+    ) -> None:
+        super().__init__(task, dim=dim, reduction=reduction, ignore_index=ignore_index, empty=empty)
+        self._set_solver(solver)
 
     def _terms(self, step: Step) -> list[functional.Term]:
         return functional.perceptron_terms()

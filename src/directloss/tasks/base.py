@@ -17,6 +17,7 @@ from directloss._update import Batch, ListBatch, require_reduction
 from directloss.errors import ArgumentError
 from directloss.inference._kernel import Array
 from directloss.inference.checks import binary_labels
+from directloss.inference.device import Solver
 from directloss.lists import Dim, Empty, Layout, Lists, Reduction, read_lists
 from directloss.tasks._names import MetricName
 
@@ -46,6 +47,10 @@ class TaskBase(ABC):
     def __getstate__(self) -> dict[str, object]:
         # A copy, here or in another process, has a number of its own.
         return {name: value for name, value in vars(self).items() if name != "number"}
+
+    def on_device(self) -> Solver[Any] | None:
+        """The solver in torch alone, of `directloss.solver("device")`; None: there is none."""
+        return None
 
     @abstractmethod
     def read(

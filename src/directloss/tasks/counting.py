@@ -11,7 +11,7 @@ import numpy as np
 from directloss._arguments import check_function, number, whole_number
 from directloss._range import LARGEST_VALUE
 from directloss.errors import ArgumentError
-from directloss.inference import counts
+from directloss.inference import counts, device
 from directloss.inference._kernel import Array
 from directloss.inference.threads import over_lists
 from directloss.lists import Lists, class_sizes
@@ -87,6 +87,7 @@ class _Counted(Counting):
     _kind: ClassVar[int]
 
     def __init__(self, *parameters: float) -> None:
+        self._prices = parameters
         self._parameters = np.array(parameters, np.float64)
 
     def solve(
@@ -95,6 +96,11 @@ class _Counted(Counting):
         solvers = counts.Solvers.of(self._kind, self._parameters, weights.tolist())
         metric = self._kind, self._parameters, *solvers
         return _over_lists(lists, metric, any(solvers), weights, coefficients)
+
+    def on_device(self) -> device.Solver[Any]:
+        if self._kind in (counts.ERROR_RATE, counts.BALANCED_ERROR):
+            return device.Additive(self._kind)
+        return device.SetMetric(self._kind, self._prices)
 
     def loss_at(self, tp: Array, fp: Array, positives: Array, negatives: Array) -> Array:
         losses = np.zeros(tp.size)

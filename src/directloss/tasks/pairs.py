@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from directloss._arguments import number, whole_number
 from directloss.errors import ArgumentError
+from directloss.inference import device
 from directloss.inference._kernel import Array
 from directloss.inference.ground_truth import MOST_CELLS, grows
 from directloss.inference.rankings import Rankings, configuration_losses, solve_rankings
@@ -258,6 +259,9 @@ class ReciprocalRank(RankingTask):
     def __repr__(self) -> str:
         return "ReciprocalRank()"
 
+    def on_device(self) -> device.Solver[Any]:
+        return device.FirstPositive()
+
 
 class ROCAUC(RankingTask):
     r"""Area under the ROC curve: Delta = share of the pairs in which the negative is above.
@@ -283,6 +287,9 @@ class ROCAUC(RankingTask):
 
     def __repr__(self) -> str:
         return "ROCAUC()"
+
+    def on_device(self) -> device.Solver[Any]:
+        return device.RocArea()
 
     def evaluate(self, lists: Lists) -> tuple[Array, Array]:
         return _evaluate(roc_areas, lists, 1.0)
@@ -320,6 +327,9 @@ class PartialAUC(RankingTask):
 
     def __repr__(self) -> str:
         return f"PartialAUC({self.max_fpr:g})"
+
+    def on_device(self) -> device.Solver[Any]:
+        return device.PartialArea(self.max_fpr)
 
     def evaluate(self, lists: Lists) -> tuple[Array, Array]:
         return _evaluate(roc_areas, lists, self.max_fpr)
