@@ -12,7 +12,7 @@ ROOT = Path(directloss.__file__).parent
 
 LAYERS = (
     {"errors", "files", "terminal"},
-    {"_arguments", "_extras", "_noise", "_solver", "_terms", "_world"},
+    {"_arguments", "_copies", "_extras", "_noise", "_solver", "_terms", "_world"},
     {"inference"},
     {"lists"},
     {"_solution", "_spread"},

@@ -59,7 +59,7 @@ def solve(
     scores, targets, mask = _rows(layout)
     wrong = (scores.isnan() | solver.wrong_targets(targets)) & mask
     asked = [DeviceTerm(*term, kind_of(term)) for term in terms]
-    solved = solver.solve(scores, targets, mask, asked)
+    solved = solver.solve(scores, targets, mask, asked, with_values=objective)
     refused = wrong.any(-1)
     values = _objective(asked, solved) if objective else solved.task_losses[:, 0]
     values = torch.where(refused, math.nan, values)

@@ -97,21 +97,28 @@ class Solver(ABC, Generic[Sorted]):
         terms: Sequence[Term],
         *,
         share_ties: bool = True,
+        with_values: bool = True,
     ) -> Solved:
-        """Every term on every list; arguments as in `sort` and `answer`."""
+        """Every term on every list; arguments as in `sort` and `answer`.
+
+        Args:
+            with_values: whether F is wanted; else there is a 0.
+        """
         lists = self.sort(scores, targets, mask)
         defined = self.defined(lists)
         losses, values, parts = [], [], []
         for coefficient, weight, kind in terms:
             y, loss = self.answer(lists, weight, kind, share=share_ties)
             losses.append(torch.where(defined, loss, 0.0))
-            values.append(torch.where(defined, (y * lists.scores).sum(-1, keepdim=True), 0.0))
+            if with_values:
+                value = (y * lists.scores).sum(-1, keepdim=True)
+                values.append(torch.where(defined, value, 0.0))
             if isinstance(coefficient, Tensor) or coefficient != 0.0:
                 parts.append(coefficient * y)
         total = sum(parts[1:], parts[0]) if parts else torch.zeros_like(lists.scores)
         return Solved(
             lists.back(torch.where(defined, total, 0.0)),
             torch.cat(losses, -1),
-            torch.cat(values, -1),
+            torch.cat(values, -1) if values else torch.zeros_like(defined, dtype=torch.float64),
             defined.squeeze(-1),
         )
