@@ -269,3 +269,10 @@ def test_the_host_waits_once_for_all_it_copies(monkeypatch: pytest.MonkeyPatch) 
     found = _copies.to_host(scores, targets, mask, None)  # type: ignore[arg-type]
     assert found == ("copy of scores", "copy of targets", ["copy of mask", None])
     assert done[-1] == "wait" and sorted(done) == ["mask", "scores", "targets", "wait"]
+
+
+@pytest.mark.parametrize("shape", [(0,), (3, 0), (0, 4)], ids=str)
+def test_lists_without_items_are_worth_0(shape: tuple[int, ...]) -> None:
+    loss_fn = dl.DirectLoss(dl.Jaccard(), epsilon=0.5, reduction="none", solver="device")
+    value, gradient = value_and_gradient(loss_fn, torch.empty(shape), torch.empty(shape))
+    assert value.shape == shape[:-1] and not value.any() and gradient.shape == shape

@@ -56,6 +56,10 @@ def solve(
     solver: Solver[Any], layout: Layout, terms: Sequence[Term], *, objective: bool, reduction: str
 ) -> tuple[Tensor, Tensor]:
     """As `_solve.solve`; a list with a NaN score or a wrong target has value and gradient NaN."""
+    if layout.scores.numel() == 0:  # no list has an item
+        empty = widened(layout.scores.detach())
+        none = empty.sum(-1).reshape(-1)
+        return none if reduction == "none" else none.sum(), torch.zeros_like(empty)
     scores, targets, mask = _rows(layout)
     wrong = (scores.isnan() | solver.wrong_targets(targets)) & mask
     asked = [DeviceTerm(*term, kind_of(term)) for term in terms]
