@@ -12,13 +12,13 @@ ROOT = Path(directloss.__file__).parent
 
 LAYERS = (
     {"errors", "files", "terminal"},
-    {"_arguments", "_extras", "_noise", "_world"},
+    {"_arguments", "_copies", "_extras", "_noise", "_solver", "_terms", "_world"},
     {"inference"},
     {"lists"},
     {"_solution", "_spread"},
     {"_range"},
     {"_unit"},
-    {"_solve"},
+    {"_device", "_solve"},
     {"_operators"},
     {"_update"},
     {"tasks"},

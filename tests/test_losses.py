@@ -525,3 +525,15 @@ def test_bounds_take_layouts_and_reductions() -> None:
         assert float(one) == pytest.approx(float(many.mean()))
     masked = each.bounds(scores, targets, mask=torch.zeros(5, 20, dtype=torch.bool))
     assert not masked[0].any() and not masked[1].any()
+
+
+def test_the_value_may_be_changed_in_place() -> None:
+    scores = torch.randn(12, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    targets = torch.arange(12) % 3 == 0
+    loss_fn = dl.DirectLoss(dl.AveragePrecision(), epsilon=1.0)
+    loss = loss_fn(scores, targets)
+    (once,) = torch.autograd.grad(loss, scores)
+    loss = loss_fn(scores, targets)
+    loss *= 2  # as trainers do that scale the losses of accumulated batches
+    (twice,) = torch.autograd.grad(loss, scores)
+    torch.testing.assert_close(twice, 2 * once)

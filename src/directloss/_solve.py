@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from directloss._arguments import step as checked_step
+from directloss._copies import from_host
 from directloss._range import solve_in_range
 from directloss._solution import Solution
 from directloss._spread import Spread, pooled, within_lists
@@ -95,7 +96,8 @@ def solve(
     gradient = torch.from_numpy(lists.scatter(combination, layout.scores.shape))
     if layout.scores.is_cpu:
         return value, gradient
-    return value.to(layout.scores.device), gradient.to(layout.scores.device)
+    device = layout.scores.device
+    return from_host(value, device), from_host(gradient, device)
 
 
 def _mean(values: Array, count: int) -> Array:

@@ -10,12 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from directloss import _operators, _solve
+from directloss import _device, _operators, _solve
 from directloss._operators import traced
+from directloss._solver import chosen_place
+from directloss._terms import Step, Term
+from directloss._world import World
 from directloss.errors import ArgumentError
 from directloss.lists import Empty, Layout, Reduction, Unit, widened
 
 if TYPE_CHECKING:
+    from directloss.inference.device import Solver
     from directloss.tasks.base import Task
 
 __all__ = [
@@ -33,10 +37,7 @@ __all__ = [
 
 Configuration = TypeVar("Configuration")
 
-Step = float | Tensor
-"""A number, or a 0-d tensor where Python must not look at it (a traced graph)."""
-
-Terms = Sequence[tuple[Step, Step]]
+Terms = Sequence[Term]
 """(coefficient, weight) of each configuration of an update."""
 
 Shown = Literal["prediction", "objective"]
@@ -46,7 +47,16 @@ the terms of direct loss that is the bound L_+ or L_-; for hinge and perceptron 
 
 
 class Batch(ABC):
-    """The scores and targets of one call of a loss, read once; made by `Task.read`."""
+    """The scores and targets of one call of a loss, read once; made by `Task.read`.
+
+    Attributes:
+        on_device: whether an update is to be solved where the scores are; after `solve`, whether
+            it was.
+        requires_device: whether it must be.
+    """
+
+    on_device = False
+    requires_device = False
 
     @abstractmethod
     def step(self, stored: Tensor, share: float, *, together: bool) -> Tensor:
@@ -83,7 +93,15 @@ class Batch(ABC):
 class ListBatch(Batch):
     """A batch of lists of scores."""
 
-    __slots__ = ("layout", "refuse_undefined", "scores", "skip_without_positives", "task")
+    __slots__ = (
+        "layout",
+        "on_device",
+        "refuse_undefined",
+        "requires_device",
+        "scores",
+        "skip_without_positives",
+        "task",
+    )
 
     def __init__(
         self,
@@ -97,11 +115,14 @@ class ListBatch(Batch):
         self.task, self.scores, self.layout = task, scores, layout
         self.refuse_undefined = empty == "error"
         self.skip_without_positives = skip_without_positives
+        self.on_device, self.requires_device = chosen_place() == "device", False
 
     def step(self, stored: Tensor, share: float, *, together: bool) -> Tensor:
         layout = self.layout
         if not traced():
             return _solve.step(stored, layout, share, together=together)
+        if self.on_device and not (together and World().size > 1):
+            return _device.step(stored, layout, share)
         rows = widened(layout.scores.detach())
         tensors = rows, layout.targets, layout.mask, layout.groups
         measured: Tensor = _operators.step(stored, *tensors, layout.ignore_index, share, together)
@@ -134,6 +155,18 @@ class ListBatch(Batch):
     def _solve_rows(
         self, layout: Layout, terms: Terms, objective: bool, reduction: Reduction, unit: Unit
     ) -> tuple[Tensor, Tensor]:
+        on_device = self._solver(terms)
+        if on_device is not None:
+            return _device.solve(
+                self.task,
+                on_device,
+                layout,
+                terms,
+                objective=objective,
+                reduction=reduction,
+                skip_without_positives=self.skip_without_positives,
+                in_scores=unit == "score",
+            )
         if traced():
             solved: tuple[Tensor, Tensor] = _operators.solve(
                 widened(layout.scores.detach()),
@@ -164,6 +197,18 @@ class ListBatch(Batch):
             in_scores=unit == "score",
         )
 
+    def _solver(self, terms: Terms) -> Solver[Any] | None:
+        """That of the device, if it is to be used and there is one."""
+        if not self.on_device:
+            return None
+        solver, obstacle = _device.find(
+            self.task, terms, self.layout, refuse_undefined=self.refuse_undefined
+        )
+        if obstacle is not None and self.requires_device:
+            raise ArgumentError("solver", "'device'", f"'host' or None for {obstacle}")
+        self.on_device = solver is not None
+        return solver
+
     def is_perfect(self) -> bool:
         return _solve.is_perfect(
             self.task, self.layout, skip_without_positives=self.skip_without_positives
@@ -192,6 +237,7 @@ class NoisyBatch(ListBatch):
             empty,
             skip_without_positives=batch.skip_without_positives,
         )
+        self.on_device, self.requires_device = batch.on_device, batch.requires_device
         self.copies = noise.shape[0]
         scores = rows + noise * scale
         largest = torch.finfo(rows.dtype).max
@@ -246,7 +292,7 @@ class Update(torch.autograd.Function):
     ) -> Tensor:
         ctx.axes = axes
         ctx.save_for_backward(slope, owner)
-        return value
+        return value.clone()  # torch refuses changes in place, `loss *= 2`, to what came in
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:

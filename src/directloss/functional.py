@@ -20,7 +20,7 @@ tends to 0 (Song, Schwing, Zemel, Urtasun 2016, theorem 1; the proof is in docs/
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -28,6 +28,7 @@ from torch import Tensor
 from directloss._arguments import step
 from directloss._operators import traced
 from directloss._solve import spread_of
+from directloss._terms import Lowering, Term
 from directloss._update import ListBatch, Step, loss_from_configurations, require_unit
 from directloss.errors import ArgumentError
 from directloss.lists import Dim, Empty, Layout, Reduction, Unit, WithoutPositives
@@ -51,22 +52,15 @@ Configuration = TypeVar("Configuration")
 GROUND_TRUTH = float("-inf")
 
 
-class Term(NamedTuple):
-    """`coefficient` times F at argmax F + `weight` * Delta."""
-
-    coefficient: Step
-    weight: Step
-
-
 def direct_terms(epsilon: Step, direction: Direction) -> list[Term]:
     """Terms of the direct loss; the first is the prediction, whatever its coefficient."""
     if direction == "positive":
         return [Term(-1 / epsilon, 0.0), Term(1 / epsilon, epsilon)]
     if direction == "negative":
-        return [Term(1 / epsilon, 0.0), Term(-1 / epsilon, -epsilon)]
+        return [Term(1 / epsilon, 0.0), Lowering(-1 / epsilon, -epsilon)]
     if direction == "both":
         half = 0.5 / epsilon
-        return [Term(0.0, 0.0), Term(half, epsilon), Term(-half, -epsilon)]
+        return [Term(0.0, 0.0), Term(half, epsilon), Lowering(-half, -epsilon)]
     raise ArgumentError("direction", repr(direction), "'positive', 'negative' or 'both'")
 
 

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from directloss import functional
+from directloss import _device, functional
 from directloss._arguments import index_number
+from directloss._solver import Place, checked_place
 from directloss._stepped import (
     QUIET_BATCHES,
     Auto,
@@ -73,6 +74,16 @@ class _TaskLoss(SteppedModule):
         self.empty: Empty = empty
         self.without_positives: WithoutPositives | None = without_positives
 
+    def _set_solver(self, place: Place | None) -> None:
+        """Where this loss is solved; refused at once where that cannot be."""
+        self.solver: Place | None = None if place is None else checked_place(place)
+        if self.solver == "device":
+            _, obstacle = _device.find(
+                self.task, self._terms(1.0), None, refuse_undefined=self.empty == "error"
+            )
+            if obstacle is not None:
+                raise ArgumentError("solver", "'device'", f"'host' or None for {obstacle}")
+
     @property
     def _share(self) -> float:
         return 1.0 if self.unit == "score" else self.task.epsilon_scale
@@ -117,6 +128,8 @@ class _TaskLoss(SteppedModule):
         layout = self.dim, mask, groups, self.ignore_index
         batch = self.task.read(scores, targets, *layout, self.empty, self.without_positives)
         self._check_lists(batch)
+        if self.solver is not None:
+            batch.on_device = batch.requires_device = self.solver == "device"
         return batch
 
     def _check_lists(self, batch: Batch) -> None:
@@ -131,7 +144,8 @@ class _TaskLoss(SteppedModule):
 
     def _loss(self, batch: Batch, step: Step) -> Tensor:
         loss, gradient = batch.solve(self._terms(step), self._shown, self.reduction, self.unit)
-        self._watch(gradient, batch.is_perfect)
+        if not batch.on_device:  # where Python would have to wait for it
+            self._watch(gradient, batch.is_perfect)
         return loss
 
     def _advice(self) -> str:
@@ -183,6 +197,8 @@ class DirectLoss(_TaskLoss):
         without_positives: "skip" treats lists without a positive like undefined ones; "punish"
             counts what is predicted there. None: as the metric is defined, which is "punish" for
             `ZeroOne`, `Tversky` with its members and `CountingTask`, and "skip" for all others.
+        solver: "host" or "device", as in `directloss.solver`, but that "device" raises where there
+            is no such solver; None: as that block says, and outside of one "host".
 
     Processes of torch.distributed measure "auto" together, on the scores of all: in training mode,
     until it is set, and never else. Each has to come then, with an own batch, and what fails on one
@@ -214,6 +230,7 @@ class DirectLoss(_TaskLoss):
         ignore_index: int | None = None,
         empty: Empty = "skip",
         without_positives: WithoutPositives | None = None,
+        solver: Place | None = None,
     ) -> None:
         super().__init__(
             task,
@@ -234,6 +251,7 @@ class DirectLoss(_TaskLoss):
             )
         self.direction: Direction = direction or task.direction
         self._register_step(epsilon)
+        self._set_solver(solver)
 
     def _terms(self, step: Step) -> list[functional.Term]:
         return functional.direct_terms(step, self.direction)
@@ -275,6 +293,7 @@ class DirectLoss(_TaskLoss):
         """
         batch = self._read(scores, targets, mask, groups)
         epsilon = self._current_step(batch)
+        batch.requires_device = False  # which may lack the other direction
         if self._noise is not None:
             batch, _ = self._noise.copies(batch, together=False)
         lower, upper = (
@@ -330,7 +349,7 @@ class HingeLoss(_TaskLoss):
         task: the metric.
         margin: m, a positive number, the weight of Delta beside F; or "auto": as epsilon of
             `DirectLoss` in ``unit="loss"``.
-        dim, reduction, ignore_index, empty, without_positives: as in `DirectLoss`.
+        dim, reduction, ignore_index, empty, without_positives, solver: as in `DirectLoss`.
 
     Source: Tsochantaridis et al. 2005; for AP Yue et al. 2007; section 5 of Song et al. 2016.
     """
@@ -348,6 +367,7 @@ class HingeLoss(_TaskLoss):
         ignore_index: int | None = None,
         empty: Empty = "skip",
         without_positives: WithoutPositives | None = None,
+        solver: Place | None = None,
     ) -> None:
         super().__init__(
             task,
@@ -358,6 +378,7 @@ class HingeLoss(_TaskLoss):
             without_positives=without_positives,
         )
         self._register_step(margin)
+        self._set_solver(solver)
 
     def _terms(self, step: Step) -> list[functional.Term]:
         return functional.hinge_terms(step)
@@ -374,10 +395,31 @@ class PerceptronLoss(_TaskLoss):
     Where y_w = y* it has no gradient: it stops at the first separating scores.
 
     Args:
-        task, dim, reduction, ignore_index, empty, without_positives: as in `DirectLoss`.
+        task, dim, reduction, ignore_index, empty, without_positives, solver: as in `DirectLoss`.
 
     Source: Collins 2002; section 5 of Song et al. 2016.
     """
+
+    def __init__(
+        self,
+        task: TaskBase,
+        *,
+        dim: Dim = -1,
+        reduction: Reduction = "mean",
+        ignore_index: int | None = None,
+        empty: Empty = "skip",
+        without_positives: WithoutPositives | None = None,
+        solver: Place | None = None,
+    ) -> None:
+        super().__init__(
+            task,
+            dim=dim,
+            reduction=reduction,
+            ignore_index=ignore_index,
+            empty=empty,
+            without_positives=without_positives,
+        )
+        self._set_solver(solver)
 
     def _terms(self, step: Step) -> list[functional.Term]:
         return functional.perceptron_terms()

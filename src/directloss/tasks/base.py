@@ -17,6 +17,7 @@ from directloss._update import Batch, ListBatch, require_reduction
 from directloss.errors import ArgumentError
 from directloss.inference._kernel import Array
 from directloss.inference.checks import binary_labels
+from directloss.inference.device import Solver
 from directloss.lists import (
     Dim,
     Empty,
@@ -26,6 +27,7 @@ from directloss.lists import (
     WithoutPositives,
     read_lists,
 )
+from directloss.tasks._either import Numbers
 from directloss.tasks._names import MetricName
 
 __all__ = ["Direction", "Solution", "Task", "TaskBase"]
@@ -77,6 +79,10 @@ class TaskBase(ABC):
             wanted = "'skip' or None, as the metric is undefined on a list without positives"
             raise ArgumentError("without_positives", f"{asked!r} for {self!r}", wanted)
         return asked == "skip" and self.without_positives == "punish"
+
+    def on_device(self) -> Solver[Any] | None:
+        """The solver in torch alone, of `directloss.solver("device")`; None: there is none."""
+        return None
 
     @abstractmethod
     def read(
@@ -165,6 +171,10 @@ class Task(TaskBase):
         Returns:
             float64 (L,), positive and finite, or one number for all lists.
         """
+        return 1.0
+
+    def unit_weights_of(self, P: Numbers, N: Numbers) -> Numbers | float:
+        """`unit_weights` of lists with so many positives and negatives, also on a device."""
         return 1.0
 
     def evaluate(self, lists: Lists) -> tuple[Array, Array]:

@@ -7,14 +7,16 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
+from torch import Tensor
 
 from directloss._arguments import check_function, number, whole_number
 from directloss._range import LARGEST_VALUE
 from directloss.errors import ArgumentError
-from directloss.inference import counts
+from directloss.inference import counts, device
 from directloss.inference._kernel import Array
 from directloss.inference.threads import over_lists
 from directloss.lists import Lists, WithoutPositives, class_sizes
+from directloss.tasks._either import Numbers, largest, least, root, where
 from directloss.tasks._names import MetricName
 from directloss.tasks.base import Direction, Solution, Task
 
@@ -72,9 +74,10 @@ class Counting(Task):
         """
 
 
-def _positive(weights: Array) -> Array:
+def _positive(weights: Numbers) -> Numbers:
     """The weights of lists, 1 where a list lacks what they are made of."""
-    return np.where(weights > 0.0, weights, 1.0)
+    positive: Numbers = where(weights > 0.0, weights, 1.0)
+    return positive
 
 
 def _over_lists(
@@ -97,6 +100,7 @@ class _Counted(Counting):
     _kind: ClassVar[int]
 
     def __init__(self, *parameters: float) -> None:
+        self._prices = parameters
         self._parameters = np.array(parameters, np.float64)
 
     def solve(
@@ -105,6 +109,17 @@ class _Counted(Counting):
         solvers = counts.Solvers.of(self._kind, self._parameters, weights.tolist())
         metric = self._kind, self._parameters, *solvers
         return _over_lists(lists, metric, any(solvers), weights, coefficients)
+
+    def unit_weights(self, lists: Lists) -> Array | float:
+        P, N, *_ = class_sizes(lists)
+        weights = self.unit_weights_of(P.astype(np.float64), N.astype(np.float64))
+        assert not isinstance(weights, Tensor)
+        return weights
+
+    def on_device(self) -> device.Solver[Any]:
+        if self._kind in (counts.ERROR_RATE, counts.BALANCED_ERROR):
+            return device.Additive(self._kind)
+        return device.SetMetric(self._kind, self._prices)
 
     def loss_at(self, tp: Array, fp: Array, positives: Array, negatives: Array) -> Array:
         losses = np.zeros(tp.size)
@@ -150,9 +165,8 @@ class BalancedError(_Counted):
     def __init__(self) -> None:
         super().__init__()
 
-    def unit_weights(self, lists: Lists) -> Array:
-        P, N, *_ = class_sizes(lists)
-        return _positive(2.0 * np.minimum(P, N) / np.maximum(P + N, 1))
+    def unit_weights_of(self, P: Numbers, N: Numbers) -> Numbers:
+        return _positive(2.0 * least(P, N) / (P + N).clip(1.0))
 
 
 class Tversky(_Counted):
@@ -184,26 +198,27 @@ class Tversky(_Counted):
     def __repr__(self) -> str:
         return f"Tversky(alpha={self.alpha:g}, beta={self.beta:g})"
 
-    def unit_weights(self, lists: Lists) -> Array:
-        P, N, *_ = class_sizes(lists)
-        steps = np.maximum(self._largest_hit(P), self._largest_alarm(P))
-        return _positive(1.0 / (np.maximum(P + N, 1) * steps))
+    def unit_weights_of(self, P: Numbers, N: Numbers) -> Numbers:
+        steps = largest(self._largest_hit(P), self._largest_alarm(P))
+        return _positive(1.0 / ((P + N).clip(1.0) * steps))
 
-    def _largest_hit(self, P: Array) -> Array:
+    def _largest_hit(self, P: Numbers) -> Numbers:
         """The most that one true positive changes in Delta, as proven in docs/theory.md."""
         if self.beta <= 1.0:
-            return 1.0 / (1.0 - self.beta + self.beta * np.maximum(P, 1))
-        return self.beta / (np.maximum(P, 1) - 1.0 + self.beta)
+            return 1.0 / (1.0 - self.beta + self.beta * P.clip(1.0))
+        return self.beta / (P.clip(1.0) - 1.0 + self.beta)
 
-    def _largest_alarm(self, P: Array) -> Array:
+    def _largest_alarm(self, P: Numbers) -> Numbers:
         """The most that one false positive changes in Delta, or a bound of it."""
-        at_truth = np.where(P > 0, self.alpha / np.maximum(P + self.alpha, 1e-300), 1.0)
+        at_truth = where(P > 0, self.alpha / (P + self.alpha).clip(1e-300), 1.0)
         first, second = self.beta * P, self.alpha + self.beta * P
         if self.beta >= 1.0 or self.alpha == 0.0:
-            return at_truth
+            alarm: Numbers = at_truth
+            return alarm
         slope = 1.0 - self.beta
-        inside = self.alpha / (slope * (np.sqrt(first) + np.sqrt(second)) ** 2)
-        return np.where(np.sqrt(first * second) < slope * P, inside, at_truth)
+        inside = self.alpha / (slope * (root(first) + root(second)) ** 2)
+        alarm = where(root(first * second) < slope * P, inside, at_truth)
+        return alarm
 
 
 class Jaccard(Tversky):
@@ -277,9 +292,8 @@ class GMean(_Counted):
     def __init__(self) -> None:
         super().__init__()
 
-    def unit_weights(self, lists: Lists) -> Array:
-        P, N, *_ = class_sizes(lists)
-        return _positive(np.minimum(P, N) / np.maximum(P + N, 1))
+    def unit_weights_of(self, P: Numbers, N: Numbers) -> Numbers:
+        return _positive(least(P, N) / (P + N).clip(1.0))
 
 
 class MatthewsCorrelation(_Counted):
@@ -299,9 +313,8 @@ class MatthewsCorrelation(_Counted):
     def __init__(self) -> None:
         super().__init__()
 
-    def unit_weights(self, lists: Lists) -> Array:
-        P, N, *_ = class_sizes(lists)
-        return _positive(2.0 * P * N / np.maximum(P + N, 1) ** 2.0)
+    def unit_weights_of(self, P: Numbers, N: Numbers) -> Numbers:
+        return _positive(2.0 * P * N / (P + N).clip(1.0) ** 2.0)
 
     def evaluate(self, lists: Lists) -> tuple[Array, Array]:
         """mcc = 1 - 2 Delta of the prediction phi > 0."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,12 +12,14 @@ from torch import Tensor
 
 from directloss._arguments import number, whole_number
 from directloss.errors import ArgumentError
+from directloss.inference import device
 from directloss.inference._kernel import Array
 from directloss.inference.ground_truth import MOST_CELLS, grows
 from directloss.inference.rankings import Rankings, configuration_losses, solve_rankings
 from directloss.inference.threads import over_lists
 from directloss.inference.ties import average_precisions, roc_areas
 from directloss.lists import ClassSizes, Lists, WithoutPositives, class_sizes
+from directloss.tasks._either import Numbers
 from directloss.tasks._names import MetricName
 from directloss.tasks._tables import (
     Counted,
@@ -153,6 +155,11 @@ class RankingTask(Task):
         over_lists(solve_rankings, lists.offsets, rankings, most=_RANGE)
         return solution
 
+    def unit_weights_of(self, P: Numbers, N: Numbers) -> Numbers | float:
+        if not self._by_position:
+            return _BY_NEGATIVES
+        return (_SHORT / (P + N).clip(1.0)).clip(_BY_POSITION, 1.0)
+
     def unit_weights(self, lists: Lists) -> Array | float:
         if not self._by_position:
             return _BY_NEGATIVES
@@ -281,6 +288,9 @@ class ReciprocalRank(RankingTask):
     def __repr__(self) -> str:
         return "ReciprocalRank()"
 
+    def on_device(self) -> device.Solver[Any]:
+        return device.FirstPositive()
+
 
 class ROCAUC(RankingTask):
     r"""Area under the ROC curve: Delta = share of the pairs in which the negative is above.
@@ -307,6 +317,9 @@ class ROCAUC(RankingTask):
 
     def __repr__(self) -> str:
         return "ROCAUC()"
+
+    def on_device(self) -> device.Solver[Any]:
+        return device.RocArea()
 
     def evaluate(self, lists: Lists) -> tuple[Array, Array]:
         return _evaluate(roc_areas, lists, 1.0)
@@ -346,10 +359,16 @@ class PartialAUC(RankingTask):
     def __repr__(self) -> str:
         return f"PartialAUC({self.max_fpr:g})"
 
+    def on_device(self) -> device.Solver[Any]:
+        return device.PartialArea(self.max_fpr)
+
     def evaluate(self, lists: Lists) -> tuple[Array, Array]:
         return _evaluate(roc_areas, lists, self.max_fpr)
 
     def unit_weights(self, lists: Lists) -> float:
+        return 2.0 * self.max_fpr
+
+    def unit_weights_of(self, P: Numbers, N: Numbers) -> float:
         return 2.0 * self.max_fpr
 
     def standardized(self, metric: Tensor) -> Tensor:
