@@ -41,8 +41,10 @@ python_maximum_signature_line_length = 88
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
 
-# "auto" runs a notebook that has no output; the builds of tests take "off".
-nb_execution_mode = "auto"
+# Notebooks are kept without output and run here; tests take "off".
+nb_execution_mode = "cache"
+nb_execution_cache_path = str(Path(__file__).parents[2] / "build" / "notebooks")
+nb_output_stderr = "remove"  # that a kernel is compiled
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
 nb_merge_streams = True
