@@ -7,7 +7,7 @@ from pathlib import Path
 
 import directloss
 
-sys.path.insert(0, str(Path(__file__).parent))  # for `mathml` and `navigation`
+sys.path.insert(0, str(Path(__file__).parent))  # its own extensions, the last three
 
 project = "directloss"
 author = "The directloss authors"
@@ -21,6 +21,7 @@ extensions = [
     "myst_nb",
     "mathml",
     "navigation",
+    "signatures",
 ]
 exclude_patterns = ["site", "**/.ipynb_checkpoints"]
 
