@@ -286,7 +286,7 @@ class DirectLoss(_TaskLoss):
         mask: Tensor | None = None,
         groups: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """(L_-, L_+), the scalars of the two directions: L_- <= Delta(y_w) <= L_+.
+        """`(L_-, L_+)`, the scalars of the two directions: ``L_- <= Delta(y_w) <= L_+``.
 
         With a perturbation, in training mode: the means over the copies that the next forward pass
         draws, which enclose its value; their expectations enclose the smoothed metric.
