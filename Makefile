@@ -15,7 +15,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-wheel test-oldest check-bounds lint bench clean
+.PHONY: help setup demo test test-wheel test-oldest check-bounds lint bench docs clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +35,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --disable-pip-version-check --editable '.[all]'
 	@touch $@
 
-demo: setup ## Train digits by every method, print the table, write runs/demo/report.html
+demo: setup ## Compare cross-entropy and refining on digits, write runs/demo/report.html
 	$(BIN)/directloss compare $(DEMO)
 
 test: setup ## Run the tests
@@ -92,6 +92,13 @@ lint: setup ## Check style, format and types
 
 bench: setup ## Measure speed and memory
 	$(BIN)/python -m benchmarks $(BENCH)
+
+# Warnings are errors, and so are links and anchors that lead nowhere. Outputs of notebooks are kept in
+# build/notebooks: a notebook runs again if its code changed. Remove that folder after other changes.
+docs: setup ## Make the site: build/site/index.html
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --jobs auto --conf-dir docs/site \
+	--doctree-dir build/doctrees --quiet docs build/site
+	@echo "build/site/index.html"
 
 clean: ## Remove caches and builds; environments and runs stay
 	rm -rf .bounds_cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist

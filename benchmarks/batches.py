@@ -70,7 +70,7 @@ def _batch(lists: int, length: int, layout: str) -> tuple[Step, Tensor]:
     n = lists * length
     targets = (torch.rand(n, generator=generator) < 0.2).float()
     scores = torch.randn(n, generator=generator) + 0.5 * targets
-    loss_fn = dl.DirectLoss(dl.AveragePrecision(), epsilon=0.1)
+    loss_fn = dl.DirectLoss(dl.AveragePrecision(), epsilon=0.1, unit="loss")
     groups = None
     if layout != "rows":
         # From half to one and a half of the mean length: in any order, as a shuffling loader gives
@@ -119,7 +119,7 @@ def _embeddings(classes: int) -> tuple[Tensor, Tensor]:
 
 
 def _direct(embeddings: Tensor, labels: Tensor) -> Step:
-    loss_fn = dl.DirectLoss(dl.AveragePrecision(), epsilon=0.1)
+    loss_fn = dl.DirectLoss(dl.AveragePrecision(), epsilon=0.1, unit="loss")
     targets = (labels[:, None] == labels).float()
     others = ~torch.eye(labels.numel(), dtype=torch.bool)
 

@@ -35,8 +35,8 @@ def main() -> None:
 
 def _ratio(task: dl.Task, case: Case) -> float:
     noise = dl.Perturbation(scale=0.3)
-    plain = dl.DirectLoss(task, epsilon=case.epsilon)
-    noisy = dl.DirectLoss(task, epsilon=case.epsilon, perturbation=noise)
+    plain = dl.DirectLoss(task, epsilon=case.epsilon, unit="loss")
+    noisy = dl.DirectLoss(task, epsilon=case.epsilon, unit="loss", perturbation=noise)
     steps = {"noisy": _step(noisy, case)}
     return interleave(steps, _step(plain, case), Effort())["noisy"].ratio()
 

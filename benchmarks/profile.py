@@ -60,7 +60,7 @@ def _split(*arguments: Any) -> None:
 def _parts(case: Case, direction: Any, effort: Effort) -> dict[str, float]:
     task = dl.AveragePrecision()
     scores, targets, *_ = case.draw()
-    loss_fn = dl.DirectLoss(task, epsilon=case.epsilon, direction=direction)
+    loss_fn = dl.DirectLoss(task, epsilon=case.epsilon, unit="loss", direction=direction)
 
     def reading() -> Lists:
         return read_lists(Layout.of(scores, targets), task.read_targets)[0]

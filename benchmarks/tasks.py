@@ -102,7 +102,9 @@ def _direct(line: Line, direction: Any) -> TaskLoss:
 
     def loss(scores: Tensor, drawn: Drawn, case: Case) -> Tensor:
         if case.epsilon not in made:
-            made[case.epsilon] = dl.DirectLoss(task, epsilon=case.epsilon, direction=direction)
+            made[case.epsilon] = dl.DirectLoss(
+                task, epsilon=case.epsilon, unit="loss", direction=direction
+            )
         loss_fn = made[case.epsilon]
         if task.target_per_list:
             value: Tensor = loss_fn(drawn.rows(), drawn.classes)

@@ -136,7 +136,7 @@ def _rounding(name: str, network: nn.Module, stream: Stream) -> Row:
     features, targets = (torch.cat(column) for column in zip(*chunks, strict=True))
     found = {}
     for how in ("two passes", "same scores", "giant batch"):
-        loss_fn = dl.DirectLoss(dl.AveragePrecision(), epsilon=0.1)
+        loss_fn = dl.DirectLoss(dl.AveragePrecision(), epsilon=0.1, unit="loss")
         network.zero_grad()
         if how == "two passes":
             whole_dataset_step(network, chunks, loss_fn)

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 import directloss as dl
-from directloss.lists import Lists
+from directloss.lists import Lists, read_lists
 from directloss.tasks import Solution, Task
 
 Floats = NDArray[np.float64]
@@ -150,14 +150,25 @@ def update_terms(update: str, step: float) -> list[tuple[float, float]]:
 
 
 def make_loss(
-    update: str, task: Task, step: float | str = 0.5, **options: object
+    update: str, task: Task, step: float | str = 0.5, *, unit: str = "loss", **options: object
 ) -> torch.nn.Module:
-    """The module of an update; `step` is its epsilon or margin, if it has one."""
+    """The module of an update; `step` is its epsilon or margin, if it has one.
+
+    Epsilon is the weight of Delta, as in the definitions, unless `unit` says otherwise.
+    """
     if update == "hinge":
         return dl.HingeLoss(task, margin=step, **options)  # type: ignore[arg-type]
     if update == "perceptron":
         return dl.PerceptronLoss(task, **options)  # type: ignore[arg-type]
-    return dl.DirectLoss(task, epsilon=step, direction=update, **options)  # type: ignore[arg-type]
+    return dl.DirectLoss(task, epsilon=step, unit=unit, direction=update, **options)  # type: ignore[arg-type]
+
+
+def unit_factor(task: Task, targets: Tensor) -> float:
+    """By what a list's epsilon is multiplied in units of the scores: a power of two."""
+    size = (int(targets) + 1,) if task.target_per_list else targets.shape
+    batch = task.read(torch.zeros(size), targets)
+    lists, _ = read_lists(batch.layout, task.read_targets, per_list=task.target_per_list)
+    return float(2.0 ** np.floor(np.log2(np.reshape(task.unit_weights(lists), -1)[0])))
 
 
 def value_and_gradient(

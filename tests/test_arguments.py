@@ -86,7 +86,7 @@ def test_a_task_computes_with_what_it_was_given() -> None:
         gradients = []
         for task in (one, other):
             leaf = scores.clone().requires_grad_()
-            dl.DirectLoss(task, epsilon=np.float32(2.0))(leaf, targets).backward()
+            dl.DirectLoss(task, epsilon=np.float32(2.0), unit="loss")(leaf, targets).backward()
             gradients.append(leaf.grad)
         assert torch.equal(*gradients)
         assert gradients[0].any()

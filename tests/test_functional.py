@@ -22,6 +22,7 @@ from tests.harness import (
     distinct_points,
     make_loss,
     solve_one,
+    unit_factor,
     update_terms,
     value_and_gradient,
 )
@@ -31,6 +32,7 @@ STEPS = (0.02, 0.3, 4.0)
 
 every_task = pytest.mark.parametrize("case", TASKS, ids=str)
 every_update = pytest.mark.parametrize("update", UPDATES)
+every_unit = pytest.mark.parametrize("unit", ["score", "loss"])
 
 
 @every_task
@@ -48,29 +50,36 @@ def test_f_of_a_configuration_is_its_product_with_the_scores(case: TaskCase) -> 
 
 @every_task
 @every_update
-def test_the_gradient_is_the_slope_of_the_enumerated_scalar(case: TaskCase, update: str) -> None:
+@every_unit
+def test_the_gradient_is_the_slope_of_the_enumerated_scalar(
+    case: TaskCase, update: str, unit: str
+) -> None:
     """Central differences; the scalar is piecewise linear in the scores."""
     h = 1e-6
     for index, (scores, targets, everything) in enumerate(distinct_points(case, POINTS, seed=1)):
         step = STEPS[index % len(STEPS)]
-        terms = update_terms(update, step)
-        loss_fn = make_loss(update, case.make(), step)
+        in_unit = unit == "score" and update in DIRECTIONS
+        factor = unit_factor(case.make(), torch.tensor(targets)) if in_unit else 1.0
+        terms = update_terms(update, step * factor)
+        loss_fn = make_loss(update, case.make(), step, unit=unit)
         _, gradient = value_and_gradient(loss_fn, torch.tensor(scores), torch.tensor(targets))
         slopes = [
             (everything.scalar(scores + h * e, terms) - everything.scalar(scores - h * e, terms))
             / (2 * h)
             for e in np.eye(scores.size)
         ]
-        assert gradient.numpy() == pytest.approx(np.array(slopes), abs=1e-6)
+        assert gradient.numpy() == pytest.approx(np.array(slopes), abs=1e-6 / factor)
 
 
 @every_task
+@every_unit
 def test_the_bounds_enclose_the_task_loss_between_those_of_the_augmented_configurations(
-    case: TaskCase,
+    case: TaskCase, unit: str
 ) -> None:
     for index, (scores, targets, everything) in enumerate(distinct_points(case, POINTS, seed=2)):
         step = STEPS[index % len(STEPS)]
-        loss_fn = dl.DirectLoss(case.make(), epsilon=step)
+        loss_fn = dl.DirectLoss(case.make(), epsilon=step, unit=unit)  # type: ignore[arg-type]
+        step *= unit_factor(case.make(), torch.tensor(targets)) if unit == "score" else 1.0
         lower, upper = (
             float(b) for b in loss_fn.bounds(torch.tensor(scores), torch.tensor(targets))
         )
@@ -177,7 +186,14 @@ def test_the_functions_are_the_modules_without_their_state(update: str) -> None:
             return functional.hinge_loss(s, t, task, margin=0.3)
         if update == "perceptron":
             return functional.perceptron_loss(s, t, task)
-        return functional.direct_loss(s, t, task, epsilon=0.3, direction=update)  # type: ignore[arg-type]
+        return functional.direct_loss(
+            s,
+            t,
+            task,
+            epsilon=0.3,
+            unit="loss",
+            direction=update,  # type: ignore[arg-type]
+        )
 
     leaf = scores.clone().requires_grad_()
     value = function(leaf, targets)

@@ -247,18 +247,24 @@ class Scaled(dl.AveragePrecision):
 
 @every_step
 def test_the_tasks_factor_scales_the_spread_and_the_stand_in(name: str) -> None:
+    """In units of the loss; in units of the scores "auto" is the spread for every task."""
     scores, targets = ranked(dtype=torch.float64)
-    loss_fn = make_auto(name, Scaled())
+    in_loss = {"unit": "loss"} if name == "epsilon" else {}
+    loss_fn = make_auto(name, Scaled(), **in_loss)
     zeros = torch.zeros_like(scores)
-    wanted = value_and_gradient(make_fixed(name, 4.0), zeros, targets)
+    wanted = value_and_gradient(make_fixed(name, 4.0, **in_loss), zeros, targets)
     found = value_and_gradient(loss_fn, zeros, targets)
     assert torch.equal(found[0], wanted[0]) and torch.equal(found[1], wanted[1])
     loss_fn(scores, targets)
     assert stored(loss_fn, name) == pytest.approx(4 * float(scores.std(correction=0)), rel=1e-6)
+    if in_loss:
+        other = make_auto(name, Scaled())
+        other(scores, targets)
+        assert stored(other, name) == pytest.approx(float(scores.std(correction=0)), rel=1e-6)
 
 
-def make_fixed(name: str, step: float) -> nn.Module:
-    return STEPS[name](dl.AveragePrecision(), **{name: step})
+def make_fixed(name: str, step: float, **options: object) -> nn.Module:
+    return STEPS[name](dl.AveragePrecision(), **{name: step}, **options)
 
 
 @every_step
@@ -519,3 +525,15 @@ def test_bounds_take_layouts_and_reductions() -> None:
         assert float(one) == pytest.approx(float(many.mean()))
     masked = each.bounds(scores, targets, mask=torch.zeros(5, 20, dtype=torch.bool))
     assert not masked[0].any() and not masked[1].any()
+
+
+def test_the_value_may_be_changed_in_place() -> None:
+    scores = torch.randn(12, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    targets = torch.arange(12) % 3 == 0
+    loss_fn = dl.DirectLoss(dl.AveragePrecision(), epsilon=1.0)
+    loss = loss_fn(scores, targets)
+    (once,) = torch.autograd.grad(loss, scores)
+    loss = loss_fn(scores, targets)
+    loss *= 2  # as trainers do that scale the losses of accumulated batches
+    (twice,) = torch.autograd.grad(loss, scores)
+    torch.testing.assert_close(twice, 2 * once)

@@ -38,7 +38,7 @@ TARGETS = torch.tensor([1, 0, 0, 1, 0, 0])
 
 def perturbed(task: dl.Task, epsilon: float, **options: Any) -> dl.DirectLoss:
     noise = dl.Perturbation(SCALE, **{"samples": COPIES, **options})
-    return dl.DirectLoss(task, epsilon=epsilon, direction="both", perturbation=noise)
+    return dl.DirectLoss(task, epsilon=epsilon, unit="loss", direction="both", perturbation=noise)
 
 
 def gradient_of(loss_fn: nn.Module, scores: Tensor, targets: Tensor, **layout: Any) -> Tensor:
@@ -85,7 +85,7 @@ def test_an_epsilon_of_several_noise_scales_is_not() -> None:
 @pytest.mark.parametrize("name", TASKS)
 def test_a_batch_has_a_gradient_where_the_plain_loss_has_none(name: str) -> None:
     task, generator = TASKS[name](), torch.Generator().manual_seed(1)
-    options: dict[str, Any] = {"epsilon": QUIET[name], "direction": "both"}
+    options: dict[str, Any] = {"epsilon": QUIET[name], "unit": "loss", "direction": "both"}
     plain = dl.DirectLoss(task, **options)
     loss_fn = dl.DirectLoss(task, **options, perturbation=dl.Perturbation(1.0, samples=64))
     targets, silent = torch.arange(60) < 6, 0

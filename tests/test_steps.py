@@ -180,14 +180,14 @@ def test_a_schedule_compiles_once() -> None:
         graphs += 1
         return graph.forward
 
-    loss_fn = dl.DirectLoss(dl.AveragePrecision(), epsilon=1.0)
+    loss_fn = dl.DirectLoss(dl.AveragePrecision(), epsilon=1.0, unit="loss")
     compiled = torch.compile(loss_fn, fullgraph=True, backend=counting)
     for step in (0.9, 0.3, 0.1):
         loss_fn.epsilon = step
         leaf = scores.clone().requires_grad_()
         compiled(leaf, targets).backward()
         wanted = scores.clone().requires_grad_()
-        dl.DirectLoss(dl.AveragePrecision(), epsilon=step)(wanted, targets).backward()
+        dl.DirectLoss(dl.AveragePrecision(), epsilon=step, unit="loss")(wanted, targets).backward()
         assert torch.equal(leaf.grad, wanted.grad) and leaf.grad.any()
     assert graphs == 1
 

@@ -31,7 +31,14 @@ def loss(update: str, scores: Tensor, targets: Tensor, task: dl.Task) -> Tensor:
         return functional.hinge_loss(scores, targets, task, margin=STEP)
     if update == "perceptron":
         return functional.perceptron_loss(scores, targets, task)
-    return functional.direct_loss(scores, targets, task, epsilon=STEP, direction=update)  # type: ignore[arg-type]
+    return functional.direct_loss(
+        scores,
+        targets,
+        task,
+        epsilon=STEP,
+        unit="loss",
+        direction=update,  # type: ignore[arg-type]
+    )
 
 
 @every_task

@@ -26,7 +26,7 @@ import directloss as dl
 from benchmarks.peers.lovasz_hinge import lovasz_hinge
 from directloss.report import schema
 from directloss.study.table import make_table
-from directloss.study.thresholds import best_threshold
+from directloss.thresholds import fit_threshold
 
 CAR, VOID = 8, 11
 SIZE = (120, 90)
@@ -98,7 +98,7 @@ def lovasz(scores: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
 
 
 def direct(epsilon: float) -> Loss:
-    loss_fn = dl.DirectLoss(dl.Jaccard(), epsilon=epsilon, dim=ALL_AXES)
+    loss_fn = dl.DirectLoss(dl.Jaccard(), epsilon=epsilon, unit="loss", dim=ALL_AXES)
     return lambda scores, targets, mask: loss_fn(scores, targets, mask=mask)
 
 
@@ -132,7 +132,7 @@ def measure(net: nn.Module, parts: list[Scenes]) -> tuple[list[float], float]:
     flat = [(scores_of(net, part.images)[part.known], part.cars[part.known]) for part in parts]
     net.train()
     task = dl.Jaccard()
-    cut = best_threshold(task, *flat[0])
+    cut = fit_threshold(*flat[0], task)
     values = [float(task.metric(scores.double() - cut, cars)) for scores, cars in flat]
     return values, float(flat[0][0].std(correction=0))
 

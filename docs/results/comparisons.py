@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from prepare import HIV_INACTIVES
 
+L2_BEFORE = (0.0, 1e-4, 1e-3, 1e-2)
+"""The weight decays that were tried before results named them."""
+
 FOLDS = [f"mq2008-fold{fold}" for fold in range(1, 6)]
 
 

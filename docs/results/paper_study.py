@@ -245,7 +245,7 @@ class Study:
 
 
 def _settings_of(run: dict) -> tuple:
-    settings = tuple(sorted(run["settings"].items()))
+    settings = tuple(sorted(item for item in run["settings"].items() if item[1] is not None))
     return run["method"], run["column"], run["seed"], settings
 
 

@@ -37,7 +37,7 @@ from benchmarks.figures import SETTINGS, Interval, draw_intervals, save
 from directloss.files import write_whole
 from directloss.models import MLP, scale_to_unit_spread
 from directloss.training import FitConfig, Part, Parts, fit
-from directloss.training.methods import Logistic
+from directloss.training.baselines import Logistic
 
 SEEDS = 5
 HIDDEN = (32,)
@@ -68,7 +68,7 @@ class Candidate:
 
     stages: tuple[dict[str, Any], ...]
     loss: Callable[[], nn.Module] = field(
-        default=lambda: dl.DirectLoss(dl.AveragePrecision(), epsilon=1.0)
+        default=lambda: dl.DirectLoss(dl.AveragePrecision(), epsilon=1.0, unit="loss")
     )
 
 

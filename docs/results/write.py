@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 import matplotlib as mpl
-from comparisons import PAGES, Page
+from comparisons import L2_BEFORE, PAGES, Page
 from matplotlib.figure import Figure
 
 from benchmarks import archive
@@ -24,6 +24,7 @@ from benchmarks.figures import SETTINGS, Interval, draw_intervals, save
 from directloss.report.schema import Results
 from directloss.report.summary import warnings, what_was_run
 from directloss.report.tables import markdown, markdown_table
+from directloss.study.config import Comparison
 
 HERE = Path(__file__).parent
 REFERENCE = "logistic"
@@ -138,9 +139,29 @@ def picture(columns: dict[str, Cells]) -> Figure:
     return figure
 
 
+def command_of(results: Results) -> list[str]:
+    """The command that was run, with what were its defaults then where they are others now."""
+    command, was = results.command, results.configuration
+    if command[:2] != ["directloss", "compare"]:
+        return command
+    named = {name: was[name] for name in ("data", "metric", "group") if name in was}
+    now = Comparison.model_validate(named)
+    said = list(command)
+    for name, values in (
+        ("methods", was["methods"]),
+        ("trials", [was["trials"]]),
+        ("l2", was.get("l2", L2_BEFORE)),
+    ):
+        today = getattr(now, name)
+        today = list(today) if isinstance(today, tuple) else [today]
+        if f"--{name}" not in command and list(values) != today:
+            said += [f"--{name}", ",".join(f"{v:g}" if name == "l2" else str(v) for v in values)]
+    return said
+
+
 def page_text(page: Page, found: list[Results], kept: Path, target: Path) -> str:
     """The whole page."""
-    commands = [shlex.join(results.command) for results in found]
+    commands = [shlex.join(command_of(results)) for results in found]
     if page.prepared:
         commands.insert(0, "python docs/results/prepare.py data prepared")
     commands.append("PYTHONPATH=. python docs/results/write.py runs")

@@ -6,17 +6,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from directloss import errors as errors
     from directloss import functional as functional
+    from directloss._solver import solver as solver
     from directloss.losses import DirectLoss as DirectLoss
     from directloss.losses import HingeLoss as HingeLoss
     from directloss.losses import PerceptronLoss as PerceptronLoss
     from directloss.perturbation import Perturbation as Perturbation
     from directloss.tasks import *  # noqa: F403  (all its public names are public here)
+    from directloss.thresholds import fit_threshold as fit_threshold
 
 __version__ = "0.1.0"
 
 _OTHERS = {
     "directloss.losses": ("DirectLoss", "HingeLoss", "PerceptronLoss"),
     "directloss.perturbation": ("Perturbation",),
+    "directloss.thresholds": ("fit_threshold",),
+    "directloss._solver": ("solver",),
 }
 """Public names by module, beside those of `directloss.tasks`."""
 

@@ -61,6 +61,8 @@ def solve(
     refuse_undefined: bool,
     objective: bool,
     reduction: str,
+    skip_without_positives: bool = False,
+    in_scores: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """`_solve.solve` of a layout's rows.
 
@@ -78,6 +80,8 @@ def solve(
         objective=objective,
         reduction=reduction,
         refuse_undefined=refuse_undefined,
+        skip_without_positives=skip_without_positives,
+        in_scores=in_scores,
     )
 
 
@@ -93,6 +97,8 @@ def _(
     refuse_undefined: bool,
     objective: bool,
     reduction: str,
+    skip_without_positives: bool = False,
+    in_scores: bool = False,
 ) -> tuple[Tensor, Tensor]:
     gradient = torch.empty_like(scores, memory_format=torch.contiguous_format)
     if reduction != "none":

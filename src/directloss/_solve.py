@@ -12,18 +12,21 @@ import torch
 from torch import Tensor
 
 from directloss._arguments import step as checked_step
+from directloss._copies import from_host
 from directloss._range import solve_in_range
+from directloss._solution import Solution
 from directloss._spread import Spread, pooled, within_lists
+from directloss._unit import solve_in_unit, unit_exponents
 from directloss._world import World
 from directloss.errors import ArgumentError, UndefinedMetricError
 from directloss.inference._kernel import Array
 from directloss.inference.checks import silence_infinite
-from directloss.lists import Layout, Lists, read_lists
+from directloss.lists import Layout, Lists, class_sizes, read_lists
 
 if TYPE_CHECKING:
     from directloss.tasks.base import Task
 
-__all__ = ["TOLERANCE", "is_perfect", "solve", "spread_of", "step"]
+__all__ = ["TOLERANCE", "is_perfect", "leave_out", "solve", "spread_of", "step"]
 
 TOLERANCE = 1e-9
 """Task losses that differ by less are the same."""
@@ -41,6 +44,8 @@ def solve(
     objective: bool,
     reduction: str,
     refuse_undefined: bool,
+    skip_without_positives: bool = False,
+    in_scores: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Solve every term (coefficient, weight) of an update on every list.
 
@@ -50,6 +55,8 @@ def solve(
             for the ground truth; else it is Delta of the first term.
         reduction: "mean", "sum" or "none".
         refuse_undefined: whether a list without a defined metric is an error.
+        skip_without_positives: whether lists without a positive are left out.
+        in_scores: whether weights count in shifts of the scores (`directloss._unit`).
 
     Returns:
         The value: a scalar, or for "none" (L,). And the gradient: the sum of coefficient * y as
@@ -57,12 +64,20 @@ def solve(
         (float32 for half precisions) and on their device.
     """
     lists, _ = read_lists(layout, task.read_targets, per_list=task.target_per_list)
-    solution = solve_in_range(task.solve, lists, weights, coefficients)
+    size = max(map(abs, coefficients.tolist()))
+    if in_scores:
+        exponents = unit_exponents(task, lists)
+        size *= 2.0 ** float(np.max(exponents))
+        solution = solve_in_unit(task, lists, exponents, weights, coefficients)
+    else:
+        solution = solve_in_range(task.solve, lists, weights, coefficients)
     defined, combination = solution.defined, solution.combination
     if not lists.finite:
         silence_infinite(lists.scores, combination)
     if refuse_undefined and not defined.all():
         raise _undefined(task, lists, defined)
+    if skip_without_positives:
+        leave_out(solution, lists, class_sizes(lists).positives == 0)
     losses = solution.task_losses[:, 0]
     values = solution.objective(weights, coefficients) if objective else losses
     if values.size != 1 and reduction != "none":
@@ -70,7 +85,7 @@ def solve(
         values = _mean(values, count)
         if count > 1:
             combination *= combination.dtype.type(1.0 / count)
-    if max(map(abs, coefficients.tolist())) > _LARGE:
+    if size > _LARGE:
         _refuse_overflow(coefficients, combination, layout.scores.dtype)
     if objective:
         with np.errstate(over="ignore"):  # a hinge past the largest float32 is infinite
@@ -81,7 +96,8 @@ def solve(
     gradient = torch.from_numpy(lists.scatter(combination, layout.scores.shape))
     if layout.scores.is_cpu:
         return value, gradient
-    return value.to(layout.scores.device), gradient.to(layout.scores.device)
+    device = layout.scores.device
+    return from_host(value, device), from_host(gradient, device)
 
 
 def _mean(values: Array, count: int) -> Array:
@@ -118,7 +134,20 @@ def spread_of(layout: Layout) -> Spread:
     return within_lists(read_lists(layout, np.asarray)[0])
 
 
-def is_perfect(task: Task, layout: Layout) -> bool:
+def leave_out(solution: Solution, lists: Lists, left_out: Array) -> None:
+    """Makes the metric undefined on some lists: loss 0 and gradient 0.
+
+    Args:
+        left_out: bool (L,).
+    """
+    if not left_out.any():
+        return
+    for name in ("task_losses", "values", "defined"):
+        getattr(solution, name)[left_out] = 0
+    solution.combination[np.repeat(left_out, np.diff(lists.offsets))] = 0
+
+
+def is_perfect(task: Task, layout: Layout, *, skip_without_positives: bool = False) -> bool:
     """Whether the prediction has the least Delta on every list that is defined, if any is."""
     lists, _ = read_lists(layout, task.read_targets, per_list=task.target_per_list)
     finite = np.abs(lists.scores[np.isfinite(lists.scores)], dtype=np.float64)
@@ -127,6 +156,8 @@ def is_perfect(task: Task, layout: Layout) -> bool:
     largest = min(max(1.0, finite.max(initial=0.0)), TOLERANCE * np.finfo(np.float64).max)
     weight = -largest / TOLERANCE
     solution = solve_in_range(task.solve, lists, np.array([0.0, weight]), np.zeros(2))
+    if skip_without_positives:
+        leave_out(solution, lists, class_sizes(lists).positives == 0)
     found, least = solution.task_losses[solution.defined].T
     return found.size > 0 and bool((found <= least + TOLERANCE).all())
 

@@ -48,6 +48,9 @@ class SteppedModule(nn.Module):
 
     _quiet_batches: int | None = 0
 
+    _seen: tuple[Tensor, int, float] | None = None
+    """A buffer on a device, its version and what it held."""
+
     @property
     def _share(self) -> float:
         """What "auto" takes of the spread of the scores."""
@@ -99,10 +102,20 @@ class SteppedModule(nn.Module):
         stored = self._buffers[self._step]
         if stored is None or torch._C._functorch.is_functorch_wrapped_tensor(stored):
             return None
-        value = float(stored.item())
+        value = self._value(stored)
         if math.isnan(value):
             return None
         return value if 0.0 < value < math.inf else checked_step(self._step, value)
+
+    def _value(self, stored: Tensor) -> float:
+        """What the buffer holds. On a device it is waited for once, until it is written again."""
+        if stored.is_cpu or stored.is_inference():
+            return float(stored.item())
+        seen, version, value = self._seen or (None, 0, 0.0)
+        if seen is not stored or version != stored._version:
+            value = float(stored.item())
+            self._seen = (stored, stored._version, value)
+        return value
 
     def _with_step(
         self, scores: object, read: Callable[[], Batch], loss: Callable[[Batch, Step], Tensor]

@@ -10,12 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from directloss import _operators, _solve
+from directloss import _device, _operators, _solve
 from directloss._operators import traced
+from directloss._solver import chosen_place
+from directloss._terms import Step, Term
+from directloss._world import World
 from directloss.errors import ArgumentError
-from directloss.lists import Empty, Layout, Reduction, widened
+from directloss.lists import Empty, Layout, Reduction, Unit, widened
 
 if TYPE_CHECKING:
+    from directloss.inference.device import Solver
     from directloss.tasks.base import Task
 
 __all__ = [
@@ -28,14 +32,12 @@ __all__ = [
     "Update",
     "loss_from_configurations",
     "require_reduction",
+    "require_unit",
 ]
 
 Configuration = TypeVar("Configuration")
 
-Step = float | Tensor
-"""A number, or a 0-d tensor where Python must not look at it (a traced graph)."""
-
-Terms = Sequence[tuple[Step, Step]]
+Terms = Sequence[Term]
 """(coefficient, weight) of each configuration of an update."""
 
 Shown = Literal["prediction", "objective"]
@@ -45,7 +47,16 @@ the terms of direct loss that is the bound L_+ or L_-; for hinge and perceptron 
 
 
 class Batch(ABC):
-    """The scores and targets of one call of a loss, read once; made by `Task.read`."""
+    """The scores and targets of one call of a loss, read once; made by `Task.read`.
+
+    Attributes:
+        on_device: whether an update is to be solved where the scores are; after `solve`, whether
+            it was.
+        requires_device: whether it must be.
+    """
+
+    on_device = False
+    requires_device = False
 
     @abstractmethod
     def step(self, stored: Tensor, share: float, *, together: bool) -> Tensor:
@@ -58,8 +69,16 @@ class Batch(ABC):
         """
 
     @abstractmethod
-    def solve(self, terms: Terms, shown: Shown, reduction: Reduction) -> tuple[Tensor, Tensor]:
+    def solve(
+        self, terms: Terms, shown: Shown, reduction: Reduction, unit: Unit = "loss"
+    ) -> tuple[Tensor, Tensor]:
         """The loss of an update, with its gradient; and a tensor that is 0 where that is none.
+
+        Args:
+            terms: of the update.
+            shown: what the value is.
+            reduction: as for the losses.
+            unit: of the terms' weights.
 
         Raises:
             ArgumentError: a value is wrong, or a score is NaN.
@@ -74,25 +93,47 @@ class Batch(ABC):
 class ListBatch(Batch):
     """A batch of lists of scores."""
 
-    __slots__ = ("layout", "refuse_undefined", "scores", "task")
+    __slots__ = (
+        "layout",
+        "on_device",
+        "refuse_undefined",
+        "requires_device",
+        "scores",
+        "skip_without_positives",
+        "task",
+    )
 
-    def __init__(self, task: Task, scores: Tensor, layout: Layout, empty: Empty) -> None:
+    def __init__(
+        self,
+        task: Task,
+        scores: Tensor,
+        layout: Layout,
+        empty: Empty,
+        *,
+        skip_without_positives: bool = False,
+    ) -> None:
         self.task, self.scores, self.layout = task, scores, layout
         self.refuse_undefined = empty == "error"
+        self.skip_without_positives = skip_without_positives
+        self.on_device, self.requires_device = chosen_place() == "device", False
 
     def step(self, stored: Tensor, share: float, *, together: bool) -> Tensor:
         layout = self.layout
         if not traced():
             return _solve.step(stored, layout, share, together=together)
+        if self.on_device and not (together and World().size > 1):
+            return _device.step(stored, layout, share)
         rows = widened(layout.scores.detach())
         tensors = rows, layout.targets, layout.mask, layout.groups
         measured: Tensor = _operators.step(stored, *tensors, layout.ignore_index, share, together)
         return measured
 
-    def solve(self, terms: Terms, shown: Shown, reduction: Reduction) -> tuple[Tensor, Tensor]:
+    def solve(
+        self, terms: Terms, shown: Shown, reduction: Reduction, unit: Unit = "loss"
+    ) -> tuple[Tensor, Tensor]:
         require_reduction(reduction)
         layout = self.layout
-        value, rows = self._solve(terms, shown == "objective", reduction)
+        value, rows = self._solve(terms, shown == "objective", reduction, unit)
         gradient = layout.from_rows(rows)
         owner, axes = None, None
         if reduction == "none":
@@ -105,13 +146,27 @@ class ListBatch(Batch):
         loss: Tensor = node.apply(self.scores, value, gradient, owner, axes)
         return loss, gradient
 
-    def _solve(self, terms: Terms, objective: bool, reduction: Reduction) -> tuple[Tensor, Tensor]:
+    def _solve(
+        self, terms: Terms, objective: bool, reduction: Reduction, unit: Unit
+    ) -> tuple[Tensor, Tensor]:
         """The value, a scalar or one a list, and the gradient as rows."""
-        return self._solve_rows(self.layout, terms, objective, reduction)
+        return self._solve_rows(self.layout, terms, objective, reduction, unit)
 
     def _solve_rows(
-        self, layout: Layout, terms: Terms, objective: bool, reduction: Reduction
+        self, layout: Layout, terms: Terms, objective: bool, reduction: Reduction, unit: Unit
     ) -> tuple[Tensor, Tensor]:
+        on_device = self._solver(terms)
+        if on_device is not None:
+            return _device.solve(
+                self.task,
+                on_device,
+                layout,
+                terms,
+                objective=objective,
+                reduction=reduction,
+                skip_without_positives=self.skip_without_positives,
+                in_scores=unit == "score",
+            )
         if traced():
             solved: tuple[Tensor, Tensor] = _operators.solve(
                 widened(layout.scores.detach()),
@@ -124,6 +179,8 @@ class ListBatch(Batch):
                 self.refuse_undefined,
                 objective,
                 reduction,
+                self.skip_without_positives,
+                unit == "score",
             )
             return solved
         columns = zip(*terms, strict=True)
@@ -136,10 +193,26 @@ class ListBatch(Batch):
             objective=objective,
             reduction=reduction,
             refuse_undefined=self.refuse_undefined,
+            skip_without_positives=self.skip_without_positives,
+            in_scores=unit == "score",
         )
 
+    def _solver(self, terms: Terms) -> Solver[Any] | None:
+        """That of the device, if it is to be used and there is one."""
+        if not self.on_device:
+            return None
+        solver, obstacle = _device.find(
+            self.task, terms, self.layout, refuse_undefined=self.refuse_undefined
+        )
+        if obstacle is not None and self.requires_device:
+            raise ArgumentError("solver", "'device'", f"'host' or None for {obstacle}")
+        self.on_device = solver is not None
+        return solver
+
     def is_perfect(self) -> bool:
-        return _solve.is_perfect(self.task, self.layout)
+        return _solve.is_perfect(
+            self.task, self.layout, skip_without_positives=self.skip_without_positives
+        )
 
 
 class NoisyBatch(ListBatch):
@@ -157,7 +230,14 @@ class NoisyBatch(ListBatch):
             scale: by which the noise is multiplied.
         """
         empty: Empty = "error" if batch.refuse_undefined else "skip"
-        super().__init__(batch.task, batch.scores, batch.layout, empty)
+        super().__init__(
+            batch.task,
+            batch.scores,
+            batch.layout,
+            empty,
+            skip_without_positives=batch.skip_without_positives,
+        )
+        self.on_device, self.requires_device = batch.on_device, batch.requires_device
         self.copies = noise.shape[0]
         scores = rows + noise * scale
         largest = torch.finfo(rows.dtype).max
@@ -175,8 +255,10 @@ class NoisyBatch(ListBatch):
             batch.layout.ignore_index,
         )
 
-    def _solve(self, terms: Terms, objective: bool, reduction: Reduction) -> tuple[Tensor, Tensor]:
-        value, rows = self._solve_rows(self.noisy, terms, objective, reduction)
+    def _solve(
+        self, terms: Terms, objective: bool, reduction: Reduction, unit: Unit
+    ) -> tuple[Tensor, Tensor]:
+        value, rows = self._solve_rows(self.noisy, terms, objective, reduction, unit)
         gradient = rows.reshape(self.copies, *self.layout.scores.shape).sum(0)
         if reduction == "mean":  # over the lists of all copies
             return value, gradient
@@ -210,7 +292,7 @@ class Update(torch.autograd.Function):
     ) -> Tensor:
         ctx.axes = axes
         ctx.save_for_backward(slope, owner)
-        return value
+        return value.clone()  # torch refuses changes in place, `loss *= 2`, to what came in
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -312,6 +394,12 @@ def _stacked(terms: Terms) -> Tensor:
     return torch.stack(
         [torch.stack([part.to("cpu", torch.float64) for part in row]) for row in parts]
     )
+
+
+def require_unit(unit: object) -> None:
+    """Refuse what is no unit."""
+    if unit not in ("score", "loss"):
+        raise ArgumentError("unit", repr(unit), "'score' or 'loss'")
 
 
 def require_reduction(reduction: object) -> None:

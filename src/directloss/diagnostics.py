@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from directloss._range import solve_in_range
+from directloss._solve import leave_out
 from directloss._spread import within_lists
+from directloss._unit import solve_in_unit, unit_exponents
 from directloss.functional import direct_terms
-from directloss.lists import Layout, read_lists
+from directloss.lists import Unit, class_sizes, read_lists
 
 if TYPE_CHECKING:
-    from directloss.tasks.base import Direction, Task
+    from directloss._update import ListBatch
+    from directloss.tasks.base import Direction
 
 __all__ = ["Diagnostics", "diagnose"]
 
@@ -27,10 +30,10 @@ class Diagnostics:
     """How epsilon relates to the scores, and what the step does; means over the defined lists.
 
     Attributes:
-        epsilon: the step of the theorem, in units of the scores.
+        epsilon: as the loss has it, in its unit.
         spread: pooled within-list standard deviation of the scores.
-        epsilon_over_spread: what acts. Far below 1 the update touches few pairs; where it grows
-            during training, the scores are collapsing.
+        epsilon_over_spread: what acts, in ``unit="score"``. Far below 1 the update touches few
+            pairs; where it grows during training, the scores are collapsing.
         pairs_flipped: share of what a configuration decides (pairs, for a ranking) on which the two
             configurations of the update differ; a tied pair, which the prediction leaves open,
             counts half.
@@ -51,15 +54,24 @@ class Diagnostics:
     zero_gradient_share: float
 
 
-def diagnose(task: Task, layout: Layout, epsilon: float, direction: Direction) -> Diagnostics:
+def diagnose(batch: ListBatch, epsilon: float, direction: Direction, unit: Unit) -> Diagnostics:
     """Solve the prediction and both directions at once, and compare."""
+    task, layout = batch.task, batch.layout
     lists, _ = read_lists(layout, task.read_targets, per_list=task.target_per_list)
     spread = within_lists(lists).deviation
     # What the update does not use takes part with coefficient 0.
     used = {term.weight: term.coefficient for term in direct_terms(epsilon, direction)}
     weights = np.array([0.0, epsilon, -epsilon])
     coefficients = np.array([used.get(weight, 0.0) for weight in weights])
-    solution = solve_in_range(task.solve, lists, weights, coefficients)
+    factors: Any = 1.0
+    if unit == "score":
+        exponents = unit_exponents(task, lists)
+        factors = np.ldexp(1.0, exponents)
+        solution = solve_in_unit(task, lists, exponents, weights, coefficients)
+    else:
+        solution = solve_in_range(task.solve, lists, weights, coefficients)
+    if batch.skip_without_positives:
+        leave_out(solution, lists, class_sizes(lists).positives == 0)
     defined = solution.defined
 
     def mean(values: np.ndarray) -> float:
@@ -68,7 +80,10 @@ def diagnose(task: Task, layout: Layout, epsilon: float, direction: Direction) -
     lower = solution.objective(weights, np.array([1.0, 0.0, -1.0]) / epsilon)
     upper = solution.objective(weights, np.array([-1.0, 1.0, 0.0]) / epsilon)
     # The update is one coefficient times the difference of two configurations.
-    difference = solution.combination / np.abs(coefficients).max()
+    sizes = np.abs(coefficients).max() * factors
+    if np.ndim(sizes):
+        sizes = np.repeat(sizes, np.diff(lists.offsets))
+    difference = solution.combination / sizes
     difference[np.abs(difference) < ROUNDING] = 0.0
     direct = (coefficients != 0.0) & (weights != 0.0)
     moved = np.diff(np.append(0, np.cumsum(difference != 0.0))[lists.offsets])

@@ -20,7 +20,7 @@ tends to 0 (Song, Schwing, Zemel, Urtasun 2016, theorem 1; the proof is in docs/
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -28,9 +28,10 @@ from torch import Tensor
 from directloss._arguments import step
 from directloss._operators import traced
 from directloss._solve import spread_of
-from directloss._update import ListBatch, Step, loss_from_configurations
+from directloss._terms import Lowering, Term
+from directloss._update import ListBatch, Step, loss_from_configurations, require_unit
 from directloss.errors import ArgumentError
-from directloss.lists import Dim, Empty, Layout, Reduction
+from directloss.lists import Dim, Empty, Layout, Reduction, Unit, WithoutPositives
 from directloss.tasks.base import Direction, Task
 
 __all__ = [
@@ -51,22 +52,15 @@ Configuration = TypeVar("Configuration")
 GROUND_TRUTH = float("-inf")
 
 
-class Term(NamedTuple):
-    """`coefficient` times F at argmax F + `weight` * Delta."""
-
-    coefficient: Step
-    weight: Step
-
-
 def direct_terms(epsilon: Step, direction: Direction) -> list[Term]:
     """Terms of the direct loss; the first is the prediction, whatever its coefficient."""
     if direction == "positive":
         return [Term(-1 / epsilon, 0.0), Term(1 / epsilon, epsilon)]
     if direction == "negative":
-        return [Term(1 / epsilon, 0.0), Term(-1 / epsilon, -epsilon)]
+        return [Term(1 / epsilon, 0.0), Lowering(-1 / epsilon, -epsilon)]
     if direction == "both":
         half = 0.5 / epsilon
-        return [Term(0.0, 0.0), Term(half, epsilon), Term(-half, -epsilon)]
+        return [Term(0.0, 0.0), Term(half, epsilon), Lowering(-half, -epsilon)]
     raise ArgumentError("direction", repr(direction), "'positive', 'negative' or 'both'")
 
 
@@ -96,7 +90,7 @@ def structured_direct_loss(
         inference: the prediction, argmax over y of F(y).
         loss_augmented_inference: weight -> argmax over y of F(y) + weight * Delta(y).
         task_loss: Delta(y) >= 0 of a configuration, in the shape that `score` returns.
-        epsilon: > 0, in units of F.
+        epsilon: > 0, the weight of Delta, in units of F.
         direction: the side from which the derivative is taken.
 
     Returns:
@@ -121,6 +115,7 @@ def direct_loss(
     task: Task,
     *,
     epsilon: Step,
+    unit: Unit = "score",
     direction: Direction | None = None,
     reduction: Reduction = "mean",
     dim: Dim = -1,
@@ -128,15 +123,17 @@ def direct_loss(
     groups: Tensor | None = None,
     ignore_index: int | None = None,
     empty: Empty = "skip",
+    without_positives: WithoutPositives | None = None,
 ) -> Tensor:
     """The task loss of the scores, with the gradient of direct loss minimization.
 
     The stateless form of `directloss.DirectLoss`, which documents the arguments.
     """
+    require_unit(unit)
     terms = direct_terms(require_positive("epsilon", epsilon), direction or task.direction)
-    layout = dim, mask, groups, ignore_index, empty
+    layout = dim, mask, groups, ignore_index, empty, without_positives
     batch = refuse_lists_of_one(task.read(scores, targets, *layout))
-    return batch.solve(terms, "prediction", reduction)[0]
+    return batch.solve(terms, "prediction", reduction, unit)[0]
 
 
 def hinge_loss(
@@ -151,10 +148,11 @@ def hinge_loss(
     groups: Tensor | None = None,
     ignore_index: int | None = None,
     empty: Empty = "skip",
+    without_positives: WithoutPositives | None = None,
 ) -> Tensor:
     """The structured hinge; the stateless form of `directloss.HingeLoss`."""
     terms = hinge_terms(require_positive("margin", margin))
-    layout = dim, mask, groups, ignore_index, empty
+    layout = dim, mask, groups, ignore_index, empty, without_positives
     batch = refuse_lists_of_one(task.read(scores, targets, *layout))
     return batch.solve(terms, "objective", reduction)[0]
 
@@ -170,9 +168,10 @@ def perceptron_loss(
     groups: Tensor | None = None,
     ignore_index: int | None = None,
     empty: Empty = "skip",
+    without_positives: WithoutPositives | None = None,
 ) -> Tensor:
     """The structured perceptron; the stateless form of `directloss.PerceptronLoss`."""
-    layout = dim, mask, groups, ignore_index, empty
+    layout = dim, mask, groups, ignore_index, empty, without_positives
     batch = refuse_lists_of_one(task.read(scores, targets, *layout))
     return batch.solve(perceptron_terms(), "objective", reduction)[0]
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from directloss._arguments import plain
+from directloss._copies import to_host
 from directloss.errors import ArgumentError, NonFiniteScoreError
 from directloss.inference._kernel import Array
 from directloss.inference.checks import count_classes, count_odd, count_odd_of_both
@@ -35,6 +36,8 @@ __all__ = [
     "Layout",
     "Lists",
     "Reduction",
+    "Unit",
+    "WithoutPositives",
     "class_sizes",
     "host",
     "read_lists",
@@ -44,6 +47,11 @@ __all__ = [
 Dim = int | Sequence[int]
 Reduction = Literal["mean", "sum", "none"]
 Empty = Literal["skip", "error"]
+Unit = Literal["score", "loss"]
+"""Of epsilon: the largest shift of a score, or the weight of Delta."""
+
+WithoutPositives = Literal["skip", "punish"]
+"""Whether a list without a positive is left out, or counts with what the metric makes of it."""
 
 _HALF = (torch.float16, torch.bfloat16)
 
@@ -291,6 +299,8 @@ def read_lists(
     """
     scores, targets, groups = layout.scores, layout.targets, layout.groups
     mask, ignore_index = layout.mask, layout.ignore_index
+    if scores.is_cuda:  # else `host` copies what has to be, one tensor after the other
+        scores, targets, (mask, groups) = to_host(scores.detach(), targets, mask, groups)
     rows, length = shape = tuple(scores.shape) if scores.ndim == 2 else (1, scores.numel())
     flat, flat_targets = host(scores).reshape(-1), host(targets).reshape(-1)
     keep = None if mask is None else host(mask).reshape(-1)

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from directloss import functional
+from directloss import _device, functional
 from directloss._arguments import index_number
+from directloss._solver import Place, checked_place
 from directloss._stepped import (
     QUIET_BATCHES,
     Auto,
@@ -19,10 +20,17 @@ from directloss._stepped import (
     SteppedModule,
     failing_together,
 )
-from directloss._update import Batch, ListBatch, Shown, Step, require_reduction
+from directloss._update import (
+    Batch,
+    ListBatch,
+    Shown,
+    Step,
+    require_reduction,
+    require_unit,
+)
 from directloss.diagnostics import Diagnostics, diagnose
 from directloss.errors import ArgumentError
-from directloss.lists import Dim, Empty, Reduction
+from directloss.lists import Dim, Empty, Reduction, Unit, WithoutPositives
 from directloss.perturbation import Perturbation
 from directloss.tasks.base import Direction, TaskBase
 
@@ -40,6 +48,8 @@ class _TaskLoss(SteppedModule):
 
     _shown: ClassVar[Shown] = "objective"
 
+    unit: Unit = "loss"
+
     def __init__(
         self,
         task: TaskBase,
@@ -48,6 +58,7 @@ class _TaskLoss(SteppedModule):
         reduction: Reduction = "mean",
         ignore_index: int | None = None,
         empty: Empty = "skip",
+        without_positives: WithoutPositives | None = None,
     ) -> None:
         super().__init__()
         if not isinstance(task, TaskBase):
@@ -55,15 +66,27 @@ class _TaskLoss(SteppedModule):
         require_reduction(reduction)
         if empty not in ("skip", "error"):
             raise ArgumentError("empty", repr(empty), "'skip' or 'error'")
+        task.skips_without_positives(without_positives)
         self.task = task
         self.dim: Dim = int(dim) if isinstance(dim, np.integer) else dim
         self.reduction: Reduction = reduction
         self.ignore_index = None if ignore_index is None else index_number(ignore_index)
         self.empty: Empty = empty
+        self.without_positives: WithoutPositives | None = without_positives
+
+    def _set_solver(self, place: Place | None) -> None:
+        """Where this loss is solved; refused at once where that cannot be."""
+        self.solver: Place | None = None if place is None else checked_place(place)
+        if self.solver == "device":
+            _, obstacle = _device.find(
+                self.task, self._terms(1.0), None, refuse_undefined=self.empty == "error"
+            )
+            if obstacle is not None:
+                raise ArgumentError("solver", "'device'", f"'host' or None for {obstacle}")
 
     @property
     def _share(self) -> float:
-        return self.task.epsilon_scale
+        return 1.0 if self.unit == "score" else self.task.epsilon_scale
 
     def _terms(self, step: Step) -> list[functional.Term]:
         """The terms of the update."""
@@ -102,10 +125,11 @@ class _TaskLoss(SteppedModule):
         mask: Tensor | None,
         groups: Tensor | None,
     ) -> Batch:
-        batch = self.task.read(
-            scores, targets, self.dim, mask, groups, self.ignore_index, self.empty
-        )
+        layout = self.dim, mask, groups, self.ignore_index
+        batch = self.task.read(scores, targets, *layout, self.empty, self.without_positives)
         self._check_lists(batch)
+        if self.solver is not None:
+            batch.on_device = batch.requires_device = self.solver == "device"
         return batch
 
     def _check_lists(self, batch: Batch) -> None:
@@ -119,8 +143,9 @@ class _TaskLoss(SteppedModule):
         self._ranked = batch.layout.rows[1] > 1
 
     def _loss(self, batch: Batch, step: Step) -> Tensor:
-        loss, gradient = batch.solve(self._terms(step), self._shown, self.reduction)
-        self._watch(gradient, batch.is_perfect)
+        loss, gradient = batch.solve(self._terms(step), self._shown, self.reduction, self.unit)
+        if not batch.on_device:  # where Python would have to wait for it
+            self._watch(gradient, batch.is_perfect)
         return loss
 
     def _advice(self) -> str:
@@ -146,10 +171,17 @@ class DirectLoss(_TaskLoss):
 
     Args:
         task: the metric, such as ``AveragePrecision()``.
-        epsilon: a positive number in the units that the task's docstring states, or "auto": the
-            pooled within-list standard deviation of the first training batch that has one, times
-            ``task.epsilon_scale``, then held fixed and kept in ``state_dict()``. ``loss_fn.epsilon
-            = 0.3`` sets it anew, as a schedule does; `repr` shows what it is.
+        epsilon: a positive number, or "auto": the pooled within-list standard deviation of the
+            first training batch that has one (of a `Chain` three of them), then held fixed and kept
+            in ``state_dict()``. ``loss_fn.epsilon = 0.3`` sets it anew, as a schedule does; `repr`
+            shows what it is.
+        unit: what epsilon counts. "score": the largest shift that the loss augmentation can give
+            the score of an item, in units of the scores, whatever the metric, the length of a list
+            and its share of positives. What is largest follows from the counts of each list (for
+            average precision and its kin, the geometric mean and Matthews' correlation it is
+            measured at a place that `docs/theory.md` states, section 12), and is rounded by a
+            factor of two at most, downwards. "loss": the weight of Delta beside F, as in the
+            theorem; "auto" then takes ``task.epsilon_scale`` deviations.
         direction: "positive" (away from worse), "negative" (toward better), "both" (the mean of
             the two, a central difference); None takes ``task.direction``.
         perturbation: noise on the scores in training, by which the gradient is that of a smoothed
@@ -162,6 +194,11 @@ class DirectLoss(_TaskLoss):
         ignore_index: target value that leaves its entry out.
         empty: "skip" counts a list on which the metric is undefined as 0 with gradient 0 and
             leaves it out of the mean; "error" raises.
+        without_positives: "skip" treats lists without a positive like undefined ones; "punish"
+            counts what is predicted there. None: as the metric is defined, which is "punish" for
+            `ZeroOne`, `Tversky` with its members and `CountingTask`, and "skip" for all others.
+        solver: "host" or "device", as in `directloss.solver`, but that "device" raises where there
+            is no such solver; None: as that block says, and outside of one "host".
 
     Processes of torch.distributed measure "auto" together, on the scores of all: in training mode,
     until it is set, and never else. Each has to come then, with an own batch, and what fails on one
@@ -185,14 +222,26 @@ class DirectLoss(_TaskLoss):
         task: TaskBase,
         *,
         epsilon: float | Auto = "auto",
+        unit: Unit = "score",
         direction: Direction | None = None,
         perturbation: Perturbation | None = None,
         dim: Dim = -1,
         reduction: Reduction = "mean",
         ignore_index: int | None = None,
         empty: Empty = "skip",
+        without_positives: WithoutPositives | None = None,
+        solver: Place | None = None,
     ) -> None:
-        super().__init__(task, dim=dim, reduction=reduction, ignore_index=ignore_index, empty=empty)
+        super().__init__(
+            task,
+            dim=dim,
+            reduction=reduction,
+            ignore_index=ignore_index,
+            empty=empty,
+            without_positives=without_positives,
+        )
+        require_unit(unit)
+        self.unit = unit
         if not (perturbation is None or isinstance(perturbation, Perturbation)):
             raise ArgumentError("perturbation", repr(perturbation), "a Perturbation, or None")
         self.perturbation = perturbation
@@ -202,6 +251,7 @@ class DirectLoss(_TaskLoss):
             )
         self.direction: Direction = direction or task.direction
         self._register_step(epsilon)
+        self._set_solver(solver)
 
     def _terms(self, step: Step) -> list[functional.Term]:
         return functional.direct_terms(step, self.direction)
@@ -236,17 +286,20 @@ class DirectLoss(_TaskLoss):
         mask: Tensor | None = None,
         groups: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """(L_-, L_+), the scalars of the two directions: L_- <= Delta(y_w) <= L_+.
+        """`(L_-, L_+)`, the scalars of the two directions: ``L_- <= Delta(y_w) <= L_+``.
 
         With a perturbation, in training mode: the means over the copies that the next forward pass
         draws, which enclose its value; their expectations enclose the smoothed metric.
         """
         batch = self._read(scores, targets, mask, groups)
         epsilon = self._current_step(batch)
+        batch.requires_device = False  # which may lack the other direction
         if self._noise is not None:
             batch, _ = self._noise.copies(batch, together=False)
         lower, upper = (
-            batch.solve(functional.direct_terms(epsilon, side), "objective", self.reduction)[0]
+            batch.solve(
+                functional.direct_terms(epsilon, side), "objective", self.reduction, self.unit
+            )[0]
             for side in ("negative", "positive")
         )
         return lower, upper
@@ -267,7 +320,7 @@ class DirectLoss(_TaskLoss):
         if not isinstance(batch, ListBatch):
             raise ArgumentError("task", repr(self.task), "a task on lists of scores")
         epsilon = float(self._current_step(batch))
-        return diagnose(batch.task, batch.layout, epsilon, self.direction)
+        return diagnose(batch, epsilon, self.direction, self.unit)
 
     def _advice(self) -> str:
         return (
@@ -279,7 +332,9 @@ class DirectLoss(_TaskLoss):
         )
 
     def extra_repr(self) -> str:
-        return f"{self.task!r}, epsilon={self._step_shown()}, direction={self.direction!r}"
+        unit = "" if self.unit == "score" else f"unit={self.unit!r}, "
+        shown = f"{self.task!r}, epsilon={self._step_shown()}, {unit}"
+        return f"{shown}direction={self.direction!r}"
 
 
 class HingeLoss(_TaskLoss):
@@ -292,9 +347,9 @@ class HingeLoss(_TaskLoss):
 
     Args:
         task: the metric.
-        margin: m, a positive number in the units of epsilon, or "auto", by the rule of
-            `DirectLoss`.
-        dim, reduction, ignore_index, empty: as in `DirectLoss`.
+        margin: m, a positive number, the weight of Delta beside F; or "auto": as epsilon of
+            `DirectLoss` in ``unit="loss"``.
+        dim, reduction, ignore_index, empty, without_positives, solver: as in `DirectLoss`.
 
     Source: Tsochantaridis et al. 2005; for AP Yue et al. 2007; section 5 of Song et al. 2016.
     """
@@ -311,9 +366,19 @@ class HingeLoss(_TaskLoss):
         reduction: Reduction = "mean",
         ignore_index: int | None = None,
         empty: Empty = "skip",
+        without_positives: WithoutPositives | None = None,
+        solver: Place | None = None,
     ) -> None:
-        super().__init__(task, dim=dim, reduction=reduction, ignore_index=ignore_index, empty=empty)
+        super().__init__(
+            task,
+            dim=dim,
+            reduction=reduction,
+            ignore_index=ignore_index,
+            empty=empty,
+            without_positives=without_positives,
+        )
         self._register_step(margin)
+        self._set_solver(solver)
 
     def _terms(self, step: Step) -> list[functional.Term]:
         return functional.hinge_terms(step)
@@ -330,10 +395,31 @@ class PerceptronLoss(_TaskLoss):
     Where y_w = y* it has no gradient: it stops at the first separating scores.
 
     Args:
-        task, dim, reduction, ignore_index, empty: as in `DirectLoss`.
+        task, dim, reduction, ignore_index, empty, without_positives, solver: as in `DirectLoss`.
 
     Source: Collins 2002; section 5 of Song et al. 2016.
     """
+
+    def __init__(
+        self,
+        task: TaskBase,
+        *,
+        dim: Dim = -1,
+        reduction: Reduction = "mean",
+        ignore_index: int | None = None,
+        empty: Empty = "skip",
+        without_positives: WithoutPositives | None = None,
+        solver: Place | None = None,
+    ) -> None:
+        super().__init__(
+            task,
+            dim=dim,
+            reduction=reduction,
+            ignore_index=ignore_index,
+            empty=empty,
+            without_positives=without_positives,
+        )
+        self._set_solver(solver)
 
     def _terms(self, step: Step) -> list[functional.Term]:
         return functional.perceptron_terms()

@@ -44,6 +44,7 @@ def test_dead_is_a_gradient_of_zero(task: dl.Task) -> None:
             targets,
             task,
             epsilon=m.factor * spread,
+            unit="loss",
             direction=m.direction,  # type: ignore[arg-type]
             reduction="sum",
         ).backward()

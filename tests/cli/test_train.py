@@ -178,6 +178,39 @@ def test_blocks_decide_nothing_of_the_first_weights(
             torch.testing.assert_close(tensor, found[0][name], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("table", "options"),
+    [
+        ("t.csv", ()),
+        ("t.csv", ("--metric", "ndcg", "--group", "query", "--batch", 60)),
+        ("t.parquet", ("--metric", "f1", "--batch", 64)),
+    ],
+)
+def test_refining_says_what_was_to_be_expected_and_what_came(
+    table: str, options: tuple[object, ...], folder: Path, tmp_path: Path
+) -> None:
+    data = ("--data", folder / table, "--target", "y", "--positive", "sick", "--hidden", "none")
+    if "ndcg" in options:
+        frame = pd.read_csv(folder / "t.csv")
+        frame["y"] = (frame["y"] == "sick") * np.where(frame["a"] > 1, 2, 1)
+        frame.to_csv(tmp_path / "t.csv", index=False)
+        data = ("--data", tmp_path / "t.csv", "--target", "y", "--hidden", "none")
+    out = tmp_path / "refined"
+    settings = (*options, "--method", "refine", "--epochs", 10, "--evaluations", 5)
+    text = " ".join(ok("train", *data, *settings, "--out", out).split())
+    metrics = json.loads((out / "metrics.json").read_text())
+    found = metrics["refinement"]
+    assert found["step"] in metrics["history"]["iteration"]
+    assert metrics["validation"] == max(metrics["history"]["validation"])
+    assert found["gains"]["validation"]["value"] >= 0, "the first phase is among what is kept"
+    assert f"cross-entropy at the switch: training {100 * found['train']:.1f}" in text
+    assert "refined against cross-entropy, test part: " in text
+    assert "validation part has" in text, "it is too small to choose by"
+    kept = tomllib.loads((out / "configuration.toml").read_text())["training"]
+    assert (kept["optimiser"], kept["learning_rate"], kept["epsilon"]) == ("adam", 0.03, 0.3)
+    assert "refined against" in " ".join(ok("train", *data, *settings, "--out", out).split())
+
+
 def test_queries(folder: Path, tmp_path: Path) -> None:
     frame = pd.read_csv(folder / "t.csv")
     frame["y"] = (frame["y"] == "sick") * np.where(frame["a"] > 1, 2, 1)
@@ -342,7 +375,7 @@ def test_the_help_tells_the_true_defaults() -> None:
     defaults |= {"keep": sections.checkpoints.keep}
     defaults |= {"checkpoint_seconds": sections.checkpoints.seconds}
     numbers = {name for name, value in defaults.items() if isinstance(value, int | float)}
-    assert len(numbers & told.keys()) == 10
+    assert len(numbers & told.keys()) == 11
     for name in numbers & told.keys():
         assert f"({defaults[name]:g})".replace("0.0001", "1e-4") in told[name], name
     for name in ("method", "metric", "backbone"):

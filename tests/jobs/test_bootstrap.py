@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from directloss.jobs import bootstrap
-from directloss.jobs.bootstrap import estimate, resamples_for
+from directloss.jobs.bootstrap import estimate
 from directloss.jobs.scoring import Scored
 from directloss.study.metrics import metric_named
+from directloss.training import bootstrap
+from directloss.training.bootstrap import resamples_for
 
 ACCURACY = metric_named("accuracy")
 

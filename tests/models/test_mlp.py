@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
-from directloss.models import MLP, scale_to_unit_spread
+from directloss.models import MLP, scale_to_unit_spread, start_at_log_odds
 
 
 @pytest.mark.parametrize("hidden", [(), (7,), (7, 3)])
@@ -44,3 +46,21 @@ def test_constant_scores_stay() -> None:
     model = MLP(4, ())
     scale_to_unit_spread(model, torch.zeros(5, 4))
     assert model.head.weight.isfinite().all()
+
+
+def test_first_scores_are_small_and_around_the_log_odds() -> None:
+    features = torch.randn(400, 6, generator=torch.Generator().manual_seed(1))
+    positive = torch.arange(400) < 40
+    for hidden in ((), (8,)):
+        model = MLP(6, hidden, generator=torch.Generator().manual_seed(2))
+        start_at_log_odds(model, features, positive)
+        scores = model(features).detach()
+        assert float(scores.std(correction=0)) == pytest.approx(0.1, rel=1e-4)
+        assert float(model.head.bias.detach()) == pytest.approx(math.log(40 / 360))
+
+
+def test_one_class_alone_has_finite_odds() -> None:
+    features = torch.randn(10, 6)
+    model = MLP(6, ())
+    start_at_log_odds(model, features, torch.ones(10, dtype=torch.bool))
+    assert model.head.bias.item() == pytest.approx(math.log(10))

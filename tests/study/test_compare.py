@@ -22,7 +22,8 @@ from directloss.study.assignments import Assignment, assignments
 from directloss.study.compare import compare
 from directloss.study.config import Comparison
 from directloss.study.folder import TRIALS, FolderError
-from directloss.training import METHODS, FitConfig, Settings, default_methods, plan
+from directloss.training import METHODS, FitConfig, Method, Settings, all_methods, plan
+from directloss.training.methods import L2_GRID
 from directloss.training.search import Finished
 
 METHOD_NAMES = ("logistic", "pos-ap", "neg-ap")
@@ -70,12 +71,12 @@ def undisturbed(table: str, tmp_path_factory: pytest.TempPathFactory) -> Results
     return compare(comparison(table), tmp_path_factory.mktemp("out"), command=["directloss"])
 
 
-def test_every_method_gets_the_same_number_of_trials() -> None:
+def test_every_method_gets_its_number_of_trials() -> None:
     columns = [str(k) for k in range(3)]
     todo = assignments(tuple(METHODS), columns, seeds=2, trials=4)
     per_cell = Counter(assignment.cell for assignment in todo)
     assert len(per_cell) == len(METHODS) * 3 * 2
-    assert set(per_cell.values()) == {4}
+    assert all(count == 4 * METHODS[cell.method].effort for cell, count in per_cell.items())
     assert len(set(todo)) == len(todo)
 
 
@@ -198,10 +199,10 @@ def test_accuracy_and_mini_batches_and_a_linear_model(table: str, tmp_path: Path
 def test_other_metrics_with_the_methods_that_train_on_them(
     table: str, tmp_path: Path, metric: str
 ) -> None:
-    methods = default_methods(metric, grouped=False)
+    methods = all_methods(metric, grouped=False)
     changes: dict[str, object] = {"metric": metric, "methods": methods, "seeds": 1, "trials": 1}
     # At the middle of the grid the negative direction of F1 is slow to leave its start.
-    changes |= {"epochs": 40, "positive": "x"}
+    changes |= {"epochs": 40, "positive": "x", "l2": (0.0,)}
     results = compare(comparison(table, **changes), tmp_path, command=[])
     assert [row.method for row in results.table.rows] == list(methods)
     # On the training part: that of the test has too few positives. Both are 0.5 by chance.
@@ -217,9 +218,10 @@ def test_queries_are_ranked_by_every_method(tmp_path: Path, metric: str) -> None
     frame["query"] = np.arange(300) % 30
     frame["relevance"] = np.clip(np.round(values[:, 0] + 0.2 * values[:, 1]), 0, 2)
     frame.to_csv(tmp_path / "queries.csv", index=False)
-    methods = default_methods(metric, grouped=True)
+    methods = all_methods(metric, grouped=True)
     changes: dict[str, object] = {"target": "relevance", "group": "query", "metric": metric}
     changes |= {"methods": methods, "seeds": 1, "trials": 1, "hidden": (), "epochs": 40}
+    changes |= {"l2": (0.0,)}
     file = str(tmp_path / "queries.csv")
     results = compare(comparison(file, **changes), tmp_path / "out", command=[])
     assert results.columns == ["relevance"]
@@ -235,9 +237,9 @@ def test_a_diverging_trial_is_recorded_and_not_chosen(
     tame, wild = plan(METHODS["logistic"], 2, seed=0)
     fit_config = Comparison.fit_config
 
-    def exploding(self: Comparison, settings: Settings, seed: int) -> FitConfig:
+    def exploding(self: Comparison, method: Method, settings: Settings, seed: int) -> FitConfig:
         factor = 1e30 if settings == wild else 1.0
-        config = fit_config(self, settings, seed)
+        config = fit_config(self, method, settings, seed)
         return replace(config, learning_rate=factor * config.learning_rate)
 
     monkeypatch.setattr(Comparison, "fit_config", exploding)
@@ -250,9 +252,35 @@ def test_a_diverging_trial_is_recorded_and_not_chosen(
     json.loads((tmp_path / "results.json").read_text(), parse_constant=pytest.fail)
 
 
+def test_the_default_compares_cross_entropy_with_its_family_and_refining(
+    table: str, tmp_path: Path
+) -> None:
+    changes: dict[str, object] = {"methods": ("default",), "positive": "x", "trials": 1, "seeds": 1}
+    once = comparison(table, **changes, epochs=20)
+    assert once.l2 == L2_GRID, "the help shows what the methods have"
+    results = compare(once, tmp_path, command=[])
+    assert results.methods == ["logistic", "tuned", "refine"]
+    tried = Counter(trial.method for trial in results.trials)
+    assert tried == {"logistic": 1, "tuned": 3, "refine": 1}
+    tuned = [trial.settings for trial in results.trials if trial.method == "tuned"]
+    assert {each.length for each in tuned} == {1.0, 3.0}
+    refined = next(run for run in results.runs if run.method == "refine")
+    assert 8 in refined.history.iteration, "there is an entry at the switch"
+    assert refined.validation == max(refined.history.validation)
+
+
+def test_the_weight_decays_are_the_users(table: str, tmp_path: Path) -> None:
+    once = comparison(table, methods=("logistic", "pos-ap"), seeds=1, l2=(0.5,), positive="x")
+    results = compare(once, tmp_path, command=[])
+    assert {trial.settings.l2 for trial in results.trials} == {0.5}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"l2": ()}, "l2: got"),
+        ({"l2": (0.1, 0.1)}, "l2: got"),
+        ({"l2": (-1.0,)}, "l2: got -1.0"),
         ({"methods": ("logistic", "magic")}, "methods: got 'magic', wanted some of logistic"),
         ({"methods": ()}, "methods"),
         ({"methods": ("pos-ap", "pos-ap")}, "methods: got pos-ap, pos-ap, wanted distinct"),

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 import directloss as dl
 from directloss.errors import ArgumentError, NonFiniteScoreError, UndefinedMetricError
 from directloss.functional import auto_epsilon
+from directloss.tasks.chain import SPREADS
 from directloss.tasks.structured import LinearChain
 from tests.chains import IGNORED, STEP, best, listed, make, random_case, scalar
 from tests.harness import UPDATES
@@ -241,7 +242,7 @@ def test_auto_epsilon() -> None:
     chain = LinearChain(emissions, torch.zeros(5, 5), lengths=lengths)
     valid = chain.valid()
     spread = emissions[valid].double().var(1, correction=0).mean().sqrt()
-    expected = dl.Chain.epsilon_scale * spread
+    expected = SPREADS * spread
 
     loss_fn = dl.DirectLoss(dl.Chain())
     flat = LinearChain(torch.zeros(4, 6, 5), torch.zeros(5, 5))
@@ -260,9 +261,7 @@ def test_auto_epsilon() -> None:
     )
     loss_fn(shifted, targets)
     torch.testing.assert_close(loss_fn.epsilon, expected, rtol=1e-5, atol=0)
-    assert float(loss_fn.epsilon) == pytest.approx(
-        dl.Chain.epsilon_scale * auto_epsilon(shifted.emissions[valid])
-    )
+    assert float(loss_fn.epsilon) == pytest.approx(SPREADS * auto_epsilon(shifted.emissions[valid]))
     loss_fn(LinearChain(10 * emissions, torch.zeros(5, 5)), targets)
     torch.testing.assert_close(loss_fn.epsilon, expected, rtol=1e-5, atol=0)
 

@@ -11,15 +11,16 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 import directloss as dl
+from directloss.training.baselines import Logistic
 from directloss.training.batches import AllSamples, Batch, Batches, MemoryBatches, OneBatch
 from directloss.training.checkpoints import CheckpointError, Checkpoints
 from directloss.training.config import FitConfig
 from directloss.training.data import Part
 from directloss.training.history import Entry
-from directloss.training.methods import Logistic
 from directloss.training.run import InterruptedRunError, Run
 from directloss.training.signals import StopRequest
 from directloss.training.steps import DivergedError
+from directloss.training.warm_start import WarmStart
 from tests.training import processes
 
 ROWS = 60
@@ -34,7 +35,7 @@ def samples(groups: bool = False) -> Part:
 
 def batches(kind: str, process: int = 0, processes: int = 1) -> Batches:
     part = samples(groups=kind == "groups")
-    if kind == "all":
+    if kind.endswith("all"):
         return OneBatch(AllSamples(lambda: part.split(25)))
     share = {"process": process, "processes": processes}
     return MemoryBatches(part, np.arange(ROWS) + 1000, batch_size=16, seed=3, **share)
@@ -53,12 +54,21 @@ def evaluate(model: nn.Module) -> Entry:
     return Entry(float(gap), float(scores.std()), threshold=float(scores.mean()))
 
 
+def in_phases(*, noise: bool = True) -> WarmStart:
+    perturbation = dl.Perturbation(seed=4) if noise else None
+    direct = dl.DirectLoss(dl.FBeta(), direction="both", perturbation=perturbation)
+    return WarmStart(Logistic(), direct)
+
+
 def make(
     folder: Path, kind: str = "balanced", *, every: float = 0.0, **options: Any
 ) -> tuple[nn.Module, Run]:
     settings: dict[str, Any] = {"learning_rate": 0.1, "epochs": 3, "evaluations": 4, "patience": 3}
-    if kind == "all":
+    if kind in ("all", "phases of all"):
         settings["epochs"] = 8
+    if kind.startswith("phases"):
+        settings |= {"schedule": "linear", "keep": "best", "optimiser": "adam"}
+        options.setdefault("loss_fn", in_phases())
     model = network()
     torch.manual_seed(11)
     run = Run(
@@ -81,7 +91,7 @@ def trained(folder: Path, kind: str) -> tuple[dict[str, Tensor], Run, int]:
     return model.state_dict(), run, kept
 
 
-@pytest.mark.parametrize("kind", ["balanced", "groups", "all"])
+@pytest.mark.parametrize("kind", ["balanced", "groups", "all", "phases", "phases of all"])
 @pytest.mark.parametrize("every", [0.0, 1e9])
 def test_an_interrupted_run_gives_the_numbers_of_an_undisturbed_one(
     kind: str, every: float, tmp_path: Path
@@ -110,6 +120,21 @@ def test_an_interrupted_run_gives_the_numbers_of_an_undisturbed_one(
     assert run.history == undisturbed.history
     for name, tensor in wanted.items():
         assert torch.equal(model.state_dict()[name], tensor), name
+    first, same = undisturbed.first_phase, run.first_phase
+    assert (first is None) == (same is None) == (not kind.startswith("phases"))
+    if first is not None and same is not None:
+        assert first.entry == same.entry
+        assert all(torch.equal(same.weights[name], first.weights[name]) for name in first.weights)
+
+
+def test_patience_does_not_end_the_first_phase(tmp_path: Path) -> None:
+    """Nothing gets better: it stops, but only so many evaluations behind the switch."""
+    settings = {"learning_rate": 1e-9, "patience": 2, "evaluations": 15, "epochs": 5}
+    _, run = make(tmp_path, "phases", settings=settings)
+    run.train(StopRequest())
+    assert run.switch is not None
+    behind = [step for step in run.history.iteration if step > run.switch]
+    assert 2 <= len(behind) < 6
 
 
 def test_a_run_that_was_lost_repeats_the_steps_since_its_checkpoint(tmp_path: Path) -> None:
@@ -167,11 +192,17 @@ def test_two_processes_go_on_with_the_random_numbers_of_each(tmp_path: Path) -> 
 def _without_dropout(rank: int, size: int, folder: Path) -> dict[str, dict[str, Tensor]]:
     """Weights that a run on `size` processes ends with."""
     weights = {}
-    for kind in ("balanced", "groups"):
+    losses = {
+        "balanced": dl.DirectLoss(dl.AveragePrecision()),
+        "groups": dl.DirectLoss(dl.AveragePrecision()),
+        # Noise falls on the rows of a batch in their order, which the processes change.
+        "phases": in_phases(noise=False),
+    }
+    for kind, loss_fn in losses.items():
         model, run = make(
             folder / f"{kind}-{size}",
             batches=batches(kind, rank, size),
-            loss_fn=dl.DirectLoss(dl.AveragePrecision()),
+            loss_fn=loss_fn,
             accelerator=Accelerator(cpu=True),
         )
         model[2].p = 0.0

@@ -30,14 +30,17 @@ def test_a_longer_plan_only_adds(method) -> None:
 def test_few_trials_cover_every_axis() -> None:
     for seed in range(10):
         for method in METHODS.values():
-            points = plan(method, 4, seed)
+            points = plan(method, max(map(len, method.grid.values())), seed)
             for axis, values in method.grid.items():
                 assert {getattr(point, axis) for point in points} == set(values)
 
 
 def test_methods_meet_learning_rates_in_the_same_order() -> None:
-    rates = {tuple(p.learning_rate for p in plan(m, 4, seed=2)) for m in METHODS.values()}
-    assert len(rates) == 1
+    for grid in {method.grid["learning_rate"] for method in METHODS.values()}:
+        same = [method for method in METHODS.values() if method.grid["learning_rate"] == grid]
+        rates = {tuple(p.learning_rate for p in plan(m, len(grid), seed=2)) for m in same}
+        assert len(same) > 2
+        assert len(rates) == 1
 
 
 @pytest.mark.parametrize("trials", [0, 10_000])
@@ -88,6 +91,14 @@ def test_a_store_lies_where_it_is_asked_for(tmp_path: Path, name: str) -> None:
     assert TrialStore(file).finished(CELL) == {0: finished(0, 0.5)}
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert [path.name for path in file.parent.iterdir()] == ["trials.sqlite3"]
+
+
+def test_equal_trials_are_decided_by_the_finer_one(tmp_path: Path) -> None:
+    store = TrialStore(tmp_path / "trials.sqlite3")
+    for number, precision in enumerate([0.5, 0.8, 0.8, 0.7]):
+        store.record(CELL, replace(finished(number, 0.9), finer=(precision, 0.0, -0.1)))
+    assert store.best(CELL).number == 1
+    assert TrialStore(tmp_path / "trials.sqlite3").best(CELL).finer == (0.8, 0.0, -0.1)
 
 
 def test_a_diverged_trial_is_the_last_choice(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 import directloss as dl
 from directloss.errors import ArgumentError, RankError
+from directloss.tasks.chain import SPREADS
 from directloss.training import GlobalBatchLoss, ScoreMemory
 from tests.training.processes import run
 
@@ -67,9 +68,7 @@ def pooled(name: str) -> float:
     elif name == "global":  # one list
         lists = [torch.cat(SCORES)]
     squares = torch.cat([(each - each.mean()).double() ** 2 for each in lists])
-    return float(squares.mean().sqrt()) * (
-        dl.Chain.epsilon_scale if name.startswith("chain") else 1.0
-    )
+    return float(squares.mean().sqrt()) * (SPREADS if name.startswith("chain") else 1.0)
 
 
 # --- looks ----------------------------------------------------------------------------------------

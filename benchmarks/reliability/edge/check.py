@@ -100,7 +100,7 @@ def _loss(call: Call) -> nn.Module:
     task, options = call.subject.make(), call.options
     if call.update in DIRECTIONS:
         direction: Any = call.update
-        return dl.DirectLoss(task, epsilon=step, direction=direction, **options)
+        return dl.DirectLoss(task, epsilon=step, unit="loss", direction=direction, **options)
     if call.update == "hinge":
         return dl.HingeLoss(task, margin=step, **options)
     return dl.PerceptronLoss(task, **options)
@@ -113,7 +113,7 @@ def _chain_loss(call: Call, step: Any) -> nn.Module:
     task, options = dl.Chain(apart * call.subject.make()), call.options
     if call.update in DIRECTIONS:
         direction: Any = call.update
-        return dl.DirectLoss(task, epsilon=step, direction=direction, **options)
+        return dl.DirectLoss(task, epsilon=step, unit="loss", direction=direction, **options)
     if call.update == "hinge":
         return dl.HingeLoss(task, margin=step, **options)
     return dl.PerceptronLoss(task, **options)
@@ -168,7 +168,8 @@ def _slopes(call: Call, result: Result) -> Iterator[str]:
         yield f"gradient {_short(gradient)} at infinite scores"
     # A step that is not set is taken as 1, or as the task's own factor, above 0.05.
     divisor = result.step if call.update in DIRECTIONS else 1.0
-    bound = call.subject.slope / (0.05 if np.isnan(divisor) else divisor) * (1 + 8 * info.eps)
+    slope = call.subject.slope / (0.05 if np.isnan(divisor) else divisor)
+    bound = slope * (1 + (8 + gradient.numel()) * info.eps)  # a rounding an item in a sum of gains
     if bound < info.max and (gradient.abs() > bound + info.smallest_normal).any():
         yield f"gradient {_short(gradient)} above {bound:.3g}, step {result.step:.3g}"
     if call.subject.kind != "counts" and not silent.any() and bound < info.max:

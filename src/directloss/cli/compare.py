@@ -28,7 +28,9 @@ FIELDS = Fields(_options)
 
 
 def compare(given: Given, workers: Workers = None, out: Out = None) -> None:
-    """Compares training methods on the same data, with the same number of trials for each.
+    """Compares training methods on the same data, with as many trials for each.
+
+    By default cross-entropy, cross-entropy with three times the trials, and refining.
 
     Settings are chosen on the validation part and reported on the test part. The folder gets
     results.json, results.csv and report.html. When interrupted, the same command resumes; the same
@@ -48,6 +50,7 @@ def compare(given: Given, workers: Workers = None, out: Out = None) -> None:
     from directloss.study.records import RESULTS
     from directloss.study.trial import load_problems
     from directloss.terminal import say
+    from directloss.training.methods import METHODS
 
     console = Console()
     data = given["data"]
@@ -56,10 +59,10 @@ def compare(given: Given, workers: Workers = None, out: Out = None) -> None:
     comparison.check()
     problems = load_problems(comparison, 0)
     say(console, f"{data}: {problems.describe()}")
+    each = len(problems.columns) * comparison.seeds * comparison.trials
     display = TrialBars(
         console,
-        comparison.methods,
-        trials=len(problems.columns) * comparison.seeds * comparison.trials,
+        {name: each * METHODS[name].effort for name in comparison.methods},
         higher_is_better=metric_named(comparison.metric).make_task().higher_is_better,
     )
     with display:

@@ -59,6 +59,7 @@ def _train(configuration: Configuration, out: Path, *, log: bool) -> None:
     from directloss.jobs.watch import Watcher
     from directloss.study.metrics import metric_named
     from directloss.terminal import say
+    from directloss.training.refinement import Refinement
     from directloss.training.run import InterruptedRunError
 
     console = Console()
@@ -85,4 +86,7 @@ def _train(configuration: Configuration, out: Path, *, log: bool) -> None:
         say(console, f"{out} holds this model already; nothing was done")
     for part in ("train", "validation", "test"):
         console.print(f"{metric.words}, {part} part: {100 * trained.metrics[part]:.2f}")
+    if "refinement" in trained.metrics:
+        for line in Refinement.of_record(trained.metrics["refinement"]).lines():
+            say(console, line)
     say(console, f"model: {out.resolve()}")

@@ -50,7 +50,7 @@ class TaskMetric(Metric):
         >>> metric = TaskMetric(AveragePrecision())
         >>> for x, y in batches:
         ...     metric.update(model(x), y)
-        >>> metric.compute()  # average precision of all batches as one list
+        >>> value = metric.compute()  # average precision of all batches as one list
     """
 
     _ranked = False

@@ -82,22 +82,37 @@ class TrainingSection(_Section):
     """How to train."""
 
     method: str = Field(
-        default="mix", description="As for compare: mix (the default), pos, hinge, logistic ..."
+        default="mix",
+        description="As for compare: mix (the default), refine, pos, hinge, logistic ...",
     )
     metric: str = Field(
         default="average-precision", description="As for compare; average-precision by default."
     )
-    learning_rate: float = Field(default=0.1, gt=0, le=_MOST, description="Step size (0.1).")
+    learning_rate: float = Field(
+        default=0.1, gt=0, le=_MOST, description="Step size (0.1); of refine and tuned 0.03."
+    )
     epsilon: float = Field(
         default=1.0,
         gt=0,
         le=_MOST,
-        description="Of direct losses, in units of the first scores' spread (1).",
+        description="Of direct losses, in units of the first scores' spread (1); of refine the "
+        "noise, in units of their spread at the switch (0.3).",
     )
     l2: float = Field(
-        default=1e-4, ge=0, le=_MOST, description="Weight decay (1e-4); biases have none."
+        default=1e-4,
+        ge=0,
+        le=_MOST,
+        description="Weight decay (1e-4); of refine and tuned 1e-3. Biases have none.",
     )
-    optimiser: Optimiser = Field(default="sgd", description="sgd (with momentum) or adam.")
+    balance: float = Field(
+        default=0.0,
+        ge=0,
+        le=10,
+        description="Of tuned: exponent of the weight negatives / positives of a positive (0).",
+    )
+    optimiser: Optimiser = Field(
+        default="sgd", description="sgd (with momentum) or adam, which refine and tuned take."
+    )
     momentum: float = Field(default=0.9, ge=0, lt=1, description="Momentum of sgd (0.9).")
     epochs: int = Field(
         default=100, ge=1, le=_MOST_STEPS, description="Passes over the training part (100)."
@@ -125,6 +140,20 @@ class TrainingSection(_Section):
         description="Stop after so many evaluations without a better one.",
     )
     seed: int = Field(default=0, ge=0, lt=2**31, description="Of split, weights and batches (0).")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """What the method takes where nothing is said."""
+        from directloss.training.methods import METHODS
+
+        method = METHODS.get(str(given.get("method", cls.model_fields["method"].default)))
+        if method is None:
+            return given
+        usual = {name: value for name, value in vars(method.usual).items() if value is not None}
+        if method.optimiser is not None:
+            usual["optimiser"] = method.optimiser
+        return {**usual, **given}
 
     @field_validator("method")
     @classmethod
@@ -166,14 +195,20 @@ class TrainingSection(_Section):
         """The point of the method's grid, where it may lie between the grid's values."""
         from directloss.training.methods import METHODS, Settings
 
-        has_epsilon = "epsilon" in METHODS[self.method].grid
-        return Settings(self.learning_rate, self.l2, self.epsilon if has_epsilon else None)
+        grid = METHODS[self.method].grid
+        return Settings(
+            self.learning_rate,
+            self.l2,
+            self.epsilon if "epsilon" in grid else None,
+            balance=self.balance if "balance" in grid else None,
+        )
 
     def fit_config(self) -> FitConfig:
         """The same for the training loop."""
         from directloss.training.config import FitConfig
+        from directloss.training.methods import METHODS
 
-        return FitConfig(
+        base = FitConfig(
             learning_rate=self.learning_rate,
             optimiser=self.optimiser,
             momentum=self.momentum,
@@ -185,6 +220,7 @@ class TrainingSection(_Section):
             patience=self.patience,
             seed=self.seed,
         )
+        return METHODS[self.method].config(base, self.settings)
 
 
 class CheckpointSection(_Section):

@@ -12,13 +12,13 @@ import torch
 
 from directloss.datasets import DataError
 from directloss.datasets.ranking import MOST_RELEVANT
-from directloss.jobs.bootstrap import estimate, resamples_for
+from directloss.jobs.bootstrap import estimate
 from directloss.jobs.kinds import content_digest, open_data
 from directloss.jobs.model import Model
 from directloss.jobs.scoring import DECISIONS, Scored, score
 from directloss.report.evaluation import Evaluation, Line, precision_recall, roc
-from directloss.study.bootstrap import LEVEL
 from directloss.study.metrics import metric_named
+from directloss.training.bootstrap import LEVEL, resamples_for
 from directloss.training.model_folder import installed_versions
 
 RANKING = (

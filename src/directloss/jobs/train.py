@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from directloss._world import World
@@ -28,18 +28,21 @@ from directloss.jobs.scoring import (
     score,
 )
 from directloss.jobs.watch import Watcher, Watchers
-from directloss.models import MLP, scale_to_unit_spread
+from directloss.models import MLP, scale_to_unit_spread, start_at_log_odds
 from directloss.study.folder import output_folder
-from directloss.study.metrics import metric_named
+from directloss.study.metrics import ReportedMetric, metric_named
 from directloss.training.batches import AllSamples, Batches, OneBatch
 from directloss.training.checkpoints import Checkpoints
-from directloss.training.data import SPLITS
+from directloss.training.data import SPLITS, Part
 from directloss.training.history import Entry
 from directloss.training.methods import METHODS
 from directloss.training.model_folder import METRICS, MODEL, ModelError, read_model, write_model
+from directloss.training.refinement import judge
 from directloss.training.run import Run
 from directloss.training.signals import StopRequest, stop_on_signals
 from directloss.training.steps import refuse_non_finite
+from directloss.training.ties import finer
+from directloss.training.warm_start import WarmStart
 
 _FIRST_ROWS = 65_536  # whose scores say how large the first weights are
 
@@ -49,7 +52,8 @@ class Trained:
     """A finished run.
 
     Attributes:
-        metrics: as in the model folder: the metric on each part, and the log.
+        metrics: as in the model folder: the metric on each part, what refining was worth, and the
+            log.
         was_there: whether it had been finished before.
         speaks: whether this process, of several, is the one to tell the user.
     """
@@ -117,9 +121,10 @@ def _train(
     how = configuration.training
     metric = metric_named(how.metric)
     task = metric.make_task()
-    model, spread = _initial(configuration, data)
+    method = METHODS[how.method]
+    model, spread = _initial(configuration, data, small=method.small_start)
     batches = _batches(data, how, model, world)
-    loss_fn = METHODS[how.method].loss(how.settings, spread, metric.make_task)
+    loss_fn = method.loss(how.settings, spread, metric.make_task)
     checkpoints = Checkpoints(
         out / CHECKPOINTS, identity(configuration), keep=configuration.checkpoints.keep
     )
@@ -132,13 +137,18 @@ def _train(
         refuse_non_finite({f"{part} score": found.scores}, lambda: "in an evaluation")
         return found
 
+    in_phases = isinstance(loss_fn, WarmStart)
+
     def evaluate(model: nn.Module) -> Entry:
-        threshold = fit_threshold(metric, scored(model, "train")) if metric.decides else None
+        seen = scored(model, "train") if metric.decides or in_phases else None
+        threshold = None if seen is None else fit_threshold(metric, seen)
         found = scored(model, "validation")
         return Entry(
             validation=measure(metric, found, threshold),
+            train=measure(metric, seen, threshold) if seen is not None and in_phases else None,
             spread=float(found.scores.std(correction=0)),
             threshold=threshold,
+            finer=finer(loss_fn, found.scores, found.targets, found.groups),
         )
 
     listening = Watchers()
@@ -165,11 +175,21 @@ def _train(
     model = accelerator.unwrap_model(run.model)
     model.eval()
     final = {part: scored(model, part) for part in SPLITS}
+    refinement: dict[str, Any] = {}
+    if run.switch is not None and run.first_phase is not None:
+        weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        model.load_state_dict(run.first_phase.weights)
+        first = {part: scored(model, part) for part in SPLITS}
+        model.load_state_dict(weights)
+        before, after = (_shifted(metric, found) for found in (first, final))
+        verdict = judge(task, history, run.switch, before, after)
+        refinement = {"refinement": verdict.record()}
     metrics = {
         "metric": how.metric,
         "higher_is_better": task.higher_is_better,
         "step": history.iteration[kept],
         **{part: measure(metric, found, threshold) for part, found in final.items()},
+        **refinement,
         "history": history.record(),
     }
     with world.together():
@@ -189,6 +209,12 @@ def _train(
     return metrics
 
 
+def _shifted(metric: ReportedMetric, scored: dict[str, Scored]) -> dict[str, Scored]:
+    """The scores as the metric takes them: less the threshold, with targets that it knows."""
+    threshold = fit_threshold(metric, scored["train"]) or 0.0
+    return {part: replace(each, scores=each.scores - threshold) for part, each in scored.items()}
+
+
 def _batches(data: Data, how: TrainingSection, model: nn.Module, world: World) -> Batches:
     if how.batch_size is None:
         if any(isinstance(module, _BatchNorm) for module in model.modules()):
@@ -206,12 +232,19 @@ def _batches(data: Data, how: TrainingSection, model: nn.Module, world: World) -
     )
 
 
-def _initial(configuration: Configuration, data: Data) -> tuple[nn.Module, float]:
-    """The untrained network and the spread of its scores, in whose units epsilon is given."""
+def _initial(configuration: Configuration, data: Data, *, small: bool) -> tuple[nn.Module, float]:
+    """The untrained network and the spread of its scores, in whose units epsilon is given.
+
+    With `small` the scores of a network of ours begin small, around the log odds.
+    """
     seed = configuration.training.seed
     model = kind_at(configuration.data.path).network(configuration.model, data.recipe, seed=seed)
     if isinstance(model, MLP):
-        scale_to_unit_spread(model, _first_features(data))
+        rows = _first_rows(data)
+        if small:
+            start_at_log_odds(model, rows.features, rows.targets > 0)
+        else:
+            scale_to_unit_spread(model, rows.features)
         return model, 1.0
     model.eval()
     with torch.no_grad():
@@ -220,12 +253,12 @@ def _initial(configuration: Configuration, data: Data) -> tuple[nn.Module, float
     return model, spread if spread > 0 else 1.0
 
 
-def _first_features(data: Data) -> Tensor:
-    """Those of the first training rows: as many of them in whatever pieces the data come."""
-    pieces, left = [], _FIRST_ROWS
+def _first_rows(data: Data) -> Part:
+    """The first training rows: as many of them in whatever pieces the data come."""
+    found, left = list[Part](), _FIRST_ROWS
     for chunk in data.chunks("train"):
-        pieces.append(chunk.features[:left])
-        left -= len(pieces[-1])
+        found.append(chunk[:left])
+        left -= len(found[-1])
         if not left:
             break
-    return torch.cat(pieces)
+    return Part.join(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -54,6 +55,29 @@ def scale_to_unit_spread(model: MLP, features: Tensor) -> None:
     if spread > 0:
         model.head.weight.div_(spread)
         model.head.bias.div_(spread)
+
+
+SMALL = 0.1
+"""Spread of the first scores of a network that begins by cross-entropy."""
+
+
+@torch.no_grad()
+def start_at_log_odds(model: MLP, features: Tensor, positive: Tensor) -> None:
+    """Scales the last layer so that the first scores lie, with spread `SMALL`, around the log odds.
+
+    Cross-entropy then begins at the best constant. Of a single class the odds are those of one
+    sample more of the other.
+
+    Args:
+        model: the untrained network.
+        features: of the training samples.
+        positive: (n,), bool.
+    """
+    scale_to_unit_spread(model, features)
+    count = int(positive.sum())
+    odds = max(count, 1) / max(len(positive) - count, 1)
+    model.head.weight.mul_(SMALL)
+    model.head.bias.fill_(math.log(odds))
 
 
 def _he_linear(

@@ -38,6 +38,10 @@ class Settings(Record):
         description="in units of the initial standard deviation of the scores; None: not used",
     )
     l2: float
+    length: float | None = Field(default=None, description="factor of the epochs; None: 1")
+    balance: float | None = Field(
+        default=None, description="exponent of the weight of positives; None: 0"
+    )
 
 
 class History(Record):

@@ -37,10 +37,11 @@ def assignments(
 ) -> list[Assignment]:
     """All units of work, methods alternating, so that an interrupted run has tried each as often.
 
-    `known` holds the methods by name, with their grids.
+    `known` holds the methods by name, with their grids. A method of more `effort` gets so many
+    times the trials.
     """
     plans = {
-        (method, seed): plan(known[method], trials, seed)
+        (method, seed): plan(known[method], trials * known[method].effort, seed)
         for method in methods
         for seed in range(seeds)
     }
@@ -48,6 +49,7 @@ def assignments(
         Assignment(Cell(method, column, seed), number, plans[method, seed][number])
         for seed in range(seeds)
         for column in columns
-        for number in range(trials)
+        for turn in range(trials)
         for method in methods
+        for number in range(turn * known[method].effort, (turn + 1) * known[method].effort)
     ]

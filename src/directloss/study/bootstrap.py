@@ -1,24 +1,14 @@
-"""The percentile bootstrap (Efron, 1979): the middle of what resamples give."""
+"""The percentile bootstrap (Efron, 1979) of a mean."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-LEVEL = 0.95
-"""The share of the resamples that an interval holds."""
-
-_ENDS = (0.025, 0.975)
+from directloss.training.bootstrap import interval
 
 RESAMPLES = 10_000
-
-
-def interval(resampled: ArrayLike) -> tuple[float, float]:
-    """The interval that leaves out `(1 - LEVEL) / 2` of the resamples' values at each end."""
-    low, high = np.quantile(np.asarray(resampled), _ENDS)
-    return float(low), float(high)
 
 
 def interval_of_mean(values: Sequence[float]) -> tuple[float, float]:

@@ -56,11 +56,12 @@ def compare(
     for seed in range(1, comparison.seeds):
         load_problems(comparison, seed)  # a split that lacks a class is found now, not hours later
     methods, seeds = comparison.methods, comparison.seeds
-    todo = assignments(methods, columns, seeds, comparison.trials)
+    known = comparison.known_methods()
+    todo = assignments(methods, columns, seeds, comparison.trials, known)
     metric = metric_named(comparison.metric)
     higher_is_better = metric.make_task().higher_is_better
     with output_folder(out, comparison.model_dump(mode="json"), patience=SHARED) as folder:
-        store = TrialStore(folder / TRIALS, higher_is_better=higher_is_better)
+        store = TrialStore(folder / TRIALS, higher_is_better=higher_is_better, methods=known)
     on_start()
     work_together(
         lambda _: todo,
@@ -88,7 +89,7 @@ def compare(
 def spreadsheet(results: schema.Results) -> str:
     """The chosen runs as CSV, one a line; names of classes are no formulas."""
     fields = ("validation", "test", "test_peak", "spread_final", "seconds", "diverged")
-    settings = ("learning_rate", "epsilon", "l2")
+    settings = ("learning_rate", "epsilon", "l2", "length", "balance")
     rows: list[list[object]] = [["method", "column", "seed", *settings, *fields]]
     for run in results.runs:
         values = [getattr(run.settings, name) for name in settings]

@@ -16,9 +16,10 @@ from directloss.study.options import Optimiser
 
 if TYPE_CHECKING:
     from directloss.training.config import FitConfig
-    from directloss.training.methods import Settings
+    from directloss.training.methods import Method, Settings
 
 ALL = ("all",)
+DEFAULT = ("default",)
 """In the place of methods."""
 
 
@@ -57,12 +58,15 @@ class Comparison(TableRules):
         "0/1 only).",
     )
     methods: tuple[str, ...] = Field(
-        default=ALL,
-        description="Separated by commas. pos, neg, both (direct loss, by direction), hinge, per "
+        default=DEFAULT,
+        description="Separated by commas. By default logistic (cross-entropy), tuned (trained as "
+        "refine is, with three times the settings: longer, classes balanced) and refine "
+        "(cross-entropy, then the direct loss with noise; refine-plain: without); with relevances "
+        "listnet, too. pos, neg, both (direct loss, by direction), hinge, per "
         "(perceptron) and mix (cross-entropy + 0.1 x direct loss) train on `metric`; with -ap "
         "or -01 behind the name, on average precision or the 0-1 loss whatever `metric` says. "
-        "logistic is cross-entropy; regression and listnet are for `group`. 'all': the -ap "
-        "and -01 ones for average precision, else the ones that train on `metric`.",
+        "regression and listnet are for `group`. 'all': cross-entropy with the -ap and -01 ones "
+        "for average precision, else with the ones that train on `metric`.",
     )
     metric: str = Field(
         default="average-precision",
@@ -75,7 +79,12 @@ class Comparison(TableRules):
     hidden: tuple[int, ...] = Field(
         default=(32,), description="Widths of the hidden layers; 'none' for a linear model."
     )
-    trials: int = Field(default=4, description="Settings to try for each method.")
+    trials: int = Field(
+        default=8, description="Settings to try for each method; tuned tries three times as many."
+    )
+    l2: tuple[float, ...] = Field(
+        default=(0.0, 1e-3, 1e-2, 1e-1, 1.0), description="Weight decays to try, for every method."
+    )
     seeds: int = Field(default=2, description="Repetitions: other split and initial weights.")
     epochs: int = Field(default=100, description="Passes over the training part.")
     batch: int | None = Field(default=None, description="Mini-batch size; full without it.")
@@ -92,23 +101,37 @@ class Comparison(TableRules):
     @classmethod
     def _names(cls, given: dict[str, Any]) -> dict[str, Any]:
         """The canonical name of the metric, and the methods that "all" stands for."""
-        from directloss.study.metrics import canonical_name
-        from directloss.training.methods import default_methods
+        from directloss.study.metrics import canonical_name, metric_named
+        from directloss.training.methods import all_methods, default_methods
 
         metric = canonical_name(given.get("metric", cls.model_fields["metric"].default))
-        methods = tuple(given.get("methods", ALL))
+        methods = tuple(given.get("methods", DEFAULT))
+        grouped = given.get("group") is not None
         if methods == ALL:
-            methods = default_methods(metric, grouped=given.get("group") is not None)
+            methods = all_methods(metric, grouped=grouped)
+        elif methods == DEFAULT:
+            methods = default_methods(graded=grouped and metric_named(metric).graded)
         return {**given, "metric": metric, "methods": methods}
 
-    def fit_config(self, settings: Settings, seed: int) -> FitConfig:
-        """How to train with one point of a grid."""
+    def known_methods(self) -> dict[str, Method]:
+        """The methods by name, with the grid of this comparison."""
+        from dataclasses import replace
+
+        from directloss.training.methods import METHODS
+
+        return {
+            name: replace(method, grid={**method.grid, "l2": self.l2})
+            for name, method in METHODS.items()
+        }
+
+    def fit_config(self, method: Method, settings: Settings, seed: int) -> FitConfig:
+        """How to train by a method with one point of its grid."""
         from directloss.training.config import FitConfig
 
-        return FitConfig(
+        base = FitConfig(
             learning_rate=settings.learning_rate,
             l2=settings.l2,
-            optimiser=self.optimiser,
+            optimiser=method.optimiser or self.optimiser,
             momentum=self.momentum,
             epochs=self.epochs,
             batch_size=self.batch,
@@ -116,6 +139,7 @@ class Comparison(TableRules):
             patience=self.patience,
             seed=seed,
         )
+        return method.config(base, settings)
 
     def check(self) -> None:
         """Everything that can be known without the data.
@@ -129,14 +153,19 @@ class Comparison(TableRules):
         check_names("methods", self.methods, METHODS)
         metric_named(self.metric)
         check_counts(self, "seeds", "epochs", "trials", "hidden")
-        check_trials(self.trials, {name: METHODS[name].grid_size for name in self.methods})
+        if not self.l2 or len(set(self.l2)) < len(self.l2):
+            raise ArgumentError("l2", self.l2, "distinct numbers, at least one")
+        known = self.known_methods()
+        sizes = {name: known[name].grid_size // known[name].effort for name in self.methods}
+        check_trials(self.trials, sizes)
         if self.batch_positives is not None and self.batch is None:
             raise ArgumentError("batch_positives", self.batch_positives, "`batch` with it")
         if self.group is not None:
             for name in ("batch", "positive"):
                 if getattr(self, name) is not None:
                     raise ArgumentError(name, getattr(self, name), "nothing, with `group`")
-        self.fit_config(Settings(learning_rate=1.0, l2=0.0), 0)
+        for l2 in self.l2:
+            self.fit_config(METHODS["logistic"], Settings(learning_rate=1.0, l2=l2), 0)
 
 
 def check_names(argument: str, names: tuple[str, ...], known: Iterable[str]) -> None:
@@ -177,6 +206,6 @@ def check_trials(trials: int, grid_sizes: dict[str, int]) -> None:
         raise ArgumentError(
             "trials",
             trials,
-            f"at most {grid_sizes[smallest]}: {smallest} has no more settings, and every method "
-            "gets the same number of trials",
+            f"at most {grid_sizes[smallest]}: {smallest} has no more settings, and the number of "
+            "trials is that of every method",
         )

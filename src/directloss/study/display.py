@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -89,15 +89,13 @@ class Bars:
 class TrialBars(Bars):
     """A bar for each method and one for all trials; the best validation metric so far beside."""
 
-    def __init__(
-        self, console: Console, methods: Sequence[str], trials: int, higher_is_better: bool
-    ) -> None:
-        """`trials` is the number of trials of each method over all columns and seeds."""
+    def __init__(self, console: Console, trials: Mapping[str, int], higher_is_better: bool) -> None:
+        """`trials` has the number of trials of each method over all columns and seeds."""
         super().__init__(console)
         self._best: Callable[[float, float], float] = max if higher_is_better else min
-        self._values: dict[str, dict[tuple[str, int], float]] = {name: {} for name in methods}
-        self._bars = {name: self.add(name, trials) for name in methods}
-        self._all = self.add("all", trials * len(methods))
+        self._values: dict[str, dict[tuple[str, int], float]] = {name: {} for name in trials}
+        self._bars = {name: self.add(name, total) for name, total in trials.items()}
+        self._all = self.add("all", sum(trials.values()))
 
     def on_trial(self, assignment: Assignment, finished: Finished, elsewhere: bool) -> None:
         """Advances the bars."""

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from torch import Tensor
+
 from directloss import tasks
 from directloss.errors import ArgumentError
-from directloss.study.thresholds import best_threshold
 from directloss.tasks._names import MetricName
+from directloss.thresholds import fit_threshold
 from directloss.training.methods import TaskFactory
 from directloss.training.metric import Threshold
 
@@ -35,7 +37,7 @@ class ReportedMetric:
 
     def threshold(self) -> Threshold | None:
         """How to fit the threshold, for a metric that needs one."""
-        return partial(best_threshold, self.make_task()) if self.decides else None
+        return partial(_fit_threshold, self.make_task()) if self.decides else None
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,11 @@ def metric_named(name: str) -> ReportedMetric:
     except ValueError as error:
         raise ArgumentError("metric", repr(name), f"a fitting number: {error}") from error
     return _reported(numbered.name.words.format(_spelled(number)), numbered.task, make_task)
+
+
+def _fit_threshold(task: tasks.Task, scores: Tensor, targets: Tensor) -> float:
+    """A relevance above 0 is a positive, as for all metrics that know 0 and 1 alone."""
+    return fit_threshold(scores, targets > 0, task)
 
 
 def _reported(words: str, task: type[tasks.Task], make_task: TaskFactory) -> ReportedMetric:

@@ -57,6 +57,7 @@ def finished(
             "history": history.record(),
             **notes,
         },
+        finer=result.finer,
     )
 
 

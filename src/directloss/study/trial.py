@@ -8,7 +8,7 @@ import torch
 from accelerate import Accelerator
 
 from directloss.datasets import Problems, RankingProblem, load, prepare, prepare_ranking
-from directloss.models import MLP, scale_to_unit_spread
+from directloss.models import MLP, scale_to_unit_spread, start_at_log_odds
 from directloss.study.assignments import Assignment
 from directloss.study.config import Comparison
 from directloss.study.metrics import metric_named
@@ -46,17 +46,21 @@ def run_trial(comparison: Comparison, assignment: Assignment) -> Finished:
         comparison.hidden,
         generator=torch.Generator().manual_seed(cell.seed),
     )
-    scale_to_unit_spread(model, parts.train.features)
+    method = METHODS[cell.method]
+    if method.small_start:
+        start_at_log_odds(model, parts.train.features, parts.train.targets > 0)
+    else:
+        scale_to_unit_spread(model, parts.train.features)
     metric = metric_named(comparison.metric)
     task = metric.make_task()
-    loss_fn = METHODS[cell.method].loss(settings, spread=1.0, metric=metric.make_task)
+    loss_fn = method.loss(settings, spread=1.0, metric=metric.make_task)
     with warnings_noted() as caught:
         result = fit(
             model,
             loss_fn,
             parts,
             task,
-            comparison.fit_config(settings, cell.seed),
+            comparison.fit_config(method, settings, cell.seed),
             threshold=metric.threshold(),
             accelerator=Accelerator(cpu=True),
         )

@@ -17,7 +17,17 @@ from directloss._update import Batch, ListBatch, require_reduction
 from directloss.errors import ArgumentError
 from directloss.inference._kernel import Array
 from directloss.inference.checks import binary_labels
-from directloss.lists import Dim, Empty, Layout, Lists, Reduction, read_lists
+from directloss.inference.device import Solver
+from directloss.lists import (
+    Dim,
+    Empty,
+    Layout,
+    Lists,
+    Reduction,
+    WithoutPositives,
+    read_lists,
+)
+from directloss.tasks._either import Numbers
 from directloss.tasks._names import MetricName
 
 __all__ = ["Direction", "Solution", "Task", "TaskBase"]
@@ -30,12 +40,16 @@ class TaskBase(ABC):
 
     Attributes:
         direction: the direction taken where a user names none.
-        epsilon_scale: factor of the spread of the scores that makes ``epsilon="auto"``.
+        epsilon_scale: factor of the spread of the scores that makes "auto" in ``unit="loss"``.
+        without_positives: what the metric makes of a list without a positive: "skip", it is
+            undefined; "punish", it counts what is predicted there; None: targets are no positives
+            and negatives.
         number: unique among the tasks of this process.
     """
 
     direction: ClassVar[Direction] = "positive"
     epsilon_scale: ClassVar[float] = 1.0
+    without_positives: ClassVar[WithoutPositives | None] = None
     number: int
 
     def __new__(cls, *_: object, **__: object) -> Self:
@@ -47,6 +61,29 @@ class TaskBase(ABC):
         # A copy, here or in another process, has a number of its own.
         return {name: value for name, value in vars(self).items() if name != "number"}
 
+    def skips_without_positives(self, asked: object) -> bool:
+        """Whether lists without a positive have to be left out, as the metric counts them.
+
+        Args:
+            asked: the argument `without_positives` of a loss; None: as the metric is defined.
+
+        Raises:
+            ArgumentError: it does not fit the task.
+        """
+        if asked not in (None, "skip", "punish"):
+            raise ArgumentError("without_positives", repr(asked), "'skip', 'punish' or None")
+        if asked is not None and self.without_positives is None:
+            wanted = "None, as its targets are no positives and negatives"
+            raise ArgumentError("without_positives", f"{asked!r} for {self!r}", wanted)
+        if asked == "punish" and self.without_positives == "skip":
+            wanted = "'skip' or None, as the metric is undefined on a list without positives"
+            raise ArgumentError("without_positives", f"{asked!r} for {self!r}", wanted)
+        return asked == "skip" and self.without_positives == "punish"
+
+    def on_device(self) -> Solver[Any] | None:
+        """The solver in torch alone, of `directloss.solver("device")`; None: there is none."""
+        return None
+
     @abstractmethod
     def read(
         self,
@@ -57,6 +94,7 @@ class TaskBase(ABC):
         groups: Tensor | None = None,
         ignore_index: int | None = None,
         empty: Empty = "skip",
+        without_positives: WithoutPositives | None = None,
     ) -> Batch:
         """What a loss was called with, checked; arguments as for the losses.
 
@@ -124,6 +162,21 @@ class Task(TaskBase):
                 order of storage enters the gradient; False gives a plain configuration.
         """
 
+    def unit_weights(self, lists: Lists) -> Array | float:
+        """The weight of Delta that shifts a score by 1 at most: what epsilon counts, by default.
+
+        With ``unit="score"`` a list is solved at epsilon times this weight, rounded down to a power
+        of two. Override it where F and Delta of a task are not on one scale.
+
+        Returns:
+            float64 (L,), positive and finite, or one number for all lists.
+        """
+        return 1.0
+
+    def unit_weights_of(self, P: Numbers, N: Numbers) -> Numbers | float:
+        """`unit_weights` of lists with so many positives and negatives, also on a device."""
+        return 1.0
+
     def evaluate(self, lists: Lists) -> tuple[Array, Array]:
         """The exact metric of each list, float64 (L,), and where it is defined, bool (L,).
 
@@ -167,6 +220,7 @@ class Task(TaskBase):
         groups: Tensor | None = None,
         ignore_index: int | None = None,
         empty: Empty = "skip",
+        without_positives: WithoutPositives | None = None,
     ) -> ListBatch:
         layout = Layout.of(
             scores,
@@ -177,7 +231,8 @@ class Task(TaskBase):
             groups=groups,
             ignore_index=ignore_index,
         )
-        return ListBatch(self, scores, layout, empty)
+        skips = self.skips_without_positives(without_positives)
+        return ListBatch(self, scores, layout, empty, skip_without_positives=skips)
 
     def configuration(self, scores: Tensor, targets: Tensor, weight: float) -> Tensor:
         """argmax F + weight * Delta, as coefficients, float64 in the shape of `scores`.

@@ -19,11 +19,16 @@ from directloss._update import (
     require_reduction,
 )
 from directloss.errors import ArgumentError
-from directloss.lists import Dim, Empty, Layout, Reduction, widened
+from directloss.lists import Dim, Empty, Layout, Reduction, Unit, WithoutPositives, widened
 from directloss.tasks.base import Direction, TaskBase
 from directloss.tasks.structured import ChainSolution, LinearChain, times_power_of_two
 
-__all__ = ["Chain"]
+__all__ = ["SPREADS", "Chain"]
+
+SPREADS = 3.0
+"""Spreads of the emissions that "auto" takes: a label gives way where epsilon passes its lead, a
+difference of two emissions and of the steps on either side. One spread is less than most leads, and
+too few labels move (docs/tasks/structured.md has the figures)."""
 
 
 class Chain(TaskBase):
@@ -33,8 +38,9 @@ class Chain(TaskBase):
 
     .. math:: F(y) = \frac1m S(y), \qquad \Delta(y) = \frac1m \sum_t cost[target_t, y_t]
 
-    so that epsilon is a shift of an emission: the labels of F + weight * Delta are those of a chain
-    whose emissions are higher by weight * cost, whatever the length of the sequence.
+    so that epsilon is a shift of an emission, for each unit of cost: the labels of F + weight *
+    Delta are those of a chain whose emissions are higher by weight * cost, whatever the length of
+    the sequence. Both units of epsilon are the same here.
 
     The losses take a `LinearChain` in place of scores, and as targets integers (B, T), the right
     labels, or floating (B, T, K), the cost of each label at each position (then without `cost`).
@@ -62,10 +68,6 @@ class Chain(TaskBase):
     """
 
     direction: ClassVar[Direction] = "both"
-    # A label gives way where epsilon passes its lead, a difference of two emissions and of the
-    # steps on either side; one spread is less than most leads, and too few labels move
-    # (docs/tasks/structured.md has the figures).
-    epsilon_scale: ClassVar[float] = 3.0
 
     def __init__(self, cost: Tensor | None = None) -> None:
         if cost is not None and not (isinstance(cost, Tensor) and cost.ndim == 2):
@@ -85,9 +87,11 @@ class Chain(TaskBase):
         groups: Tensor | None = None,
         ignore_index: int | None = None,
         empty: Empty = "skip",
+        without_positives: WithoutPositives | None = None,
     ) -> Batch:
         if not isinstance(scores, LinearChain):
             raise ArgumentError("scores", type(scores).__name__, "a LinearChain")
+        self.skips_without_positives(without_positives)
         if dim != -1:
             raise ArgumentError("dim", dim, "-1, as a chain knows its own axes")
         for name, given in (("mask", mask), ("groups", groups)):
@@ -113,6 +117,7 @@ class _ChainBatch(Batch):
 
     def step(self, stored: Tensor, share: float, *, together: bool) -> Tensor:
         emissions = self.chain.emissions.detach()
+        share = SPREADS * share
         # NaN is left to the solver, which knows the argument's name.
         known = self.chain.valid()[:, :, None] & ~emissions.isnan()
         rows = widened(emissions.reshape(-1, emissions.shape[2]))
@@ -125,7 +130,9 @@ class _ChainBatch(Batch):
         layout = Layout.of(rows, targets, mask=mask)
         return _solve.step(stored, layout, share, together=together)
 
-    def solve(self, terms: Terms, shown: Shown, reduction: Reduction) -> tuple[Tensor, Tensor]:
+    def solve(
+        self, terms: Terms, shown: Shown, reduction: Reduction, unit: Unit = "loss"
+    ) -> tuple[Tensor, Tensor]:
         require_reduction(reduction)
         solution = self.chain.solve(
             self.targets,

@@ -7,14 +7,16 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
+from torch import Tensor
 
 from directloss._arguments import check_function, number, whole_number
 from directloss._range import LARGEST_VALUE
 from directloss.errors import ArgumentError
-from directloss.inference import counts
+from directloss.inference import counts, device
 from directloss.inference._kernel import Array
 from directloss.inference.threads import over_lists
-from directloss.lists import Lists, class_sizes
+from directloss.lists import Lists, WithoutPositives, class_sizes
+from directloss.tasks._either import Numbers, largest, least, root, where
 from directloss.tasks._names import MetricName
 from directloss.tasks.base import Direction, Solution, Task
 
@@ -32,16 +34,21 @@ __all__ = [
 ]
 
 
+_LEAST_STEP = 2.0**-1000
+"""A metric that changes by less next to the truth has no factor for that."""
+
+
 class Counting(Task):
     r"""What the metrics of counts share.
 
     A configuration is a set of predicted items, y_i in {0, 1}, and F = 1/n sum_i y_i phi_i, so that
-    the prediction is phi > 0. Epsilon: F + eps * Delta moves the threshold of an item by about
-    n * eps times what the item alone changes in Delta; for 0-1 that is eps itself, in units of the
-    scores.
+    the prediction is phi > 0. F + weight * Delta moves the threshold of an item by n * weight times
+    what the item alone changes in Delta. Epsilon is the largest such shift, in units of the scores:
+    no item is decided against its score by more.
     """
 
     decides: ClassVar[bool] = True
+    without_positives: ClassVar[WithoutPositives | None] = "skip"
     direction: ClassVar[Direction] = "both"
 
     def __repr__(self) -> str:
@@ -67,6 +74,12 @@ class Counting(Task):
         """
 
 
+def _positive(weights: Numbers) -> Numbers:
+    """The weights of lists, 1 where a list lacks what they are made of."""
+    positive: Numbers = where(weights > 0.0, weights, 1.0)
+    return positive
+
+
 def _over_lists(
     lists: Lists,
     metric: tuple[Any, ...],
@@ -87,6 +100,7 @@ class _Counted(Counting):
     _kind: ClassVar[int]
 
     def __init__(self, *parameters: float) -> None:
+        self._prices = parameters
         self._parameters = np.array(parameters, np.float64)
 
     def solve(
@@ -95,6 +109,17 @@ class _Counted(Counting):
         solvers = counts.Solvers.of(self._kind, self._parameters, weights.tolist())
         metric = self._kind, self._parameters, *solvers
         return _over_lists(lists, metric, any(solvers), weights, coefficients)
+
+    def unit_weights(self, lists: Lists) -> Array | float:
+        P, N, *_ = class_sizes(lists)
+        weights = self.unit_weights_of(P.astype(np.float64), N.astype(np.float64))
+        assert not isinstance(weights, Tensor)
+        return weights
+
+    def on_device(self) -> device.Solver[Any]:
+        if self._kind in (counts.ERROR_RATE, counts.BALANCED_ERROR):
+            return device.Additive(self._kind)
+        return device.SetMetric(self._kind, self._prices)
 
     def loss_at(self, tp: Array, fp: Array, positives: Array, negatives: Array) -> Array:
         losses = np.zeros(tp.size)
@@ -108,7 +133,7 @@ class _Counted(Counting):
 class ZeroOne(_Counted):
     r"""The 0-1 loss: Delta = (fp + fn) / n over the list, y_i = 1 iff phi_i > 0.
 
-    F = 1/n sum_i y_i phi_i: epsilon is the shift of an item's threshold, in units of the scores.
+    F = 1/n sum_i y_i phi_i: epsilon is the shift of every item's threshold.
     `metric` is the accuracy. Its hinge is that of a support vector machine with margin m at 0/1
     targets: mean of max(0, m - phi) over positives and of max(0, m + phi) over negatives.
 
@@ -119,6 +144,7 @@ class ZeroOne(_Counted):
     """
 
     names: ClassVar[tuple[MetricName, ...]] = (MetricName("accuracy", "accuracy", short=("acc",)),)
+    without_positives: ClassVar[WithoutPositives | None] = "punish"
     _kind = counts.ERROR_RATE
 
     def __init__(self) -> None:
@@ -139,6 +165,9 @@ class BalancedError(_Counted):
     def __init__(self) -> None:
         super().__init__()
 
+    def unit_weights_of(self, P: Numbers, N: Numbers) -> Numbers:
+        return _positive(2.0 * least(P, N) / (P + N).clip(1.0))
+
 
 class Tversky(_Counted):
     r"""Tversky loss: Delta = 1 - tp / (tp + alpha fp + beta fn).
@@ -155,6 +184,7 @@ class Tversky(_Counted):
 
     # At the spread itself most batches saturate: docs/tasks/directions.md.
     epsilon_scale: ClassVar[float] = 0.1
+    without_positives: ClassVar[WithoutPositives | None] = "punish"
     _kind = counts.TVERSKY
 
     def __init__(self, alpha: float, beta: float) -> None:
@@ -167,6 +197,28 @@ class Tversky(_Counted):
 
     def __repr__(self) -> str:
         return f"Tversky(alpha={self.alpha:g}, beta={self.beta:g})"
+
+    def unit_weights_of(self, P: Numbers, N: Numbers) -> Numbers:
+        steps = largest(self._largest_hit(P), self._largest_alarm(P))
+        return _positive(1.0 / ((P + N).clip(1.0) * steps))
+
+    def _largest_hit(self, P: Numbers) -> Numbers:
+        """The most that one true positive changes in Delta, as proven in docs/theory.md."""
+        if self.beta <= 1.0:
+            return 1.0 / (1.0 - self.beta + self.beta * P.clip(1.0))
+        return self.beta / (P.clip(1.0) - 1.0 + self.beta)
+
+    def _largest_alarm(self, P: Numbers) -> Numbers:
+        """The most that one false positive changes in Delta, or a bound of it."""
+        at_truth = where(P > 0, self.alpha / (P + self.alpha).clip(1e-300), 1.0)
+        first, second = self.beta * P, self.alpha + self.beta * P
+        if self.beta >= 1.0 or self.alpha == 0.0:
+            alarm: Numbers = at_truth
+            return alarm
+        slope = 1.0 - self.beta
+        inside = self.alpha / (slope * (root(first) + root(second)) ** 2)
+        alarm = where(root(first * second) < slope * P, inside, at_truth)
+        return alarm
 
 
 class Jaccard(Tversky):
@@ -225,7 +277,8 @@ class Dice(FBeta):
 class GMean(_Counted):
     r"""Geometric mean of both recalls: Delta = 1 - sqrt(tp tn / (P N)).
 
-    Undefined with one class only.
+    Undefined with one class only. Epsilon is the largest shift where a quarter of either class at
+    least is called right; below that it grows without a bound.
 
     Source: Kubat and Matwin 1997.
     """
@@ -239,11 +292,16 @@ class GMean(_Counted):
     def __init__(self) -> None:
         super().__init__()
 
+    def unit_weights_of(self, P: Numbers, N: Numbers) -> Numbers:
+        return _positive(least(P, N) / (P + N).clip(1.0))
+
 
 class MatthewsCorrelation(_Counted):
     r"""Matthews correlation: Delta = (1 - mcc) / 2; mcc = 0 where all or nothing is predicted.
 
-    `metric` is mcc itself, in [-1, 1]. Undefined with one class only.
+    `metric` is mcc itself, in [-1, 1]. Undefined with one class only. Epsilon is the shift of a
+    positive against a negative where as many items are predicted as there are positives; with fewer
+    it grows without a bound.
 
     Source: Matthews 1975.
     """
@@ -255,6 +313,9 @@ class MatthewsCorrelation(_Counted):
     def __init__(self) -> None:
         super().__init__()
 
+    def unit_weights_of(self, P: Numbers, N: Numbers) -> Numbers:
+        return _positive(2.0 * P * N / (P + N).clip(1.0) ** 2.0)
+
     def evaluate(self, lists: Lists) -> tuple[Array, Array]:
         """mcc = 1 - 2 Delta of the prediction phi > 0."""
         values, defined = super().evaluate(lists)
@@ -265,7 +326,8 @@ class CountingTask(Counting):
     r"""A user's own metric of counts.
 
     The solver tries every pair (tp, fp): O(P N) time and 8 P N bytes a list, exact for any
-    function. `metric` is Delta itself, so lower is better.
+    function. `metric` is Delta itself, so lower is better. Epsilon is the shift of an item next to
+    the truth: of the last positive that is missed, or the first false alarm, whichever is larger.
 
     Args:
         task_loss: Delta(tp, fp, fn, tn), elementwise on float64 arrays; >= 0 and finite. NaN for
@@ -280,6 +342,7 @@ class CountingTask(Counting):
     """
 
     higher_is_better: ClassVar[bool] = False
+    without_positives: ClassVar[WithoutPositives | None] = "punish"
 
     def __init__(
         self,
@@ -296,6 +359,15 @@ class CountingTask(Counting):
     ) -> Solution:
         tables = self._tables(*class_sizes(lists)[:2])
         return _over_lists(lists, tables, bool(weights.any()), weights, coefficients)
+
+    def unit_weights(self, lists: Lists) -> Array:
+        P, N, *_ = class_sizes(lists)
+        none, one = np.zeros(P.size), np.ones(P.size)
+        right = self.loss_at(P, none, P, N)
+        missed = np.abs(self.loss_at(np.maximum(P - one, 0.0), none, P, N) - right)
+        alarm = np.abs(self.loss_at(P, np.minimum(one, N), P, N) - right)
+        steps = np.maximum(missed, alarm) * np.maximum(P + N, 1)
+        return 1.0 / np.where(steps > _LEAST_STEP, steps, 1.0)
 
     def loss_at(self, tp: Array, fp: Array, positives: Array, negatives: Array) -> Array:
         return np.nan_to_num(self.loss_of_counts(tp, fp, positives - tp, negatives - fp))

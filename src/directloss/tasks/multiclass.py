@@ -20,6 +20,10 @@ from directloss.tasks.base import Direction, Solution, Task
 __all__ = ["CostMatrix", "MulticlassZeroOne", "TopKError"]
 
 
+_LEAST_COST = 2.0**-1000
+"""Smaller differences of costs have no inverse that a weight could be multiplied with."""
+
+
 class _Multiclass(Task):
     """What the multiclass tasks share; `dim` names the class axis, which the targets lack."""
 
@@ -113,8 +117,9 @@ class _Multiclass(Task):
 class CostMatrix(_Multiclass):
     r"""Cost-sensitive classification: Delta = cost[target, predicted class].
 
-    F(c) = phi_c, the score of the class: epsilon is the shift of a score a unit of cost, in units
-    of the scores. `metric` is the mean cost over the classes of largest score, so lower is better.
+    F(c) = phi_c, the score of the class: epsilon is the largest shift of a class's score against
+    another of the same sample, in units of the scores. `metric` is the mean cost over the classes
+    of largest score, so lower is better.
 
     In the positive direction a sample that is predicted at its largest cost gives exactly no
     gradient; hence the default "both".
@@ -138,6 +143,10 @@ class CostMatrix(_Multiclass):
         if wrong.any():
             raise ArgumentError("costs", table[wrong][0], f"costs from 0 to {LARGEST_VALUE:.3g}")
         self.costs = table
+
+    def unit_weights(self, lists: Lists) -> float:
+        largest = float(np.ptp(self.costs, axis=1).max()) if self.costs.size else 1.0
+        return 1.0 / largest if largest >= _LEAST_COST else 1.0
 
     def _price(self, class_count: int) -> object:
         if self.costs.size and class_count and class_count != self.costs.shape[0]:

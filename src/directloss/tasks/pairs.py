@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,12 +12,14 @@ from torch import Tensor
 
 from directloss._arguments import number, whole_number
 from directloss.errors import ArgumentError
+from directloss.inference import device
 from directloss.inference._kernel import Array
 from directloss.inference.ground_truth import MOST_CELLS, grows
 from directloss.inference.rankings import Rankings, configuration_losses, solve_rankings
 from directloss.inference.threads import over_lists
 from directloss.inference.ties import average_precisions, roc_areas
-from directloss.lists import ClassSizes, Lists, class_sizes
+from directloss.lists import ClassSizes, Lists, WithoutPositives, class_sizes
+from directloss.tasks._either import Numbers
 from directloss.tasks._names import MetricName
 from directloss.tasks._tables import (
     Counted,
@@ -37,6 +39,16 @@ _RANGE = 1 << 15
 """Items of short lists that are ranked, solved and written together: their words fit the cache."""
 
 
+_BY_POSITION = 1.0 / 8.0
+"""The weight of Delta whose shift is 1 at position sqrt(P N) / 4, for average precision."""
+
+_SHORT = 16.0
+"""The weight of Delta, times the length, for lists of 16 to 128 items; for shorter ones it is 1."""
+
+_BY_NEGATIVES = 2.0
+"""The weight of Delta whose shift is 1 for every pair, for the area under the ROC curve."""
+
+
 class RankingTask(Task):
     r"""A metric of binary relevance said by two short arrays.
 
@@ -45,8 +57,12 @@ class RankingTask(Task):
     .. math:: 1 - \Delta = \sum_{i=1}^{P} r_i D(i + n_i), \qquad
               F = \frac{1}{PN} \sum_{i\ pos} \sum_{j\ neg} y_{ij} (\phi_i - \phi_j),
 
-    y_ij = +1 where i is above j, else -1. Epsilon is in units of the scores times Delta per pair:
-    F is a mean over pairs, so a shift of all positives by t changes F by 2 t at most.
+    y_ij = +1 where i is above j, else -1. With D by the negatives above, epsilon is the shift of a
+    score, on average over all pairs if the arrays make a Delta from 0 to 1. With D by position the
+    shift is largest at the top, where it grows with the list. For average precision, epsilon bounds
+    it from position sqrt(P N) / 4 on (in lists of fewer than 128 items a little further down): of a
+    positive and a negative that epsilon brings out of order there, next to each other, the scores
+    differ by epsilon at most (`docs/theory.md`, section 12).
 
     The solver follows from the arrays: where weight * D is convex the problem splits over the
     negatives (`directloss.inference.separable`), else with D by the negatives above and equal r_i
@@ -73,6 +89,7 @@ class RankingTask(Task):
 
     direction: ClassVar[Direction] = "positive"
     ranks: ClassVar[bool] = True
+    without_positives: ClassVar[WithoutPositives | None] = "skip"
 
     def __init__(
         self,
@@ -137,6 +154,19 @@ class RankingTask(Task):
         )
         over_lists(solve_rankings, lists.offsets, rankings, most=_RANGE)
         return solution
+
+    def unit_weights_of(self, P: Numbers, N: Numbers) -> Numbers | float:
+        if not self._by_position:
+            return _BY_NEGATIVES
+        return (_SHORT / (P + N).clip(1.0)).clip(_BY_POSITION, 1.0)
+
+    def unit_weights(self, lists: Lists) -> Array | float:
+        if not self._by_position:
+            return _BY_NEGATIVES
+        sizes = np.diff(lists.offsets)
+        if sizes.size == 1:  # without steps of numpy, which count beside a short list
+            return min(max(_BY_POSITION, _SHORT / max(int(sizes[0]), 1)), 1.0)
+        return np.clip(_SHORT / np.maximum(sizes, 1), _BY_POSITION, 1.0)
 
     def _refuse_long_ground_truths(
         self, sizes: ClassSizes, discounts: Array, starts: Array
@@ -258,14 +288,18 @@ class ReciprocalRank(RankingTask):
     def __repr__(self) -> str:
         return "ReciprocalRank()"
 
+    def on_device(self) -> device.Solver[Any]:
+        return device.FirstPositive()
+
 
 class ROCAUC(RankingTask):
     r"""Area under the ROC curve: Delta = share of the pairs in which the negative is above.
 
     .. math:: \Delta = \frac{1}{PN} \sum_i n_i
 
-    F the pairwise score of `RankingTask`: F + eps * Delta is solved pair by pair, with a margin of
-    eps / 2. `metric` counts tied pairs half. Undefined without positives or without negatives.
+    F the pairwise score of `RankingTask`: F + weight * Delta is solved pair by pair, with a margin
+    of weight / 2, so that epsilon is the shift of every pair. `metric` counts tied pairs half.
+    Undefined without positives or without negatives.
 
     Source: Hanley and McNeil 1982.
     """
@@ -284,6 +318,9 @@ class ROCAUC(RankingTask):
     def __repr__(self) -> str:
         return "ROCAUC()"
 
+    def on_device(self) -> device.Solver[Any]:
+        return device.RocArea()
+
     def evaluate(self, lists: Lists) -> tuple[Array, Array]:
         return _evaluate(roc_areas, lists, 1.0)
 
@@ -293,7 +330,8 @@ class PartialAUC(RankingTask):
 
     .. math:: 1 - \Delta = \frac1P \sum_i \max(0, 1 - n_i / m), \qquad m = max\_fpr \cdot N
 
-    F the pairwise score of `RankingTask`. Undefined without positives or without negatives.
+    F the pairwise score of `RankingTask`; epsilon is the shift of a positive against one of the
+    first m negatives. Undefined without positives or without negatives.
 
     Args:
         max_fpr: in (0, 1].
@@ -321,8 +359,17 @@ class PartialAUC(RankingTask):
     def __repr__(self) -> str:
         return f"PartialAUC({self.max_fpr:g})"
 
+    def on_device(self) -> device.Solver[Any]:
+        return device.PartialArea(self.max_fpr)
+
     def evaluate(self, lists: Lists) -> tuple[Array, Array]:
         return _evaluate(roc_areas, lists, self.max_fpr)
+
+    def unit_weights(self, lists: Lists) -> float:
+        return 2.0 * self.max_fpr
+
+    def unit_weights_of(self, P: Numbers, N: Numbers) -> float:
+        return 2.0 * self.max_fpr
 
     def standardized(self, metric: Tensor) -> Tensor:
         """A value of `metric` in McClish's form, 1/2 for chance: scikit-learn's ``max_fpr=``."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from directloss._arguments import check_function, number, whole_number
 from directloss.errors import ArgumentError
-from directloss.inference import positions
+from directloss.inference import device, positions
 from directloss.inference._kernel import Array
 from directloss.inference.positions import ByPosition, Divisor
 from directloss.inference.threads import over_lists
-from directloss.lists import Lists
+from directloss.lists import Lists, WithoutPositives
 from directloss.tasks._grades import Gains
 from directloss.tasks._names import MetricName
 from directloss.tasks._tables import FixedTable
@@ -43,6 +45,7 @@ class _ByPosition(Task):
     """
 
     ranks: ClassVar[bool] = True
+    without_positives: ClassVar[WithoutPositives | None] = "skip"
 
     _cutoff: int = positions.NO_CUTOFF
     _decay: float = 0.0
@@ -51,6 +54,13 @@ class _ByPosition(Task):
     def _discounts(self, length: int) -> Array:
         """D(1), D(2), ...; the last entry goes on for ever."""
         return _ONE
+
+    def _discount(self, place: Tensor, size: Tensor) -> Tensor:
+        """The same of places from 0, in lists of a size."""
+        return torch.ones_like(place)
+
+    def on_device(self) -> device.Solver[Any] | None:
+        return device.ByPosition(self._discount, self._divisor, self._cutoff)
 
     def _batch(self, lists: Lists) -> ByPosition:
         longest = int(np.diff(lists.offsets).max(initial=0))
@@ -142,6 +152,15 @@ class NDCG(_ByPosition):
     def _discounts(self, length: int) -> Array:
         return self._table.first(max(length, 1))
 
+    def _discount(self, place: Tensor, size: Tensor) -> Tensor:
+        return 1.0 / torch.log2(place + 2.0)
+
+    def on_device(self) -> device.Solver[Any] | None:
+        if callable(self.gain):  # a function of numpy's arrays
+            return None
+        gain = _exponential if self.gain == "exp2" else _linear
+        return device.ByPosition(self._discount, self._divisor, self._cutoff, gain)
+
     def read_targets(self, targets: Array) -> Gains:
         if callable(self.gain):
             # Whatever the function makes of the whole, not of each relevance alone.
@@ -151,7 +170,7 @@ class NDCG(_ByPosition):
             if gains.shape != relevance.shape:
                 came = f"gains of shape {gains.shape} for relevances {relevance.shape}"
                 raise ArgumentError("gain", came, "one gain a relevance")
-            return Gains.of(_checked(gains), _linear)
+            return Gains.of(_checked(gains), _same)
         return Gains.of(targets, self._gain_of)
 
     def _gain_of(self, relevance: Array) -> Array:
@@ -169,8 +188,20 @@ class NDCG(_ByPosition):
         return np.where(relevance < 1.0, np.expm1(small * np.log(2.0)), np.exp2(relevance) - 1.0)
 
 
-def _linear(relevance: Array) -> Array:
+def _same(relevance: Array) -> Array:
     return relevance
+
+
+def _linear(relevance: Tensor) -> Tensor:
+    """Gains of relevances of any type; NaN for what is none."""
+    wide = relevance.double()
+    return torch.where((wide >= 0.0) & wide.isfinite(), wide, np.nan)
+
+
+def _exponential(relevance: Tensor) -> Tensor:
+    wide = _linear(relevance)
+    gains = torch.where(wide < 1.0, torch.expm1(wide * np.log(2.0)), torch.exp2(wide) - 1.0)
+    return torch.where(wide < _EXPONENTS, gains, np.nan)
 
 
 def _refuse_negative(relevance: Array) -> None:
@@ -280,6 +311,10 @@ class RankBiasedPrecision(_ByPosition):
         places = np.arange(max(length, 1))
         return (1.0 - self.persistence) * self.persistence**places
 
+    def _discount(self, place: Tensor, size: Tensor) -> Tensor:
+        powers: Tensor = self.persistence**place
+        return (1.0 - self.persistence) * powers
+
 
 class BEDROC(_ByPosition):
     r"""Boltzmann-enhanced discrimination of ROC: early recognition in virtual screening.
@@ -312,6 +347,10 @@ class BEDROC(_ByPosition):
 
     def __repr__(self) -> str:
         return f"BEDROC(alpha={self.alpha:g})"
+
+    def _discount(self, place: Tensor, size: Tensor) -> Tensor:
+        rest = -torch.expm1(self._decay * (place + 1.0 - size) / size)
+        return torch.exp(-self._decay * place / size) * rest
 
 
 def _logarithmic(index: Array) -> Array:

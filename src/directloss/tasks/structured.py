@@ -65,7 +65,7 @@ class LinearChain:
 
     Example:
         >>> chain = LinearChain(model(words), transitions, lengths=lengths)
-        >>> chain.decode()  # the best labels, (B, T)
+        >>> best = chain.decode()  # the best labels, (B, T)
 
     Raises:
         ArgumentError: a tensor has the wrong shape or type.

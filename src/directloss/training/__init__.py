@@ -1,7 +1,7 @@
 """Batches, whole data sets and several processes; the fit loop, the methods and their search.
 
-`fit`, `Run`, `plan` and `TrialStore`, with what belongs to them, need `directloss[train]`; all else
-needs the library alone.
+`fit`, `refine`, `Run`, `plan` and `TrialStore`, with what belongs to them, need
+`directloss[train]`; all else needs the library alone.
 """
 
 from __future__ import annotations
@@ -11,23 +11,27 @@ from typing import TYPE_CHECKING, Any
 
 from directloss._extras import TRAIN, require
 from directloss.training.config import FitConfig
-from directloss.training.data import Part, Parts
+from directloss.training.data import Part, Parts, Sources
 from directloss.training.distributed import GlobalBatchLoss, raise_on_all
 from directloss.training.history import Entry, History
-from directloss.training.methods import METHODS, Method, Settings, default_methods
+from directloss.training.methods import METHODS, Method, Settings, all_methods, default_methods
 from directloss.training.metric import Metric
+from directloss.training.refinement import Refinement
 from directloss.training.sampler import BalancedBatchSampler, WholeListSampler
 from directloss.training.score_memory import ScoreMemory
+from directloss.training.warm_start import WarmStart
 from directloss.training.whole_dataset import Chunk, WholeDatasetStep, whole_dataset_step
 
 if TYPE_CHECKING:
     from directloss.training._fit import FitResult, ScoreCollapseWarning, fit
+    from directloss.training._refine import RECIPE, Refined, refine
     from directloss.training.run import Run
     from directloss.training.search import TrialStore, plan
     from directloss.training.steps import DivergedError
 
 __all__ = [
     "METHODS",
+    "RECIPE",
     "BalancedBatchSampler",
     "Chunk",
     "DivergedError",
@@ -40,23 +44,32 @@ __all__ = [
     "Metric",
     "Part",
     "Parts",
+    "Refined",
+    "Refinement",
     "Run",
     "ScoreCollapseWarning",
     "ScoreMemory",
     "Settings",
+    "Sources",
     "TrialStore",
+    "WarmStart",
     "WholeDatasetStep",
     "WholeListSampler",
+    "all_methods",
     "default_methods",
     "fit",
     "plan",
     "raise_on_all",
+    "refine",
     "whole_dataset_step",
 ]
 
 _OF_THE_EXTRA = {
     "DivergedError": ("steps", "accelerate"),
     "FitResult": ("_fit", "accelerate"),
+    "RECIPE": ("_refine", "accelerate"),
+    "Refined": ("_refine", "accelerate"),
+    "refine": ("_refine", "accelerate"),
     "Run": ("run", "accelerate"),
     "ScoreCollapseWarning": ("_fit", "accelerate"),
     "fit": ("_fit", "accelerate"),

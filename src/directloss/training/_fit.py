@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +14,23 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from directloss._world import World
-from directloss.training.batches import AllSamples, Batch, Batches, MemoryBatches, OneBatch
+from directloss.training._rows import Scored
+from directloss.training.batches import (
+    AllSamples,
+    Batch,
+    Batches,
+    LoaderBatches,
+    MemoryBatches,
+    OneBatch,
+)
 from directloss.training.config import FitConfig
-from directloss.training.data import Part, Parts
+from directloss.training.data import Loader, Part, Parts, Sources, pieces
+from directloss.training.early_stop import Kept
 from directloss.training.history import Entry, History
 from directloss.training.metric import Metric, Threshold
 from directloss.training.run import Run
 from directloss.training.steps import DivergedError, refuse_non_finite
+from directloss.training.ties import Finer, finer
 
 CHUNK = 65_536
 """Rows of a forward pass where memory has to be bounded and nobody names a number."""
@@ -35,8 +47,11 @@ class ScoreCollapseWarning(UserWarning):
 class FitResult:
     """What training gave.
 
-    `validation` and `test` are the metric of the model as it is returned. A model whose scores
-    became NaN or infinite has `diverged`, and is rated as a constant one, which ranks nothing.
+    `validation` and `test` are the metric of the model as it is returned; `test` is NaN without a
+    test part, `finer` decides between results of equal `validation`, see `ties`. A model whose
+    scores became NaN or infinite has `diverged`, and is rated as a constant one, which ranks
+    nothing. Of a `WarmStart` whose best weights are kept, `switch` is the number of steps before
+    the switch, and `first_phase` has the best weights before it.
     """
 
     history: History
@@ -44,12 +59,15 @@ class FitResult:
     test: float
     diverged: bool
     seconds: float
+    finer: Finer = ()
+    switch: int = 0
+    first_phase: Kept | None = None
 
 
 def fit(
     model: nn.Module,
     loss_fn: nn.Module,
-    data: Parts,
+    data: Parts | Sources,
     metric: Metric,
     config: FitConfig,
     *,
@@ -66,7 +84,8 @@ def fit(
     Args:
         model: features `(n, ...)` -> scores `(n,)`.
         loss_fn: a module of (scores, targets) that returns a scalar.
-        data: the three parts.
+        data: the three parts. Batches of a loader are taken as they come, all of them together with
+            `batch="all"`.
         metric: a task; its `metric` is recorded on all parts and rules early stopping.
         config: how to train.
         threshold: for metrics of decisions (score > 0): fitted to the training part at every
@@ -79,10 +98,13 @@ def fit(
     """
     began = time.perf_counter()
     accelerator = accelerator or Accelerator()
-    data = data.to(accelerator.device)
+    if isinstance(data, Parts):
+        data = data.to(accelerator.device)
+    entries: list[Entry] = []
 
     def evaluate(network: nn.Module) -> Entry:
-        return _evaluate(network, loss_fn, data, metric, threshold)
+        entries.append(_evaluate(network, loss_fn, data, metric, threshold, accelerator.device))
+        return entries[-1]
 
     run = Run(
         model,
@@ -100,30 +122,61 @@ def fit(
     except DivergedError:
         validation, test = (_constant_metric(metric, p) for p in (data.validation, data.test))
         return FitResult(history, validation, test, True, time.perf_counter() - began)
-    seconds = time.perf_counter() - began
-    return FitResult(history, history.validation[kept], history.test[kept], False, seconds)
+    return FitResult(
+        history,
+        history.validation[kept],
+        history.test[kept] if history.test else math.nan,
+        False,
+        time.perf_counter() - began,
+        (*entries[kept].finer, float(history.iteration[kept])),
+        run.switch or 0,
+        run.first_phase,
+    )
+
+
+@torch.no_grad()
+def scored(
+    model: Callable[[Tensor], Tensor], source: Part | Loader, device: torch.device
+) -> Scored:
+    """The scores of all samples, no more than a piece of the features at a time."""
+    if isinstance(source, Part):
+        source = source.to(device)
+        scores = [model(chunk) for chunk in torch.split(source.features, CHUNK)]
+        return Scored(torch.cat(scores), source.targets, source.groups)
+    parts = pieces(source, device, CHUNK)
+    return Scored.join([Scored(model(p.features), p.targets, p.groups) for p in parts])
 
 
 def _evaluate(
-    model: nn.Module, loss_fn: nn.Module, data: Parts, metric: Metric, threshold: Threshold | None
+    model: nn.Module,
+    loss_fn: nn.Module,
+    data: Parts | Sources,
+    metric: Metric,
+    threshold: Threshold | None,
+    device: torch.device,
 ) -> Entry:
-    train, validation, test = (
-        torch.cat([model(chunk) for chunk in torch.split(part.features, CHUNK)])
-        for part in (data.train, data.validation, data.test)
+    sources = {"training": data.train, "validation": data.validation, "test": data.test}
+    found = {
+        name: scored(model, source, device)
+        for name, source in sources.items()
+        if source is not None
+    }
+    refuse_non_finite(
+        {f"{name} score": each.scores for name, each in found.items()}, lambda: "in an evaluation"
     )
-    scores = {"training score": train, "validation score": validation, "test score": test}
-    refuse_non_finite(scores, lambda: "in an evaluation")
-    fitted = 0.0 if threshold is None else threshold(train, data.train.targets)
+    train, validation = found["training"], found["validation"]
+    fitted = 0.0 if threshold is None else threshold(train.scores, train.targets)
 
-    def measured(scores: Tensor, part: Part) -> float:
-        return float(metric.metric(scores.double() - fitted, part.targets, **part.lists))
+    def measured(part: Scored) -> float:
+        return float(metric.metric(part.scores.double() - fitted, part.targets, **part.lists))
 
     return Entry(
-        train=measured(train, data.train),
-        validation=measured(validation, data.validation),
-        test=measured(test, data.test),
-        loss=float(loss_fn(train, data.train.targets, **data.train.lists)),
-        spread=float(train.double().std(correction=0)),
+        train=measured(train),
+        validation=measured(validation),
+        test=measured(found["test"]) if "test" in found else None,
+        loss=float(loss_fn(train.scores, train.targets, **train.lists)),
+        spread=float(train.scores.double().std(correction=0)),
+        finer=finer(loss_fn, validation.scores, validation.targets, validation.groups),
     )
 
 
@@ -141,13 +194,23 @@ def _warn_of_collapse(history: History) -> None:
     )
 
 
-def _constant_metric(metric: Metric, part: Part) -> float:
-    constant = torch.zeros_like(part.targets, dtype=torch.float32)
-    return float(metric.metric(constant, part.targets, **part.lists))
+def _constant_metric(metric: Metric, source: Part | Loader | None) -> float:
+    if source is None:
+        return math.nan
+    parts = list(pieces(source, torch.device("cpu"), CHUNK))
+    targets = torch.cat([part.targets for part in parts])
+    groups = [part.groups for part in parts if part.groups is not None]
+    constant = torch.zeros_like(targets, dtype=torch.float32)
+    lists = {"groups": torch.cat(groups)} if groups else {}
+    return float(metric.metric(constant, targets, **lists))
 
 
-def _batches(train: Part, config: FitConfig) -> Batches:
+def _batches(train: Part | Loader, config: FitConfig) -> Batches:
     """Of every batch the share of this process."""
+    if not isinstance(train, Part):
+        if config.batch == "all":
+            return OneBatch(AllSamples(lambda: pieces(train, torch.device("cpu"), CHUNK)))
+        return LoaderBatches(train)
     world = World()
     if config.batch == "all" or config.batch_size is None:
         # Of one process the samples themselves, in the layout in which they came.

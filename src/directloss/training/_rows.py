@@ -48,6 +48,11 @@ class Scored:
         known = self.tensors()
         return {name: known[name] for name in ("groups", "mask") if name in known}
 
+    def to_cpu(self) -> Self:
+        """The same on the CPU, scores in float64."""
+        moved = {name: tensor.cpu() for name, tensor in self.tensors().items()}
+        return type(self)(**{**moved, "scores": moved["scores"].double()})
+
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
         """One after the other."""

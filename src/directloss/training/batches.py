@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol, Required, TypedDict
@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from directloss.errors import ArgumentError
-from directloss.training.data import Part
+from directloss.training.data import Loader, Part, pieces
 from directloss.training.sampler import BalancedBatchSampler, WholeListSampler
 
 Rows = npt.NDArray[np.int64]
@@ -80,6 +80,38 @@ class OneBatch:
     def epoch(self, number: int, *, start: int = 0) -> Iterator[Batch | AllSamples]:
         """See `Batches`."""
         yield from [self.batch][start:]
+
+
+class LoaderBatches:
+    """Batches as a loader gives them; their rows are numbered in the order in which they come.
+
+    Each epoch is a pass through the loader, whose sampler hears its number by `set_epoch`, where it
+    has that. Taken up in the middle of an epoch, the batches before are loaded and left out.
+
+    Args:
+        loader: with a length.
+    """
+
+    def __init__(self, loader: Loader) -> None:
+        if not isinstance(loader, Sized):
+            raise ArgumentError("loader", type(loader).__name__, "one that has a length")
+        self._loader = loader
+        self._length = len(loader)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def epoch(self, number: int, *, start: int = 0) -> Iterator[Batch]:
+        """See `Batches`."""
+        for owner in ("sampler", "batch_sampler"):
+            set_epoch = getattr(getattr(self._loader, owner, None), "set_epoch", None)
+            if set_epoch is not None:
+                set_epoch(number)
+        row = 0
+        for place, part in enumerate(pieces(self._loader, torch.device("cpu"), 0)):
+            if place >= start:
+                yield Batch(part, np.arange(row, row + len(part)))
+            row += len(part)
 
 
 class MemoryBatches:

@@ -1,9 +1,10 @@
-"""Arrays in memory, in three parts."""
+"""Samples in three parts: arrays in memory, or loaders."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -47,6 +48,16 @@ class Part:
         groups = None if self.groups is None else self.groups[rows]
         return Part(self.features[rows], self.targets[rows], groups)
 
+    @classmethod
+    def join(cls, parts: Sequence[Self]) -> Self:
+        """One after the other; all of them have groups, or none."""
+        groups = [part.groups for part in parts if part.groups is not None]
+        return cls(
+            torch.cat([part.features for part in parts]),
+            torch.cat([part.targets for part in parts]),
+            torch.cat(groups) if groups else None,
+        )
+
     @property
     def lists(self) -> dict[str, Tensor]:
         """What tells a loss or a metric the lists, as keyword arguments."""
@@ -64,6 +75,38 @@ class Parts:
     def to(self, device: torch.device) -> Parts:
         """The same parts on another device."""
         return Parts(self.train.to(device), self.validation.to(device), self.test.to(device))
+
+
+Loader = Iterable[Sequence[Tensor]]
+"""Yields (features, targets) or (features, targets, groups), such as torch's DataLoader."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The three parts, each in memory or a loader; a pass through a loader is an epoch.
+
+    Of several processes, each has a loader of its own share of the training part, with as many
+    batches as the others', and loaders of the whole of the other parts. A batch has the whole of a
+    list.
+    """
+
+    train: Part | Loader
+    validation: Part | Loader
+    test: Part | Loader | None = None
+
+
+def pieces(source: Part | Loader, device: torch.device, size: int) -> Iterator[Part]:
+    """The samples, `size` at a time where they are in memory, else as the loader gives them."""
+    if isinstance(source, Part):
+        yield from source.to(device).split(size)
+        return
+    for batch in source:
+        if not 2 <= len(batch) <= 3:
+            came = f"batches of {len(batch)} tensors"
+            raise ArgumentError(
+                "loader", came, "(features, targets) or (features, targets, groups)"
+            )
+        yield Part(*batch).to(device)
 
 
 SPLITS = tuple(each.name for each in fields(Parts))

@@ -1,55 +1,104 @@
-"""Early stopping with a return to the best weights."""
+"""The weights to keep, and when to stop."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
 
+from directloss.training.history import Entry
+from directloss.training.ties import rank
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The best weights so far.
+
+    Attributes:
+        entry: number of their history entry.
+        rank: see `ties.rank`.
+        weights: the model's `state_dict()`.
+    """
+
+    entry: int
+    rank: tuple[float, ...]
+    weights: dict[str, Tensor]
+
 
 class EarlyStop:
-    """Watches the validation metric; with `patience` None it never stops and keeps the last."""
+    """Watches the validation metric, keeps the best weights, and says when to stop.
 
-    def __init__(self, model: nn.Module, patience: int | None, *, higher_is_better: bool) -> None:
+    Of equal validation metrics a finer quantity decides, see `ties`; of entries that are equal in
+    all the later one is kept.
+
+    Args:
+        model: whose weights are kept.
+        patience: entries in a row without a better one before it says so; None: it never does.
+        keep_best: whether the best weights are kept, or the last; with `patience` the best are.
+        higher_is_better: of the metric.
+    """
+
+    def __init__(
+        self, model: nn.Module, patience: int | None, *, keep_best: bool, higher_is_better: bool
+    ) -> None:
         self._model = model
         self._patience = patience
-        self._sign = 1.0 if higher_is_better else -1.0
+        self._keep_best = keep_best or patience is not None
+        self._higher_is_better = higher_is_better
         self._seen = 0
-        self._best = float("-inf")
-        self._best_entry = 0
-        self._best_weights: dict[str, Tensor] = {}
+        self._improved = 0
+        self._best: Kept | None = None
+        self._first_phase: Kept | None = None
 
-    def saw(self, value: float) -> bool:
-        """Takes the next value; returns whether to stop."""
-        entry, self._seen = self._seen, self._seen + 1
-        if self._patience is None:
+    @property
+    def first_phase(self) -> Kept | None:
+        """The best weights when the first phase ended; None before, and where none are kept."""
+        return self._first_phase
+
+    def saw(self, entry: Entry) -> bool:
+        """Takes the next entry; returns whether to stop."""
+        number, self._seen = self._seen, self._seen + 1
+        if not self._keep_best:
             return False
-        if self._sign * value > self._best:
-            self._best, self._best_entry = self._sign * value, entry
-            self._best_weights = {
-                name: tensor.detach().clone() for name, tensor in self._model.state_dict().items()
-            }
-        return entry - self._best_entry >= self._patience
+        found = rank(entry.validation, entry.finer, higher_is_better=self._higher_is_better)
+        if self._best is None or found > self._best.rank:
+            self._improved = number
+        if self._best is None or found >= self._best.rank:
+            state = self._model.state_dict().items()
+            weights = {name: tensor.detach().clone() for name, tensor in state}
+            self._best = Kept(number, found, weights)
+        return self._patience is not None and number - self._improved >= self._patience
+
+    def end_first_phase(self) -> None:
+        """Keeps the best weights of the first phase beside those of all; patience begins anew."""
+        self._first_phase = self._best
+        self._improved = self._seen - 1
 
     def restore(self, last: int) -> int:
         """Puts the weights to keep into the model; returns their history entry."""
-        if self._patience is None:
+        if self._best is None:
             return last
-        self._model.load_state_dict(self._best_weights)
-        return self._best_entry
+        self._model.load_state_dict(self._best.weights)
+        return self._best.entry
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
         return {
             "seen": self._seen,
-            "best": self._best,
-            "best_entry": self._best_entry,
-            "best_weights": self._best_weights,
+            "improved": self._improved,
+            "best": _plain(self._best),
+            "first_phase": _plain(self._first_phase),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on from a checkpoint."""
         self._seen = state["seen"]
-        self._best = state["best"]
-        self._best_entry = state["best_entry"]
-        self._best_weights = state["best_weights"]
+        self._improved = state["improved"]
+        self._best, self._first_phase = (
+            None if state[name] is None else Kept(**state[name]) for name in ("best", "first_phase")
+        )
+
+
+def _plain(kept: Kept | None) -> dict[str, Any] | None:
+    return None if kept is None else vars(kept).copy()

@@ -16,6 +16,7 @@ class Entry:
         loss: the training objective on the whole training split; None for the mean of the steps
             since the entry before.
         threshold: score above which a sample is called positive, for a metric of decisions.
+        finer: what decides between entries of equal validation metric, see `ties`; it is not kept.
     """
 
     validation: float
@@ -24,6 +25,7 @@ class Entry:
     test: float | None = None
     loss: float | None = None
     threshold: float | None = None
+    finer: tuple[float, ...] = ()
 
 
 @dataclass

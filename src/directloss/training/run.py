@@ -15,13 +15,14 @@ from directloss.errors import DirectLossError
 from directloss.training.batches import AllSamples, Batch, Batches
 from directloss.training.checkpoints import Checkpoints, State
 from directloss.training.config import FitConfig
-from directloss.training.early_stop import EarlyStop
+from directloss.training.early_stop import EarlyStop, Kept
 from directloss.training.history import Entry, History
 from directloss.training.optimiser import make_optimiser
 from directloss.training.saving import Saving
 from directloss.training.score_memory import ScoreMemory
 from directloss.training.signals import StopRequest
 from directloss.training.steps import Gradients, refuse_non_finite
+from directloss.training.warm_start import WarmStart
 
 
 class InterruptedRunError(DirectLossError):
@@ -53,10 +54,12 @@ class Run:
         model: as given.
         history: what the evaluations found so far.
         steps: how many the whole run has.
+        switch: how many of them come before the second phase of a `WarmStart`; None without one.
 
     Args:
         model: features `(n, ...)` -> scores `(n,)`.
-        loss_fn: a module of (scores, targets), with `groups=` where a batch has groups.
+        loss_fn: a module of (scores, targets), with `groups=` where a batch has groups. A
+            `WarmStart` hears of each step; there is an evaluation at its switch.
         batches: see `Batches`; of several processes, each has its share of every batch.
         evaluate: rates the model; it and the loss are in evaluation mode, without gradients.
         config: how to train; its batch size and seed are the business of `batches`.
@@ -89,6 +92,8 @@ class Run:
         prepared = accelerator.prepare_model(model)
         self._bare = accelerator.unwrap_model(prepared)
         self._optimiser = make_optimiser(self._bare, config)
+        self._rates = [group["lr"] for group in self._optimiser.param_groups]
+        self._falling = config.schedule == "linear"
         if accelerator.scaler is not None:
             # Only a scaled precision needs Accelerate's wrapper, which costs time at each step.
             self._optimiser = accelerator.prepare_optimizer(self._optimiser)
@@ -101,18 +106,33 @@ class Run:
         self._evaluate = evaluate
         self._saving = None if checkpoints is None else Saving(checkpoints, every)
         self._on_step, self._on_evaluation = on_step, on_evaluation
-        self._early_stop = EarlyStop(self._bare, config.patience, higher_is_better=higher_is_better)
+        self._early_stop = EarlyStop(
+            self._bare,
+            config.patience,
+            keep_best=config.keep == "best",
+            higher_is_better=higher_is_better,
+        )
         self.steps = config.epochs * len(batches)
+        found = (module for module in loss_fn.modules() if isinstance(module, WarmStart))
+        self._warm_start = next(found, None)
+        self.switch = None if self._warm_start is None else self._warm_start.switch(self.steps)
         self._evaluate_at = {
             max(1, round(self.steps * (k + 1) / config.evaluations))
             for k in range(config.evaluations)
         }
+        if self.switch is not None:
+            self._evaluate_at.add(self.switch)
         self._progress = _Progress()
 
     @property
     def step(self) -> int:
         """Steps taken."""
         return self._progress.step
+
+    @property
+    def first_phase(self) -> Kept | None:
+        """The best weights before the switch, where the best are kept and the switch is over."""
+        return self._early_stop.first_phase
 
     def resume(self) -> tuple[str, ...]:
         """Goes on from the newest checkpoint, if there is one; says why newer ones were refused.
@@ -161,6 +181,11 @@ class Run:
             start = 0
 
     def _take(self, batch: Batch | AllSamples) -> None:
+        if self._warm_start is not None:
+            self._warm_start.reach(self.step, self.steps)
+        if self._falling:
+            for group, rate in zip(self._optimiser.param_groups, self._rates, strict=True):
+                group["lr"] = rate * (1.0 - self.step / self.steps)
         self._optimiser.zero_grad()
         loss, zero_gradient = self._gradients.of(batch)
         self._optimiser.step()
@@ -190,7 +215,10 @@ class Run:
         )
         self._progress = _Progress(step=progress.step)
         self._on_evaluation(self.history)
-        return self._early_stop.saw(entry.validation)
+        stop = self._early_stop.saw(entry)
+        if progress.step == self.switch:
+            self._early_stop.end_first_phase()
+        return stop and (self.switch is None or progress.step > self.switch)
 
     def _save_if_wanted(self, saving: Saving, last: Batch | AllSamples, stop: StopRequest) -> None:
         asked = World().any(stop.signal is not None)

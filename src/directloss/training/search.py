@@ -23,6 +23,7 @@ from optuna.trial import create_trial
 
 from directloss.errors import ArgumentError
 from directloss.training.methods import METHODS, Method, Settings
+from directloss.training.ties import Finer, rank
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -45,7 +46,8 @@ class Cell:
 class Finished:
     """A trial of the store: its place in the plan, its validation metric, and what it noted.
 
-    Training that `diverged` is chosen only where no other trial of the cell survived.
+    Training that `diverged` is chosen only where no other trial of the cell survived. `finer`
+    decides between trials of equal validation metric, see `ties`.
     """
 
     number: int
@@ -53,6 +55,7 @@ class Finished:
     validation: float
     diverged: bool
     notes: Mapping[str, Any]
+    finer: Finer = ()
 
 
 def plan(method: Method, trials: int, seed: int) -> list[Settings]:
@@ -138,18 +141,25 @@ class TrialStore:
                 user_attrs={
                     "number": trial.number,
                     "diverged": trial.diverged,
+                    "finer": list(trial.finer),
                     **trial.notes,
                 },
             )
         )
 
     def best(self, cell: Cell) -> Finished:
-        """The trial with the best validation metric; the earliest of the plan among equals."""
-        sign = 1.0 if self._direction == "maximize" else -1.0
-        trials = self.finished(cell).values()
-        return max(
-            trials, key=lambda trial: (not trial.diverged, sign * trial.validation, -trial.number)
-        )
+        """The trial with the best validation metric; of equal ones `finer` decides.
+
+        Of trials that are equal in that, too, the earliest of the plan, to which a longer plan adds
+        nothing.
+        """
+        higher = self._direction == "maximize"
+
+        def quality(trial: Finished) -> tuple[Any, ...]:
+            value = rank(trial.validation, trial.finer, higher_is_better=higher)
+            return (not trial.diverged, value, -trial.number)
+
+        return max(self.finished(cell).values(), key=quality)
 
     def _study(self, cell: Cell) -> optuna.Study:
         if cell not in self._studies:
@@ -167,4 +177,5 @@ def _read(trial: optuna.trial.FrozenTrial) -> Finished:
     notes = dict(trial.user_attrs)
     assert trial.value is not None, "only trials with a value are recorded"
     number, diverged = notes.pop("number"), notes.pop("diverged")
-    return Finished(number, Settings(**trial.params), trial.value, diverged, notes)
+    finer = tuple(notes.pop("finer", ()))  # trials of earlier releases have none
+    return Finished(number, Settings(**trial.params), trial.value, diverged, notes, finer)

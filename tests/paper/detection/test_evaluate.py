@@ -15,7 +15,7 @@ from directloss.paper.detection.evaluate import measure, resampled_means
 from directloss.paper.detection.experiment import Experiment
 from directloss.paper.detection.photographs import Photograph, photographs, read_split
 from directloss.paper.detection.pictures import ANNOTATED, DETECTED, draw, top_pictures
-from directloss.study.bootstrap import interval
+from directloss.training.bootstrap import interval
 from tests.paper.detection.plain_voc import Image, plain_average_precision
 
 

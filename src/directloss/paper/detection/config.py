@@ -21,9 +21,9 @@ PAPER_METHODS = ("softmax", "logistic", "pos-ap")
 def known_methods() -> tuple[str, ...]:
     """The methods that a head can be trained by."""
     from directloss.paper.detection.heads import SOFTMAX
-    from directloss.training.methods import METHODS
+    from directloss.training.methods import all_methods
 
-    return (SOFTMAX, *(name for name in METHODS if "-" in name or name == "logistic"))
+    return (SOFTMAX, *all_methods("average-precision", grouped=False))
 
 
 class DetectionConfig(BaseModel):

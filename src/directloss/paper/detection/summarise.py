@@ -23,9 +23,9 @@ from directloss.paper.detection.results import (
     Trace,
 )
 from directloss.paper.detection.training_set import jobs, load_rows
-from directloss.study.bootstrap import interval
 from directloss.study.records import header
 from directloss.study.table import Values, table_of
+from directloss.training.bootstrap import interval
 
 _PACKAGES = ("torch", "torchvision", "opencv-contrib-python-headless", "numpy", "numba", "pillow")
 

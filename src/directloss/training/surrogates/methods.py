@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from torch import Tensor, nn
 
-from directloss.training.methods import LossFactory, Method, TaskFactory
+from directloss.training.methods import LossFactory, Method, Settings, TaskFactory
 from directloss.training.surrogates.blackbox import blackbox_map_loss
 from directloss.training.surrogates.smooth_ap import fast_smooth_ap_loss
 from directloss.training.surrogates.soft_rank import soft_rank_ap_loss
@@ -60,9 +60,9 @@ def _soft_rank(spread: float) -> Callable[[Tensor, Tensor, float], Tensor]:
 
 
 def _factory(make: Callable[[float], Callable[[Tensor, Tensor, float], Tensor]]) -> LossFactory:
-    def loss(epsilon: float | None, spread: float, _: TaskFactory) -> nn.Module:
-        assert epsilon is not None, "the grid of a surrogate has a smoothing"
-        return Surrogate(make(spread), epsilon * spread)
+    def loss(settings: Settings, spread: float, _: TaskFactory) -> nn.Module:
+        assert settings.epsilon is not None, "the grid of a surrogate has a smoothing"
+        return Surrogate(make(spread), settings.epsilon * spread)
 
     return loss
 

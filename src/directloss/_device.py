@@ -1,0 +1,161 @@
+"""From rows of tensors to a solved update without leaving their device: `_solve` in torch alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from directloss._terms import Lowering, Term
+from directloss.inference.device import Kind, Solved, Solver
+from directloss.inference.device import Term as DeviceTerm
+from directloss.lists import Layout, widened
+
+if TYPE_CHECKING:
+    from directloss.tasks.base import Task, TaskBase
+
+__all__ = ["find", "solve", "step"]
+
+
+def find(
+    task: TaskBase, terms: Sequence[Term], layout: Layout | None, *, refuse_undefined: bool
+) -> tuple[Solver[Any] | None, str | None]:
+    """The solver of these terms on a device; or None, and for what there is none.
+
+    Args:
+        layout: None: of any lists for which there is one.
+    """
+    solver = task.on_device()
+    if solver is None:
+        return None, f"{task!r}, which is solved on the host alone"
+    obstacle = solver.missing([kind_of(term) for term in terms])
+    if obstacle is None and refuse_undefined:
+        obstacle = "empty='error', for which Python has to look at the data"
+    if obstacle is None and layout is not None and layout.groups is not None:
+        obstacle = "groups: their number and sizes stand in the data, on which shapes would depend"
+    if obstacle is None and layout is not None and layout.scores.device.type == "mps":
+        obstacle = "scores on a device without float64"
+    return (solver, None) if obstacle is None else (None, obstacle)
+
+
+def kind_of(term: Term) -> Kind:
+    """What kind of weight it is, though Python may not look at the number."""
+    if isinstance(term, Lowering):
+        return "lowering"
+    if isinstance(term.weight, Tensor) or term.weight > 0.0:
+        return "raising"
+    if term.weight == 0.0:
+        return "prediction"
+    return "ground truth" if math.isinf(term.weight) else "lowering"
+
+
+def solve(
+    task: Task,
+    solver: Solver[Any],
+    layout: Layout,
+    terms: Sequence[Term],
+    *,
+    objective: bool,
+    reduction: str,
+    skip_without_positives: bool,
+    in_scores: bool,
+) -> tuple[Tensor, Tensor]:
+    """As `_solve.solve`; a list with a NaN score or a wrong target has value and gradient NaN."""
+    if layout.scores.numel() == 0:  # no list has an item
+        empty = widened(layout.scores.detach())
+        none = empty.sum(-1).reshape(-1)
+        return none if reduction == "none" else none.sum(), torch.zeros_like(empty)
+    scores, targets, mask = _rows(layout)
+    wrong = (scores.isnan() | solver.wrong_targets(targets)) & mask
+    asked = [DeviceTerm(*term, kind_of(term)) for term in terms]
+    positives = ((targets > 0) & mask).sum(-1)
+    larger, factors = scores, None
+    if in_scores:  # as in `_unit`: the scores are larger instead of the weight being smaller
+        factors = _factors(task, positives, mask.sum(-1) - positives)
+        larger = scores * factors.to(scores.dtype)
+    solved = solver.solve(larger, targets, mask, asked, with_values=objective)
+    if factors is not None:
+        solved = solved._replace(combination=solved.combination * factors)
+    if skip_without_positives:
+        solved = _leave_out(solved, positives == 0)
+    refused = wrong.any(-1)
+    values = _objective(asked, solved) if objective else solved.task_losses[:, 0]
+    values = torch.where(refused, math.nan, values)
+    rows = torch.where(scores.isinf(), 0.0, solved.combination).to(scores.dtype)
+    rows = torch.where(refused[:, None] & mask, math.nan, rows)
+    if reduction == "mean":
+        share = 1.0 / solved.defined.sum().clamp(min=1).double()
+        values, rows = values.sum() * share, rows * share.to(rows.dtype)
+    elif reduction == "sum":
+        values = values.sum()
+    return values.to(rows.dtype), rows.reshape(layout.scores.shape)
+
+
+def _factors(task: Task, positives: Tensor, negatives: Tensor) -> Tensor:
+    """What the scores of each list are multiplied by: a power of two, float64 (L, 1) or ()."""
+    weights = task.unit_weights_of(positives.double(), negatives.double())
+    if not isinstance(weights, Tensor):
+        return torch.tensor(2.0 ** (1 - math.frexp(weights)[1]), dtype=torch.float64)
+    exponents = 1 - torch.frexp(weights).exponent
+    return torch.exp2(exponents.double())[:, None]
+
+
+def _leave_out(solved: Solved, lists: Tensor) -> Solved:
+    """Without these lists, as if the metric were undefined there."""
+    rows = lists[:, None]
+    return Solved(
+        torch.where(rows, 0.0, solved.combination),
+        torch.where(rows, 0.0, solved.task_losses),
+        torch.where(rows, 0.0, solved.values),
+        solved.defined & ~lists,
+    )
+
+
+def step(stored: Tensor, layout: Layout, share: float) -> Tensor:
+    """As `_solve.step`, of this process alone."""
+    scores, _, mask = _rows(layout)
+    counted = mask & scores.isfinite()
+    scores = torch.where(counted, scores, 0.0).double()
+    size = counted.sum(-1, keepdim=True)
+    mean = scores.sum(-1, keepdim=True) / size.clamp(min=1)
+    squares = torch.where(counted, scores - mean, 0.0).square().sum()
+    measured = share * (squares / size.sum().clamp(min=1)).sqrt()
+    measured = torch.where(measured > 0.0, measured, math.nan)
+    return torch.where(stored.isnan(), measured.to(stored.device), stored)
+
+
+def _rows(layout: Layout) -> tuple[Tensor, Tensor, Tensor]:
+    """Scores, targets and mask (L, n)."""
+    shape = (-1, layout.scores.shape[-1])
+    scores = widened(layout.scores.detach()).reshape(shape)
+    targets = layout.targets.reshape(shape)
+    mask = torch.ones_like(scores, dtype=torch.bool)
+    if layout.mask is not None:
+        mask = layout.mask.reshape(shape)
+    if targets.is_floating_point():
+        mask = mask & ~targets.isnan()
+    if layout.ignore_index is not None:
+        mask = mask & (targets != layout.ignore_index)
+    return scores, targets, mask
+
+
+def _objective(terms: Sequence[DeviceTerm], solved: Solved) -> Tensor:
+    """sum of coefficient * (F + weight * Delta), float64 (L,); F alone for the ground truth."""
+    parts, used = [], []
+    for index, (coefficient, weight, kind) in enumerate(terms):
+        if not isinstance(coefficient, Tensor) and coefficient == 0.0:
+            continue
+        used.append(index)
+        part = solved.values[:, index]
+        if kind != "ground truth":
+            part = part + weight * solved.task_losses[:, index]
+        parts.append(coefficient * part)
+    total = sum(parts[1:], parts[0])
+    if len(used) == 2 and all(terms[index].kind != "ground truth" for index in used):
+        # A direct loss: between the task losses of its two ends, where rounding may leave that.
+        ends = solved.task_losses[:, used]
+        total = total.clamp(ends.amin(-1), ends.amax(-1))
+    return total

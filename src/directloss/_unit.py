@@ -1,0 +1,110 @@
+"""One unit of epsilon: each list is solved at the weight of Delta that shifts its scores as far.
+
+In ``unit="score"`` a list's weights are those of the update times the task's `unit_weights`, and
+its coefficients are divided by that. The factor is rounded down to a power of two. So nothing else
+is rounded: as F is linear in the scores, argmax F + weight * c * Delta is that of the scores / c at
+`weight`, and lists of different factors are solved in one call.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from directloss._range import exponent_of, scaled, solve_in_range
+from directloss._solution import Solution
+from directloss.inference._kernel import Array
+from directloss.lists import Lists
+
+if TYPE_CHECKING:
+    from directloss.tasks.base import Task
+
+__all__ = ["solve_in_unit", "unit_exponents"]
+
+_LEAST = 1e-290
+"""Size of weights below which a factor may make them 0; `scaled` does not."""
+
+
+def unit_exponents(task: Task, lists: Lists) -> Array | int:
+    """k of each list, whose factor is 2^-k: int64 (L,), or one number where all have the same."""
+    weights = task.unit_weights(lists)
+    if not isinstance(weights, np.ndarray):
+        return 1 - math.frexp(weights)[1]
+    if weights.size == 1:  # without steps of numpy, which count beside a short list
+        return 1 - math.frexp(weights.item())[1]
+    exponents: Array = 1 - np.frexp(weights)[1].astype(np.int64)
+    if (exponents == exponents[:1]).all():
+        return int(exponents[0]) if exponents.size else 0
+    return exponents
+
+
+def solve_in_unit(
+    task: Task, lists: Lists, exponents: Array | int, weights: Array, coefficients: Array
+) -> Solution:
+    """`Task.solve` of each list at weights * 2^-k, with coefficients * 2^k.
+
+    Args:
+        exponents: as `unit_exponents` gives them.
+        weights, coefficients: float64 (T,), as in `solve_in_range`.
+
+    Returns:
+        A solution whose `objective` takes the weights and coefficients that were given.
+    """
+    if isinstance(exponents, int):
+        return _solve_at(task, lists, exponents, weights, coefficients)
+    sizes = np.diff(lists.offsets)
+    factors = np.repeat(np.ldexp(1.0, exponents).astype(lists.scores.dtype), sizes)
+    with np.errstate(over="ignore"):
+        larger = lists.scores * factors
+        exact = bool((larger / factors == lists.scores).all())
+    if exact and not exponent_of(weights, lists.scores, larger):
+        solution = task.solve(replace(lists, scores=larger), weights, coefficients)
+        solution.combination *= factors
+        return solution
+    return _solve_one_after_the_other(task, lists, exponents, weights, coefficients)
+
+
+def _solve_at(
+    task: Task, lists: Lists, exponent: int, weights: Array, coefficients: Array
+) -> Solution:
+    """All lists with the same factor, which the weights take: no score is touched."""
+    if exponent == 0:
+        return solve_in_range(task.solve, lists, weights, coefficients)
+    with np.errstate(over="ignore"):  # an infinite gradient is refused by its reader
+        larger = coefficients * 2.0**exponent
+    smaller = weights * 2.0**-exponent
+    if max(map(abs, smaller.tolist())) < _LEAST:  # a direct loss has 0 and weights of one size
+        smaller = scaled(weights, -exponent)
+    solution = solve_in_range(task.solve, lists, smaller, larger)
+    if solution.exponents is None:
+        solution.exponents = np.full(len(lists), -exponent)
+    else:
+        solution.exponents -= exponent
+    return solution
+
+
+def _solve_one_after_the_other(
+    task: Task, lists: Lists, exponents: Array, weights: Array, coefficients: Array
+) -> Solution:
+    """Scores that their factor would take out of the range: one call for each factor."""
+    whole: Solution | None = None
+    for exponent in np.unique(exponents).tolist():
+        chosen = exponents == exponent
+        entries = np.repeat(chosen, np.diff(lists.offsets))
+        others_at_0 = replace(
+            lists, scores=np.where(entries, lists.scores, lists.scores.dtype.type(0))
+        )
+        part = _solve_at(task, others_at_0, exponent, weights, coefficients)
+        if part.exponents is None:
+            part.exponents = np.zeros(len(lists), np.int64)
+        if whole is None:
+            whole = part
+            continue
+        whole.combination[entries] = part.combination[entries]
+        for name in ("task_losses", "values", "defined", "exponents"):
+            getattr(whole, name)[chosen] = getattr(part, name)[chosen]
+    assert whole is not None, "there are several factors"
+    return whole

@@ -1,0 +1,63 @@
+"""Where to cut: the threshold on scores that suits a metric of counts."""
+
+from __future__ import annotations
+
+import numpy as np
+from torch import Tensor
+
+from directloss.errors import ArgumentError, NonFiniteScoreError
+from directloss.inference._kernel import Array
+from directloss.lists import host
+from directloss.tasks.base import TaskBase
+from directloss.tasks.counting import Counting, CountingTask
+
+__all__ = ["fit_threshold"]
+
+
+def fit_threshold(scores: Tensor, targets: Tensor, task: TaskBase) -> float:
+    """The threshold t for which the decisions score > t have the best metric, exactly.
+
+    After training on a ranking metric a score of 0 means nothing: the metric, and so the loss, does
+    not see a constant that is added to all scores. A head that is read at 0 gets its threshold by
+    ``head.bias -= fit_threshold(scores, targets, task)``, on scores that the head made of training
+    or validation data, all of one list.
+
+    A metric of counts never gets worse by a true positive more or a false positive less where it is
+    better than calling nothing positive, so that a best cut lies right below a positive or above
+    everything; with a `CountingTask` all cuts are tried. Among equals the cut that calls the fewest
+    items positive, halfway between the two scores that it parts. In O(n log n).
+
+    Args:
+        scores: of any shape, finite, of one list.
+        targets: in that shape, 0 or 1.
+        task: the metric of decisions, such as ``FBeta()``.
+
+    Raises:
+        ArgumentError: an argument has the wrong shape or type, or the task is no metric of counts.
+        NonFiniteScoreError: a score is not finite.
+    """
+    if not isinstance(task, Counting):
+        raise ArgumentError("task", repr(task), "a metric of counts, such as FBeta()")
+    layout = task.read(scores, targets, tuple(range(scores.ndim))).layout
+    flat = host(layout.scores).reshape(-1).astype(np.float64)
+    if not flat.size:
+        raise ArgumentError("scores", "none", "at least one")
+    if not np.isfinite(flat).all():
+        wrong = flat.size - np.count_nonzero(np.isfinite(flat))
+        raise NonFiniteScoreError("scores", f"{wrong} that are not finite", "finite scores")
+    return _best(task, flat, task.read_targets(host(layout.targets).reshape(-1)) == 1)
+
+
+def _best(task: Counting, scores: Array, positive: Array) -> float:
+    values, place = np.unique(-scores, return_inverse=True)
+    found = np.bincount(place, weights=positive, minlength=values.size)
+    others = np.bincount(place, weights=~positive, minlength=values.size)
+    # How many distinct scores lie above the cut.
+    candidates = np.arange(values.size) if isinstance(task, CountingTask) else np.flatnonzero(found)
+    cuts = np.append(0, candidates + 1)
+    tp, fp = (np.append(0.0, np.cumsum(counts))[cuts] for counts in (found, others))
+    totals = (np.full(cuts.size, int(counts.sum())) for counts in (found, others))
+    cut = cuts[np.argmin(task.loss_at(tp, fp, *totals))]
+    above = -values[cut - 1] if cut else -values[0] + 2.0
+    below = -values[cut] if cut < values.size else -values[-1] - 2.0
+    return float(above / 2.0 + below / 2.0)

@@ -1,0 +1,146 @@
+"""What refining a model was worth: what was to be expected at the switch, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from directloss.tasks import Task
+from directloss.training._rows import Scored
+from directloss.training.bootstrap import Difference, difference, interval, resampled, resamples_for
+from directloss.training.history import History
+
+# Where these come from: `docs/refine.md`, section "What to expect".
+
+FITTED = 0.80
+"""Metric of the training part at the switch from which on little is left to fit."""
+
+NEAR = 0.05
+"""Difference of training and validation metric up to which a model underfits, not overfits."""
+
+FEW_TO_TRAIN = 60
+"""Positives of the training part below which refining lost as often as it gained."""
+
+FEW_TO_CHOOSE = 20
+"""Positives of the validation part below which it cannot choose between checkpoints."""
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """Cross-entropy at the switch, what to expect of refining it, and the gain.
+
+    Attributes:
+        reference: what the first phase is called in words.
+        step: steps before the switch.
+        train, validation: the metric at the switch.
+        noise: half the width of the interval of the validation metric.
+        outlook: whether a gain was to be expected, in a sentence.
+        warnings: about too few positives.
+        gains: part -> the model that was kept against the best one of the first phase, both chosen
+            on validation.
+    """
+
+    reference: str
+    step: int
+    train: float
+    validation: float
+    noise: float
+    outlook: str
+    warnings: tuple[str, ...]
+    gains: Mapping[str, Difference]
+
+    def lines(self) -> list[str]:
+        """All of it in words, a line each."""
+        gains = [
+            f"refined against {self.reference}, {part} part: {gain}"
+            for part, gain in self.gains.items()
+        ]
+        return [self.outlook, *(f"warning: {text}" for text in self.warnings), *gains]
+
+    def record(self) -> dict[str, Any]:
+        """The same as plain data, of which `of_record` makes it again."""
+        return asdict(self)
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> Refinement:
+        """Of what `record` gave, also where JSON has turned tuples into lists."""
+        gains = {part: Difference(**gain) for part, gain in record["gains"].items()}
+        return cls(**{**record, "warnings": tuple(record["warnings"]), "gains": gains})
+
+
+def judge(
+    task: Task,
+    history: History,
+    switch: int,
+    before: Mapping[str, Scored],
+    after: Mapping[str, Scored],
+    *,
+    reference: str = "cross-entropy",
+) -> Refinement:
+    """Compares the model that was kept with the best one of the first phase.
+
+    Args:
+        task: the metric.
+        history: of the run, with the metric of the training part.
+        switch: steps before the switch.
+        before, after: part -> scores of the two models, on the CPU; of a metric of decisions less
+            their thresholds.
+        reference: what the first phase is called in words.
+    """
+    entry = history.iteration.index(switch)
+    train, validation = history.train[entry], history.validation[entry]
+    held = before["validation"]
+    drawn = resampled(task, held, resamples=resamples_for(len(held)), seed=0)
+    defined = drawn[~np.isnan(drawn)]
+    low, high = interval(defined) if defined.size else (0.0, 0.0)
+    noise = (high - low) / 2
+    counted = (
+        too_few("training", after["train"], FEW_TO_TRAIN, "to learn from"),
+        too_few("validation", after["validation"], FEW_TO_CHOOSE, "to choose by"),
+    )
+    return Refinement(
+        reference,
+        switch,
+        train,
+        validation,
+        noise,
+        outlook(train, validation, noise, reference, higher_is_better=task.higher_is_better),
+        tuple(text for text in counted if text is not None),
+        {part: difference(task, before[part], after[part]) for part in after if part != "train"},
+    )
+
+
+def outlook(
+    train: float, validation: float, noise: float, reference: str, *, higher_is_better: bool
+) -> str:
+    """Whether refining is to be expected to gain, from the metric at the switch.
+
+    The gain follows underfitting: it is where the model is far from fitting the training part and
+    about as good on validation, as far as `noise`, that of the validation metric, lets one see.
+    """
+    found = (
+        f"{reference} at the switch: training {100 * train:.1f}, "
+        f"validation {100 * validation:.1f} ± {100 * noise:.1f}"
+    )
+    fit, held = (value if higher_is_better else 1.0 - value for value in (train, validation))
+    if fit - held > NEAR + noise:
+        return f"{found}: it overfits, so expect no gain; more L2 is the better use of time"
+    if fit >= FITTED:
+        return f"{found}: little is left to fit, so expect little; tune L2 or the model's size"
+    return f"{found}: it underfits, so a gain is to be expected; a larger model may gain more"
+
+
+def too_few(part: str, scored: Scored, wanted: int, purpose: str) -> str | None:
+    """A warning where a part has few positives, of lists those with one; None where it has not."""
+    positive = scored.targets > 0
+    words = "positives"
+    count = int(positive.sum())
+    if scored.groups is not None:
+        words, count = "lists with a positive", len(torch.unique(scored.groups[positive]))
+    if count >= wanted:
+        return None
+    return f"the {part} part has {count} {words}, fewer than the {wanted} that it takes {purpose}"

@@ -1,0 +1,124 @@
+"""The site: every page has a place, every public name a reference, and a bad link is found."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import directloss as dl
+import directloss.functional
+import directloss.tasks
+import directloss.training
+
+DOCS = Path(__file__).parents[2] / "docs"
+SITE = DOCS / "site"
+MODULES = {"directloss.errors", "directloss.functional"}
+
+pytest.importorskip("sphinx", reason="needs directloss[docs]")
+
+
+def build(source: Path, target: Path) -> subprocess.CompletedProcess[str]:
+    """The site of `source`; notebooks are shown and do not run."""
+    command = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet"]
+    options = ["--conf-dir", SITE, "--doctree-dir", target / "doctrees"]
+    settings = ["-D", "nb_execution_mode=off"]
+    return subprocess.run(
+        [*command, *map(str, options), *settings, str(source), str(target / "html")],
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("site")
+    done = build(DOCS, target)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return target / "html"
+
+
+def identifiers(page: Path) -> set[str]:
+    return set(re.findall(r'\bid="([^"]+)"', page.read_text(encoding="utf-8")))
+
+
+def test_every_public_name_is_in_the_reference(site: Path) -> None:
+    modules = directloss.tasks, directloss.training, directloss.functional
+    names = {f"{module.__name__}.{name}" for module in modules for name in module.__all__}
+    names |= {f"directloss.{name}" for name in dl.__all__}
+    names |= {
+        f"directloss.errors.{name}"
+        for name, value in vars(dl.errors).items()
+        if type(value) is type
+    }
+    # Tasks stand there by the shorter name, and a module has a page of its own.
+    names = {name.replace("directloss.tasks.", "directloss.") for name in names} - MODULES
+    found = set().union(*(identifiers(page) for page in (site / "reference").glob("*.html")))
+    assert not names - found
+
+
+class Resources(HTMLParser):
+    """What a page loads by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        values = dict(attributes)
+        if tag in ("script", "img", "iframe", "source"):
+            self.found.add(values.get("src") or "")
+        if tag == "link" and values.get("rel") not in ("canonical", "next", "prev", "search"):
+            self.found.add(values.get("href") or "")
+
+
+def test_no_page_loads_anything_from_a_network(site: Path) -> None:
+    pages = sorted(site.rglob("*.html"))
+    assert len(pages) > 50
+    for page in pages:
+        resources = Resources()
+        resources.feed(page.read_text(encoding="utf-8"))
+        assert not [name for name in resources.found if re.match(r"(https?:)?//", name)], page
+
+
+def test_formulas_are_set_without_a_script(site: Path) -> None:
+    theory = (site / "theory.html").read_text(encoding="utf-8")
+    assert theory.count("<math") > 100
+    assert "<munder><mo>lim</mo>" in theory
+    assert "$" not in re.sub(r"<(script|math)\b.*?</\1>", "", theory, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[a page](nowhere.md)", "nowhere.md"),
+        ("[an anchor](index.md#nowhere)", "nowhere"),
+        ("$\\nowhere x$", "nowhere"),
+    ],
+    ids=["page", "anchor", "formula"],
+)
+def test_a_bad_link_and_an_unknown_formula_fail(tmp_path: Path, text: str, message: str) -> None:
+    source = tmp_path / "docs"
+    source.mkdir()
+    (source / "index.md").write_text(f"# A page\n\n{text}\n", encoding="utf-8")
+    done = build(source, tmp_path)
+    assert done.returncode and message in done.stderr
+
+
+def test_the_picture_of_the_decision_is_what_its_script_makes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(SITE))
+    decision = import_module("decision")
+    assert (DOCS / "which-loss.svg").read_text(encoding="utf-8") == decision.picture()
+    for _, answers in decision.STEPS[1:]:
+        for answer in answers:
+            name = answer.split("(")[0]
+            assert hasattr(dl, name) or hasattr(directloss.functional, name)

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+import directloss as dl
+from directloss.training._rows import Scored
+from directloss.training.history import Entry, History
+from directloss.training.refinement import Refinement, judge, outlook, too_few
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "noise", "words"),
+    [
+        (0.45, 0.43, 0.0, "it underfits, so a gain is to be expected"),
+        (0.45, 0.47, 0.0, "it underfits, so a gain is to be expected"),
+        (0.61, 0.52, 0.0, "it overfits, so expect no gain; more L2"),
+        (0.61, 0.52, 0.05, "it underfits, so a gain is to be expected"),
+        (0.999, 0.68, 0.05, "it overfits, so expect no gain; more L2"),
+        (0.95, 0.94, 0.0, "little is left to fit, so expect little"),
+    ],
+)
+def test_the_gain_follows_underfitting(
+    train: float, validation: float, noise: float, words: str
+) -> None:
+    said = outlook(train, validation, noise, "cross-entropy", higher_is_better=True)
+    assert f"training {100 * train:.1f}, validation {100 * validation:.1f}" in said
+    assert words in said
+    low = outlook(1 - train, 1 - validation, noise, "cross-entropy", higher_is_better=False)
+    assert words in low
+
+
+def part(positives: int, *, lists: int | None = None) -> Scored:
+    targets = (torch.arange(300) < positives).long()
+    groups = None if lists is None else torch.arange(300) % lists
+    return Scored(torch.randn(300, dtype=torch.float64), targets, groups)
+
+
+def test_positives_are_counted_and_of_lists_those_that_have_one() -> None:
+    assert too_few("training", part(60), 60, "to learn from") is None
+    assert too_few("training", part(59), 60, "to learn from") == (
+        "the training part has 59 positives, fewer than the 60 that it takes to learn from"
+    )
+    assert too_few("validation", part(30, lists=12), 20, "to choose by") == (
+        "the validation part has 12 lists with a positive, fewer than the 20 that it takes to "
+        "choose by"
+    )
+    assert too_few("validation", part(30, lists=25), 20, "to choose by") is None
+
+
+def verdict() -> Refinement:
+    history = History()
+    for step, value in ((0, 0.1), (4, 0.4), (10, 0.5)):
+        entry = Entry(value - 0.01, 1.0, train=value)
+        history.append(entry, iteration=step, mean_loss=None, zero_gradient=0.0)
+    parts = {name: part(70) for name in ("train", "validation", "test")}
+    better = {
+        name: Scored(each.scores + 3.0 * each.targets, each.targets) for name, each in parts.items()
+    }
+    return judge(dl.AveragePrecision(), history, 4, parts, better)
+
+
+def test_it_reports_the_switch_and_the_gain_on_parts_that_were_not_trained_on() -> None:
+    found = verdict()
+    assert (found.step, found.train, found.validation) == (4, 0.4, 0.39)
+    assert list(found.gains) == ["validation", "test"]
+    assert all(gain.resolved and gain.value > 0 for gain in found.gains.values())
+    first, *gains = found.lines()
+    assert first == found.outlook
+    assert gains[0].startswith("refined against cross-entropy, validation part: +")
+
+
+def test_a_record_of_json_gives_it_back() -> None:
+    found = verdict()
+    assert Refinement.of_record(json.loads(json.dumps(found.record()))) == found
