@@ -11,8 +11,9 @@ import numpy as np
 from scipy import stats
 
 from directloss.inference._kernel import Array
-from directloss.study.bootstrap import RESAMPLES, interval
+from directloss.study.bootstrap import RESAMPLES
 from directloss.study.tables.methods import FAMILY
+from directloss.training.bootstrap import interval
 
 __all__ = [
     "BOOSTING",

@@ -150,6 +150,7 @@ def _direct(direction: Direction, noise: float, problem: Problem) -> Loss:
     loss_fn = dl.DirectLoss(
         task,
         epsilon=problem.metric.share(problem.prior) * (noise or 1.0),
+        unit="loss",
         direction=direction,
         perturbation=dl.Perturbation(noise) if noise else None,
         reduction="none",

@@ -12,9 +12,9 @@ from torch import Tensor
 
 import directloss as dl
 from directloss.inference._kernel import Array
-from directloss.study.thresholds import best_threshold
 from directloss.tasks.base import Task
 from directloss.tasks.counting import Counting
+from directloss.thresholds import fit_threshold
 
 __all__ = ["METRICS", "Metric"]
 
@@ -50,7 +50,7 @@ class Metric:
         task = self.task(labels.numel())
         if not isinstance(task, Counting):
             return None
-        return np.array([best_threshold(task, row, labels) for row in scores])
+        return np.array([fit_threshold(row, labels, task) for row in scores])
 
 
 def _standardized(values: Array) -> Array:

@@ -50,10 +50,13 @@ class Networks(nn.Module):
         # One product for all networks.
         values = features @ first.transpose(0, 1).flatten(1)
         if len(self.weights) == 1:
-            return values.t() + self.biases[0].squeeze(2)
+            linear: Tensor = values.t() + self.biases[0].squeeze(2)
+            return linear
         hidden = (values.unflatten(1, (len(first), -1)) + self.biases[0].squeeze(1)).relu()
-        scores: Tensor = (hidden * self.weights[1].squeeze(2)).sum(2).t()
-        return scores + self.biases[1].squeeze(2)
+        scores: Tensor = (hidden * self.weights[1].squeeze(2)).sum(2).t() + self.biases[1].squeeze(
+            2
+        )
+        return scores
 
 
 class Adam:
