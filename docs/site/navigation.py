@@ -63,6 +63,7 @@ SECTIONS = {
     "results": [
         "performance",
         "paper",
+        "results/tables",
         "results/digits",
         "results/mammography",
         "results/imbalanced-f1",

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from directloss import __version__
-from directloss.cli import action, compare, detection, evaluate, predict, synthetic, train
+from directloss.cli import action, compare, detection, evaluate, predict, study, synthetic, train
 from directloss.cli._command import add
 
 app = typer.Typer(
@@ -16,10 +16,12 @@ app = typer.Typer(
     help="Direct loss minimization: train networks on the metric that you report.",
 )
 experiment = typer.Typer(no_args_is_help=True, help="The experiments of the paper.")
+studies = typer.Typer(no_args_is_help=True, help="What training on the metric is worth.")
 
 _TRIALS = "stopped; finished trials are kept: the same command resumes"
 _STAGES = "stopped; what is finished is kept: the same command resumes"
 _SAVED = "stopped at once; what was saved is kept: the same command resumes"
+_CELLS = "stopped; finished cells are kept: the same command resumes"
 _NOTHING = "stopped; nothing was written"
 
 add(app, compare.compare, stopped=_TRIALS, fields=compare.FIELDS)
@@ -31,6 +33,8 @@ add(experiment, detection.detection, stopped=_STAGES, fields=detection.FIELDS)
 add(experiment, synthetic.synthetic, stopped=_TRIALS, fields=synthetic.SYNTHETIC)
 add(experiment, synthetic.linear, stopped=_TRIALS, fields=synthetic.LINEAR)
 app.add_typer(experiment, name="experiment")
+add(studies, study.tables, stopped=_CELLS)
+app.add_typer(studies, name="study")
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,0 +1,58 @@
+"""`directloss study tables`: what the metric is worth as a training loss, on real tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from directloss.cli._common import Workers, processes
+
+if TYPE_CHECKING:
+    from directloss.study.tables.run import Place
+
+Folder = Annotated[
+    Path | None, typer.Option(help="Tables that come with no package: NAME.csv.gz, target last.")
+]
+Splits = Annotated[int, typer.Option(help="Splits of every table.")]
+Out = Annotated[Path, typer.Option(help="Output folder.")]
+
+
+def tables(
+    folder: Folder = None,
+    splits: Splits = 5,
+    workers: Workers = None,
+    out: Out = Path("runs/tables"),
+) -> None:
+    """Cross-entropy, other losses, the direct loss and refinement on some thirty real tables.
+
+    A table, a split and a model are a cell, of some seconds to a minute. The folder gets one file a
+    cell; when interrupted, the same command resumes. docs/results/tables.py makes the page of it.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from directloss.study.tables.run import run
+    from directloss.terminal import say
+
+    console = Console()
+    columns = (TextColumn("cells"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task("cells")
+
+        def on_start(todo: int, everything: int) -> None:
+            progress.update(bar, total=everything, completed=everything - todo)
+
+        def on_cell(_: Place) -> None:
+            progress.advance(bar)
+
+        run(
+            folder,
+            out,
+            splits=splits,
+            workers=processes(workers),
+            on_start=on_start,
+            on_cell=on_cell,
+        )
+    say(console, f"cells: {(out / 'cells').resolve()}")
