@@ -107,7 +107,7 @@ def test_a_million_float32_scores_lose_nothing(task: dl.Task, direction: dl.Dire
     )
     assert abs(value - same) < 1e-6
     # A pair whose two orders are worth the same to the last digits may stand either way.
-    assert (gradient - slope).abs().max() <= 1e-4 * gradient.abs().max()
+    assert (gradient - slope).abs().max() <= 1e-3 * gradient.abs().max()
     assert (gradient != slope).double().mean() < 0.01
 
 
