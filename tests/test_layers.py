@@ -31,7 +31,7 @@ LAYERS = (
     {"datasets"},
     {"models"},
     {"study"},
-    {"jobs", "paper"},
+    {"jobs", "paper", "sklearn"},
     {"cli"},
     {"__main__"},
 )

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import validate_data
 
 from directloss._arguments import number, whole_number
 from directloss.errors import ArgumentError
@@ -33,10 +34,11 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         if self.method not in METHODS:
             raise ArgumentError("method", repr(self.method), f"one of {METHODS}")
         whole_number("max_iter", self.max_iter)
-        for name in ("learning_rate", "l2", "validation_fraction"):
-            top = 1.0 if name == "validation_fraction" else np.inf
-            wanted = f"a number from 0 to below {top}"
-            number(name, getattr(self, name), lambda found, top=top: 0.0 <= found < top, wanted)
+        for name in ("learning_rate", "l2"):
+            number(name, getattr(self, name), lambda found: 0.0 <= found < np.inf, "0 or more")
+        fraction = self.validation_fraction
+        wanted = "a number from 0 to below 1"
+        number("validation_fraction", fraction, lambda found: 0.0 <= found < 1.0, wanted)
         if self.batch_size is not None:
             whole_number("batch_size", self.batch_size, least=2)
         if not isinstance(self.hidden, tuple | list):
@@ -52,11 +54,21 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             int(check_random_state(self.random_state).randint(2**31 - 1)),
         )
 
-    def _sparse_formats(self) -> Any:
-        return "csr" if self._is_linear() else False
+    def _checked(self, X: Any, y: Any = "no_validation", **options: Any) -> Any:
+        """Features, and targets if given, as scikit-learn checks them."""
+        return validate_data(
+            self,
+            X,
+            y,
+            accept_sparse="csr" if self._is_linear() else False,
+            dtype=(np.float64, np.float32),
+            **options,
+        )
 
     def _keep(self, layers: list[Layers]) -> None:
         """Learned numbers as arrays: `coef_` and `intercept_`, or layers a label."""
+        for name in ("coef_", "intercept_", "coefs_", "intercepts_"):
+            self.__dict__.pop(name, None)  # of a fit with other `hidden`
         if self._is_linear():
             self.coef_ = np.concatenate([label[0][0] for label in layers])
             self.intercept_ = np.concatenate([label[0][1] for label in layers])
@@ -66,14 +78,12 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
 
     def _kept(self) -> list[Layers]:
         """The layers again."""
-        if self._is_linear():
+        if hasattr(self, "coef_"):
             pairs = zip(self.coef_, self.intercept_, strict=True)
-            return [[(weights[None], bias[None])] for weights, bias in pairs]
+            return [[(weights[None], np.array([bias]))] for weights, bias in pairs]
         labels = zip(self.coefs_, self.intercepts_, strict=True)
         return [[(w.T, b) for w, b in zip(*label, strict=True)] for label in labels]
 
     def _decide(self, X: Any) -> Array:
         """Scores of checked features, (n, labels), less what was taken off the last biases."""
         return np.stack([scores_of(layers, X) for layers in self._kept()], 1)
-
-

@@ -5,29 +5,19 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-import torch
 from scipy import sparse
 from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d
-from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from directloss.errors import ArgumentError
 from directloss.sklearn._base import Estimator
-from directloss.sklearn._decisions import (
-    CALIBRATIONS,
-    calibrated,
-    probabilities,
-    shift,
-    threshold_of,
-)
-from directloss.sklearn._inputs import Inputs, scores_of
-from directloss.sklearn._rows import Array, arranged, check_weights, fingerprints, split
+from directloss.sklearn._decisions import CALIBRATIONS, probabilities
+from directloss.sklearn._label import Samples, fit_label, read_labels
+from directloss.sklearn._rows import Array, check_weights, fingerprints
 from directloss.sklearn._scorer import TaskValue
 from directloss.sklearn._tasks import task_of
-from directloss.sklearn._training import Layers, Options, Targets, Trained, train
-from directloss.training.refinement import FEW_TO_CHOOSE
+from directloss.sklearn._training import Layers
 
 
 class DirectLossClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
@@ -81,6 +71,9 @@ class DirectLossClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         >>> model.predict_proba(X)[:, 1]
     """
 
+    classes_: Array
+    threshold_: Array
+
     def __init__(
         self,
         task: Any = "average_precision",
@@ -128,99 +121,66 @@ class DirectLossClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         Raises:
             ArgumentError: a parameter or an argument does not fit.
         """
-        return self._fit(X, y, sample_weight, start=self.warm_start and hasattr(self, "classes_"))
+        return self._fit(X, y, sample_weight, start=self.warm_start and hasattr(self, "n_iter_"))
 
-    def partial_fit(
-        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
-    ) -> Self:
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Trains on from the present weights on these rows alone, for `max_iter` epochs.
 
         As `fit` with ``warm_start=True``: after the first call the method "refine" takes the direct
-        loss alone. Calibration and threshold are fitted to these rows.
+        loss alone. Calibration and threshold are fitted to these rows. Each call needs rows of both
+        classes, without which no metric ranks.
 
         Args:
-            classes: all classes, in the first call; not needed if its y has them all.
+            classes: the classes of y, as scikit-learn wants them in the first call; checked.
         """
-        begun = hasattr(self, "classes_")
-        if not begun and classes is not None:
-            known = np.unique(np.asarray(y)) if np.ndim(y) == 1 else classes
-            if not np.isin(known, classes).all():
-                raise ArgumentError("classes", f"{list(classes)}", f"the classes of y, {known}")
+        begun = hasattr(self, "n_iter_")
+        if not begun and classes is not None and np.ndim(y) == 1:
+            found = np.unique(y)
+            if not np.isin(found, classes).all():
+                raise ArgumentError("y", f"classes {found}", f"some of `classes`, {classes}")
         return self._fit(X, y, sample_weight, start=begun)
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, start: bool) -> Self:
         options = self._options()
         if self.calibration not in CALIBRATIONS:
             raise ArgumentError("calibration", repr(self.calibration), f"one of {CALIBRATIONS}")
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=self._sparse_formats(),
-            dtype=(np.float64, np.float32),
-            multi_output=True,
-            reset=not start,
-        )
-        classes, labels = _labels(y)
+        X, y = self._checked(X, y, multi_output=True, reset=not start)
+        classes, positive = read_labels(y)
         if start and not np.array_equal(classes, self.classes_):
             raise ArgumentError("y", f"classes {classes}", f"those before, {self.classes_}")
         weights = check_weights(sample_weight, X.shape[0])
-        keys = fingerprints(X, np.random.default_rng(options.seed))
-        starts = self._starts() if start else [None] * labels.shape[1]
-        self.classes_ = classes
-        self._multilabel = classes.size != 2 or labels.shape[1] > 1
+        samples = Samples(X, fingerprints(X, np.random.default_rng(options.seed)), weights)
+        labels = positive.shape[1]
+        starts = self._starts() if start else [None] * labels
+        of_classes = self.class_weight
+        if not isinstance(of_classes, list):
+            of_classes = [of_classes] * labels
+        if len(of_classes) != labels:
+            raise ArgumentError("class_weight", f"{len(of_classes)} of them", f"{labels}, a label")
         found = [
-            self._fit_label(X, labels[:, at], keys, weights, options, starts[at], at)
-            for at in range(labels.shape[1])
+            fit_label(
+                samples,
+                positive[:, label],
+                options,
+                starts[label],
+                names=classes if labels == 1 else np.arange(2),
+                class_weight=of_classes[label],
+                validation_fraction=self.validation_fraction,
+                calibration=self.calibration,
+            )
+            for label in range(labels)
         ]
-        self._keep([label[0] for label in found])
-        self.threshold_ = np.array([label[1] for label in found])
-        self.calibrators_ = [label[2] for label in found]
-        histories = [label[3] for label in found]
-        self.history_ = histories if self._multilabel else histories[0]
+        self._keep([label.layers for label in found])
+        self.classes_ = classes
+        self.threshold_ = np.array([label.threshold for label in found])
+        self.calibrators_ = [label.calibrator for label in found]
+        self.history_ = [label.history for label in found] if labels > 1 else found[0].history
         self.n_iter_ = options.max_iter
         return self
 
-    def _fit_label(
-        self,
-        X: Any,
-        positive: Array,
-        keys: Array,
-        weights: Array | None,
-        options: Options,
-        start: Layers | None,
-        label: int,
-    ) -> tuple[Layers, float, Any, dict[str, Any]]:
-        """Layers, threshold, calibrator and history of one label."""
-        rows = arranged(keys, positive, weights)
-        own = self._class_weights(positive[rows], label)
-        parts = split(keys, positive, rows, self.validation_fraction, FEW_TO_CHOOSE)
-        trained = _trained(X, positive, parts, options._replace(weights=own), start)
-        held = parts.validation if parts.validation.size else parts.train
-        scores, truth = scores_of(trained.layers, X[held]), positive[held]
-        counted = np.ones(truth.size) if own is None else np.where(truth, own[1], own[0])
-        calibrator = calibrated(self.calibration, scores, truth, counted / counted.mean())
-        threshold = threshold_of(options.task, calibrator, scores, truth)
-        shift(calibrator, threshold)
-        last, bias = trained.layers[-1]
-        return [*trained.layers[:-1], (last, bias - threshold)], threshold, calibrator, trained.history
-
-    def _class_weights(self, positive: Array, label: int) -> tuple[float, float] | None:
-        present = np.unique(positive)
-        names = np.arange(2) if self._multilabel else self.classes_
-        if present.size < 2:
-            which = f" of label {label}" if self._multilabel else ""
-            raise ArgumentError("y", f"one class{which}: {names[int(present[0])]}", "two classes")
-        wanted = self.class_weight
-        if isinstance(wanted, list):
-            wanted = wanted[label]
-        if wanted is None:
-            return None
-        y = names[positive.astype(int)]
-        negative, of_positive = compute_class_weight(wanted, classes=names, y=y)
-        if not (negative > 0.0 and of_positive > 0.0):
-            raise ArgumentError("class_weight", repr(wanted), "weights above 0")
-        return float(negative), float(of_positive)
+    @property
+    def _multilabel(self) -> bool:
+        return self.threshold_.size > 1
 
     def _starts(self) -> list[Layers]:
         """The layers before, with the thresholds back in the last bias."""
@@ -230,20 +190,14 @@ class DirectLossClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     def decision_function(self, X: Any) -> Array:
         """Scores less `threshold_`: (n,), or (n, labels). Above 0 is positive."""
         check_is_fitted(self)
-        X = validate_data(
-            self,
-            X,
-            accept_sparse=self._sparse_formats(),
-            dtype=(np.float64, np.float32),
-            reset=False,
-        )
+        X = self._checked(X, reset=False)
         decision = self._decide(X)
         return decision if self._multilabel else decision[:, 0]
 
     def predict(self, X: Any) -> Array:
         """The class of each row, (n,), or 0 and 1, (n, labels)."""
-        positive = self.decision_function(X) > 0.0
-        return positive.astype(np.int64) if self._multilabel else self.classes_[positive.astype(int)]
+        positive = (self.decision_function(X) > 0.0).astype(np.int64)
+        return positive if self._multilabel else self.classes_[positive]
 
     def predict_proba(self, X: Any) -> Array:
         """Calibrated probabilities: (n, 2) in the order of `classes_`, or (n, labels) of a 1.
@@ -251,7 +205,7 @@ class DirectLossClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         They say how frequent the positive class is at a score. `predict` follows `threshold_`
         instead, which for a metric of counts is not at 1/2.
         """
-        decision = self.decision_function(X).reshape(X.shape[0] if hasattr(X, "shape") else len(X), -1)
+        decision = self.decision_function(X).reshape(-1, self.threshold_.size)
         columns = zip(self.calibrators_, decision.T, strict=True)
         found = np.stack([probabilities(calibrator, each) for calibrator, each in columns], 1)
         return found if self._multilabel else np.column_stack([1.0 - found[:, 0], found[:, 0]])
@@ -266,24 +220,3 @@ class DirectLossClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
             truth = column_or_1d(y) == self.classes_[1]
         value = TaskValue(task)(truth, decision, sample_weight=sample_weight)
         return value if task.higher_is_better else -value
-
-
-def _labels(y: Any) -> tuple[Array, Array]:
-    """Classes, and which are positive, bool (n, labels)."""
-    check_classification_targets(y)
-    kind = type_of_target(y, input_name="y", raise_unknown=True)
-    if kind == "multilabel-indicator":
-        dense = y.toarray() if sparse.issparse(y) else np.asarray(y)
-        return np.arange(dense.shape[1]), dense == 1
-    if kind != "binary":
-        wanted = "two classes, or columns of 0 and 1. Only binary classification is supported."
-        raise ArgumentError("y", f"a target of type {kind}", wanted)
-    classes, which = np.unique(column_or_1d(y, warn=True), return_inverse=True)
-    if classes.size < 2:
-        raise ArgumentError("y", f"one class: {classes[0]}", "two classes")
-    return classes, (which == 1)[:, None]
-
-
-def _trained(X: Any, positive: Array, parts: Any, options: Options, start: Any) -> Trained:
-    targets = (torch.from_numpy(positive[rows].astype(np.float32)) for rows in parts)
-    return train(Inputs.of(X, parts), Targets(*targets), options, start)

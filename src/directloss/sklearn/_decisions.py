@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,14 +15,13 @@ from directloss.study.thresholds import best_threshold
 from directloss.tasks import Task
 from directloss.tasks.counting import Counting
 
-Calibration = Literal["sigmoid", "isotonic"]
-CALIBRATIONS: tuple[Calibration, ...] = ("sigmoid", "isotonic")
+CALIBRATIONS = ("sigmoid", "isotonic")
 
 LEAST_SLOPE = 1e-3
 """Of a sigmoid, a spread of the scores: probabilities never fall where scores grow."""
 
 
-def calibrated(kind: Calibration, scores: Array, positive: Array, weights: Array) -> Any:
+def calibrated(kind: str, scores: Array, positive: Array, weights: Array) -> Any:
     """A sigmoid (by logistic regression on the score) or an isotonic regression, fitted.
 
     Args:

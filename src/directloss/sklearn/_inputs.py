@@ -10,6 +10,7 @@ from scipy import sparse
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
+from directloss.errors import ArgumentError
 from directloss.models.mlp import MLP
 from directloss.sklearn._rows import Array, Split
 
@@ -24,7 +25,7 @@ class Scale(NamedTuple):
     @classmethod
     def of(cls, X: Any) -> Scale:
         fitted = StandardScaler(with_mean=not sparse.issparse(X)).fit(X)
-        mean, deviation = (np.float64(each) for each in (fitted.mean_, fitted.scale_))
+        mean, deviation = (np.asarray(each, np.float64) for each in (fitted.mean_, fitted.scale_))
         return cls(mean, deviation, fitted.var_ == 0.0)
 
 
@@ -42,7 +43,9 @@ class Inputs(NamedTuple):
         chosen = X[rows.train]
         scale = Scale.of(chosen)
         if not sparse.issparse(X):
-            return cls(_standardised(chosen, scale), _standardised(X[rows.validation], scale), scale)
+            return cls(
+                _standardised(chosen, scale), _standardised(X[rows.validation], scale), scale
+            )
         matrix = sparse.vstack([chosen, X[rows.validation]], format="csr", dtype=np.float32)
         numbers = torch.arange(matrix.shape[0])
         return cls(numbers[: len(rows.train)], numbers[len(rows.train) :], scale, matrix)
@@ -71,7 +74,7 @@ class _Product(torch.autograd.Function):
         return torch.from_numpy(matrix @ vector.numpy())
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Any:
         return torch.from_numpy(ctx.matrix.T @ gradient.contiguous().numpy()), None
 
 
@@ -115,6 +118,9 @@ def set_layers(model: nn.Module, layers: list[tuple[Array, Array]], scale: Scale
     weights, bias = layers[0]
     standardised = [(weights * scale.deviation, bias + weights @ scale.mean), *layers[1:]]
     linear = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
+    before, now = [len(bias) for _, bias in layers], [layer.out_features for layer in linear]
+    if before != now:
+        raise ArgumentError("hidden", now[:-1], f"{before[:-1]}, as in the fit before")
     for layer, (weights, bias) in zip(linear, standardised, strict=True):
         layer.weight.copy_(torch.from_numpy(weights))
         layer.bias.copy_(torch.from_numpy(bias))
@@ -126,4 +132,5 @@ def scores_of(layers: list[tuple[Array, Array]], X: Any) -> Array:
     for weights, bias in layers[:-1]:
         out = np.maximum(out @ weights.T + bias, 0.0)
     weights, bias = layers[-1]
-    return np.asarray(out @ weights[0], np.float64) + bias[0]
+    scores: Array = np.asarray(out @ weights[0], np.float64) + bias[0]
+    return scores

@@ -29,9 +29,11 @@ class Split(NamedTuple):
 
 
 def fingerprints(X: Any, generator: np.random.Generator) -> Array:
-    """A number a row, uint64 (n,): equal rows have equal ones, dense or sparse.
+    """A number a row, uint64 (n,): rows equal in single precision have equal ones.
 
-    Sorted by it, rows are in an order that looks random and does not depend on how they came.
+    Sorted by it, rows are in an order that looks random. It depends on what they hold, not on how
+    they came, dense or sparse, nor on the last bits of double precision, which differ from one way
+    of computing a feature to another.
     """
     factors = generator.integers(0, 2**64, X.shape[1], np.uint64) | np.uint64(1)
     if sparse.issparse(X):
@@ -41,13 +43,15 @@ def fingerprints(X: Any, generator: np.random.Generator) -> Array:
         sums = np.append(np.uint64(0), np.cumsum(_mixed(X.data) * factors[X.indices]))
         return np.asarray(sums[X.indptr[1:]] - sums[X.indptr[:-1]])
     blocks = range(0, len(X), _BLOCK)
-    sums = [(_mixed(X[at : at + _BLOCK]) * factors).sum(1, np.uint64) for at in blocks]
-    return np.concatenate(sums)
+    keys = [(_mixed(X[at : at + _BLOCK]) * factors).sum(1, np.uint64) for at in blocks]
+    return np.concatenate(keys)
 
 
 def _mixed(values: Array) -> Array:
     """The bits of numbers, spread over all 64; 0 stays 0."""
-    return _scrambled((values.astype(np.float64) + 0.0).view(np.uint64))  # -0.0 + 0.0 is 0.0
+    with np.errstate(over="ignore", under="ignore"):
+        single = values.astype(np.float32) + np.float32(0.0)  # -0.0 + 0.0 is 0.0
+    return _scrambled(single.view(np.uint32).astype(np.uint64))
 
 
 def _scrambled(bits: Array) -> Array:
@@ -119,25 +123,22 @@ def split(keys: Array, labels: Array, rows: Array, fraction: float, least: int) 
     return Split(rows[~validates], rows[validates])
 
 
-def split_lists(
-    keys: Array, lists: Array, relevant: Array, fraction: float, least: int
-) -> Split:
-    """Whole lists for validation; equal lists stay together.
+def split_lists(keys: Array, targets: Array, lists: Array, fraction: float, least: int) -> Split:
+    """Whole lists for validation; equal lists stay together. Rows of a list stay in one piece.
 
     Args:
-        keys: of the rows.
+        keys, targets: of the rows.
         lists: number of the list of each row, from 0 without a gap.
-        relevant: whether a row is relevant, bool (n,).
         fraction: of the lists, for validation.
-        least: lists with a relevant row that validation takes; with fewer there is no such part.
+        least: lists with a target above 0 that validation takes; with fewer there is none.
     """
-    of_lists = np.zeros(lists.max() + 1, np.uint64)
-    np.add.at(of_lists, lists, _scrambled(keys))
-    rows = np.lexsort((keys, lists, of_lists[lists]))
-    ordered = np.sort(of_lists)
-    first = ordered[min(round(fraction * ordered.size), ordered.size - 1)]
-    validates = of_lists[lists[rows]] < first
-    found = np.unique(lists[rows][validates & relevant[rows]]).size
+    own = np.zeros(lists.max() + 1, np.uint64)
+    np.add.at(own, lists, _scrambled(keys + _mixed(targets)))
+    # By the number of the list at the end, as equal lists stay lists of their own.
+    rows = np.lexsort((targets, keys, lists, own[lists]))
+    ordered = np.sort(own)
+    validates = own[lists[rows]] < ordered[min(round(fraction * own.size), own.size - 1)]
+    found = np.unique(lists[rows][validates & (targets[rows] > 0)]).size
     if fraction == 0.0 or found < least:
         return Split(rows, rows[:0])
     return Split(rows[~validates], rows[validates])

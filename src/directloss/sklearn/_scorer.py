@@ -18,23 +18,33 @@ class TaskValue:
 
     Args:
         task: the metric.
-        pos_label: the class that is positive; None: targets are 0/1 or relevances as they are.
         labels: whether scores are predicted labels.
     """
 
-    def __init__(self, task: Task, pos_label: Any = None, *, labels: bool = False) -> None:
+    def __init__(self, task: Task, *, labels: bool = False) -> None:
         self.task = task
-        self.pos_label = pos_label
         self.labels = labels
         self.__name__ = repr(task)
 
     def __call__(
-        self, y_true: Any, y_score: Any, *, group: Any = None, sample_weight: Any = None
+        self,
+        y_true: Any,
+        y_score: Any,
+        *,
+        group: Any = None,
+        sample_weight: Any = None,
+        pos_label: Any = None,
     ) -> float:
-        """Of (n,) one list, or one each value of `group`; of (n, labels) the mean of the labels."""
-        targets, scores = self._numbers("y_true", y_true), np.asarray(y_score)
+        """Of (n,) one list, or one each value of `group`; of (n, labels) the mean of the labels.
+
+        Args:
+            group: labels of rows, (n,).
+            sample_weight: how many rows a row stands for, (n,), as in `DirectLossClassifier`.
+            pos_label: the class that is positive; None: targets are 0/1 or relevances as they are.
+        """
+        targets, scores = _numbers("y_true", y_true, pos_label), np.asarray(y_score)
         if self.labels:
-            scores = self._numbers("y_score", y_score) - 0.5
+            scores = _numbers("y_score", y_score, pos_label) - 0.5
         groups = None if group is None else np.unique(np.asarray(group), return_inverse=True)[1]
         weights = check_weights(sample_weight, len(targets))
         if weights is not None:
@@ -46,13 +56,14 @@ class TaskValue:
         scores = scores.astype(np.float64)
         return float(self.task.metric(scores, targets, dim=dim, groups=groups))
 
-    def _numbers(self, name: str, y: Any) -> Any:
-        y = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
-        if self.pos_label is not None:
-            return (y == self.pos_label).astype(np.float64)
-        if y.dtype.kind not in "biuf":
-            raise ArgumentError(name, f"labels of type {y.dtype}", "numbers, or pos_label= as well")
-        return y.astype(np.float64)
+
+def _numbers(name: str, y: Any, pos_label: Any) -> Any:
+    y = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
+    if pos_label is not None:
+        return (y == pos_label).astype(np.float64)
+    if y.dtype.kind not in "biuf":
+        raise ArgumentError(name, f"labels of type {y.dtype}", "numbers, or pos_label= as well")
+    return y.astype(np.float64)
 
 
 def metric_scorer(task: Any, *, pos_label: Any = None) -> Any:
@@ -73,7 +84,8 @@ def metric_scorer(task: Any, *, pos_label: Any = None) -> Any:
     found = task_of(task)
     methods = ("decision_function", "predict_proba", "predict")
     return make_scorer(
-        TaskValue(found, pos_label, labels=found.decides),
+        TaskValue(found, labels=found.decides),
         response_method="predict" if found.decides else methods,
         greater_is_better=found.higher_is_better,
+        **({} if pos_label is None else {"pos_label": pos_label}),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -22,8 +22,7 @@ from directloss.training.baselines import CrossEntropy
 from directloss.training.shift import direct_loss
 from directloss.training.warm_start import SHARE
 
-Method = Literal["refine", "cross-entropy", "direct"]
-METHODS: tuple[Method, ...] = ("refine", "cross-entropy", "direct")
+METHODS = ("refine", "cross-entropy", "direct")
 
 SHIFT = 0.3
 """Deviation of the noise on the scores of the direct loss, in spreads; epsilon goes with it."""
@@ -46,7 +45,7 @@ class Options(NamedTuple):
     """How to train; see the estimators."""
 
     task: Task
-    method: Method
+    method: str
     hidden: tuple[int, ...]
     learning_rate: float
     l2: float
