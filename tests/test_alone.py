@@ -80,6 +80,8 @@ REFUSED = {
     "import directloss.datasets": ("directloss.datasets", "accelerate", "train"),
     "import directloss.jobs.train": ("directloss.jobs", "accelerate", "train"),
     "from directloss.report import Results": ("directloss.report", "accelerate", "train"),
+    "import directloss.sklearn": ("directloss.sklearn", "accelerate", "train"),
+    "import directloss as dl; dl.metric_scorer": ("directloss.sklearn", "accelerate", "train"),
     "import directloss.study.metrics": ("directloss.study", "accelerate", "train"),
     "import directloss.integrations.torchmetrics": (
         "directloss.integrations.torchmetrics",

@@ -32,7 +32,7 @@ LAYERS = (
     {"datasets"},
     {"models"},
     {"study"},
-    {"jobs", "paper"},
+    {"jobs", "paper", "sklearn"},
     {"cli"},
     {"__main__"},
 )

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from directloss.losses import HingeLoss as HingeLoss
     from directloss.losses import PerceptronLoss as PerceptronLoss
     from directloss.perturbation import Perturbation as Perturbation
+    from directloss.sklearn import metric_scorer as metric_scorer
     from directloss.tasks import *  # noqa: F403  (all its public names are public here)
     from directloss.thresholds import fit_threshold as fit_threshold
 
@@ -24,6 +25,9 @@ _OTHERS = {
 }
 """Public names by module, beside those of `directloss.tasks`."""
 
+_OF_AN_EXTRA = {"metric_scorer": "directloss.sklearn"}
+"""Names that need more packages, by module; `from directloss import *` leaves them out."""
+
 _MODULES = ("errors", "functional", "losses", "tasks", "training")
 
 if not TYPE_CHECKING:  # a type checker would take every name to be there
@@ -35,6 +39,8 @@ if not TYPE_CHECKING:  # a type checker would take every name to be there
             return import_module(f"{__name__}.{name}")
         if name == "__all__":
             return _public()
+        if name in _OF_AN_EXTRA:
+            return getattr(import_module(_OF_AN_EXTRA[name]), name)
         if not name.startswith("_"):
             modules = [module for module, names in _OTHERS.items() if name in names]
             for module in modules or ["directloss.tasks"]:
@@ -52,4 +58,4 @@ def _public() -> list[str]:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_public()})
+    return sorted({*globals(), *_public(), *_OF_AN_EXTRA})

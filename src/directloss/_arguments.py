@@ -6,13 +6,24 @@ import inspect
 import math
 from collections.abc import Callable
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from directloss.errors import ArgumentError
 
-__all__ = ["check_function", "index_number", "is_number", "number", "plain", "step", "whole_number"]
+__all__ = [
+    "as_tensor",
+    "check_function",
+    "index_number",
+    "is_number",
+    "number",
+    "plain",
+    "step",
+    "whole_number",
+]
 
 _STEP = "a positive finite number of at least 5.6e-309, so that 1 / it is finite"
 
@@ -105,6 +116,21 @@ def check_function(name: str, given: object, *parameters: str) -> None:
     except TypeError as error:
         called = getattr(given, "__name__", type(given).__name__)
         raise ArgumentError(name, f"{called}{signature}", wanted) from error
+
+
+def as_tensor(name: str, value: Any) -> Tensor:
+    """A numpy array as a tensor, without a copy where it may be written to; all else as it is.
+
+    Raises:
+        ArgumentError: its entries are not numbers.
+    """
+    if not isinstance(value, np.ndarray):
+        return value  # type: ignore[no-any-return]
+    if value.dtype.kind not in "biuf":
+        raise ArgumentError(name, f"an array of type {value.dtype}", "numbers")
+    usable = value.flags.writeable and min(value.strides, default=0) >= 0
+    native = value.astype(value.dtype.newbyteorder("="), copy=not usable)
+    return torch.from_numpy(native)
 
 
 def is_number(value: object) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from directloss._arguments import as_tensor
 from directloss._operators import number_of
 from directloss._range import solve_in_range
 from directloss._solution import Solution
@@ -267,18 +268,18 @@ class Task(TaskBase):
 
     def metric(
         self,
-        scores: Tensor,
-        targets: Tensor,
+        scores: Tensor | Array,
+        targets: Tensor | Array,
         *,
         dim: Dim = -1,
-        mask: Tensor | None = None,
-        groups: Tensor | None = None,
+        mask: Tensor | Array | None = None,
+        groups: Tensor | Array | None = None,
         reduction: Reduction = "mean",
     ) -> Tensor:
         """The metric itself, exact, on raw scores.
 
         Args:
-            scores, targets, dim, mask, groups, reduction: as for the losses.
+            scores, targets, dim, mask, groups, reduction: as for the losses; numpy arrays, too.
 
         Returns:
             float64. "none": one value a list, NaN where the metric is undefined; "mean" and "sum":
@@ -289,6 +290,9 @@ class Task(TaskBase):
                 for lists of one item each, (n, 1), of a metric that ranks, unless there is a mask.
         """
         require_reduction(reduction)
+        scores, targets = as_tensor("scores", scores), as_tensor("targets", targets)
+        mask = None if mask is None else as_tensor("mask", mask)
+        groups = None if groups is None else as_tensor("groups", groups)
         layout = self.read(scores, targets, dim, mask, groups).layout
         if self.ranks and mask is None:
             layout.refuse_lists_of_one()

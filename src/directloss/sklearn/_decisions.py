@@ -1,0 +1,81 @@
+"""Scores as decisions and probabilities: a threshold, and a calibration by scikit-learn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.special import expit
+from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LogisticRegression
+
+from directloss.sklearn._rows import Array
+from directloss.study.thresholds import best_threshold
+from directloss.tasks import Task
+from directloss.tasks.counting import Counting
+
+CALIBRATIONS = ("sigmoid", "isotonic")
+
+LEAST_SLOPE = 1e-3
+"""Of a sigmoid, a spread of the scores: probabilities never fall where scores grow."""
+
+
+def calibrated(kind: str, scores: Array, positive: Array, weights: Array) -> Any:
+    """A sigmoid (by logistic regression on the score) or an isotonic regression, fitted.
+
+    Args:
+        scores: float64 (n,).
+        positive: bool (n,), with both classes.
+        weights: of the rows, (n,).
+    """
+    if kind == "isotonic":
+        isotonic = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip")
+        return isotonic.fit(scores, positive, sample_weight=weights)
+    spread = float(scores.std()) or 1.0
+    centre = float(np.average(scores, weights=weights))
+    sigmoid = LogisticRegression(max_iter=1000)
+    sigmoid.fit((scores[:, None] - centre) / spread, positive, sample_weight=weights)
+    if sigmoid.coef_[0, 0] < LEAST_SLOPE:
+        # The best sigmoid that does not fall is flat; a little slope keeps the order of the scores.
+        share = np.average(positive, weights=weights)
+        sigmoid.coef_ = np.full((1, 1), LEAST_SLOPE)
+        sigmoid.intercept_ = np.log([share / (1.0 - share)])
+    sigmoid.coef_ = sigmoid.coef_ / spread
+    sigmoid.intercept_ = sigmoid.intercept_ - sigmoid.coef_[0] * centre
+    return sigmoid
+
+
+def threshold_of(task: Task, calibrator: Any, scores: Array, positive: Array) -> float:
+    """Above which score a row is called positive.
+
+    Of a metric of counts the best one for the metric; of any other where the probability is 1/2.
+    """
+    if isinstance(task, Counting):
+        return best_threshold(task, torch.from_numpy(scores), torch.from_numpy(positive))
+    if isinstance(calibrator, LogisticRegression):
+        return -float(calibrator.intercept_[0] / calibrator.coef_[0, 0])
+    x, y = calibrator.X_thresholds_, calibrator.y_thresholds_
+    below = int(np.searchsorted(y, 0.5, side="right"))  # how many are not above 1/2
+    if below in (0, len(x)):
+        return float(x[0] - 1.0 if below == 0 else x[-1] + 1.0)
+    return float(np.interp(0.5, y[below - 1 : below + 1], x[below - 1 : below + 1]))
+
+
+def shift(calibrator: Any, threshold: float) -> None:
+    """Makes a calibrator of scores one of the decision function, scores less the threshold."""
+    if isinstance(calibrator, LogisticRegression):
+        # The threshold first, so that where it is that of 1/2 the intercept becomes exactly 0.
+        middle = -calibrator.intercept_ / calibrator.coef_[0]
+        calibrator.intercept_ = -calibrator.coef_[0] * (middle - threshold)
+        return
+    calibrator.fit(calibrator.X_thresholds_ - threshold, calibrator.y_thresholds_)
+
+
+def probabilities(calibrator: Any, decision: Array) -> Array:
+    """Of the positive class, (n,)."""
+    if isinstance(calibrator, LogisticRegression):
+        found = expit(decision * calibrator.coef_[0, 0] + calibrator.intercept_[0])
+    else:
+        found = calibrator.predict(decision)
+    return np.asarray(found, np.float64)

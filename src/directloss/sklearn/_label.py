@@ -1,0 +1,117 @@
+"""One label of a classifier: its classes, its network, its threshold and its calibration."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from scipy import sparse
+from sklearn.utils import column_or_1d
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+from directloss.errors import ArgumentError
+from directloss.sklearn._decisions import calibrated, shift, threshold_of
+from directloss.sklearn._inputs import Inputs, scores_of
+from directloss.sklearn._rows import Array, arranged, split
+from directloss.sklearn._training import Layers, Options, Targets, train
+from directloss.training.refinement import FEW_TO_CHOOSE
+
+
+class Label(NamedTuple):
+    """What was learned of a label; the threshold is taken off the last bias already."""
+
+    layers: Layers
+    threshold: float
+    calibrator: Any
+    history: dict[str, Any]
+
+
+class Samples(NamedTuple):
+    """Checked features, the fingerprint of each row, and weights of rows or None."""
+
+    X: Any
+    keys: Array
+    weights: Array | None
+
+
+def read_labels(y: Any) -> tuple[Array, Array]:
+    """Classes, and which rows are positive, bool (n, labels).
+
+    Raises:
+        ArgumentError: these are not two classes, nor columns of 0 and 1.
+    """
+    check_classification_targets(y)
+    kind = type_of_target(y, input_name="y", raise_unknown=True)
+    if kind == "multilabel-indicator":
+        dense = y.toarray() if sparse.issparse(y) else np.asarray(y)
+        if not np.isin(dense, (0, 1)).all():
+            raise ArgumentError("y", f"columns of {np.unique(dense)}", "columns of 0 and 1")
+        return np.arange(dense.shape[1]), dense == 1
+    if kind != "binary":
+        wanted = "two classes, or columns of 0 and 1. Only binary classification is supported."
+        raise ArgumentError("y", f"a target of type {kind}", wanted)
+    classes, which = np.unique(column_or_1d(y, warn=True), return_inverse=True)
+    return classes, (which == 1)[:, None]
+
+
+def class_weights(wanted: Any, names: Array, positive: Array) -> tuple[float, float] | None:
+    """The weights of negatives and positives; None where there are none.
+
+    Args:
+        wanted: as scikit-learn has `class_weight`.
+        names: of the two classes.
+        positive: of the rows that are used, bool (n,).
+
+    Raises:
+        ArgumentError: all rows are of one class, or a weight is not above 0.
+    """
+    present = np.unique(positive)
+    if present.size < 2:
+        raise ArgumentError("y", f"one class: {names[int(present[0])]}", "two classes")
+    if wanted is None:
+        return None
+    found = compute_class_weight(wanted, classes=names, y=names[positive.astype(int)])
+    if not (found > 0.0).all():
+        raise ArgumentError("class_weight", repr(wanted), "weights above 0")
+    return float(found[0]), float(found[1])
+
+
+def fit_label(
+    samples: Samples,
+    positive: Array,
+    options: Options,
+    start: Layers | None,
+    *,
+    names: Array,
+    class_weight: Any,
+    validation_fraction: float,
+    calibration: str,
+) -> Label:
+    """Trains a network, and fits calibration and threshold to rows that it was not trained on.
+
+    Args:
+        samples: all rows.
+        positive: bool (n,).
+        options: how to train.
+        start: layers to go on from.
+        names: of the two classes.
+        class_weight, validation_fraction, calibration: see `DirectLossClassifier`.
+    """
+    X = samples.X
+    rows = arranged(samples.keys, positive, samples.weights)
+    weights = class_weights(class_weight, names, positive[rows])
+    parts = split(samples.keys, positive, rows, validation_fraction, FEW_TO_CHOOSE)
+    targets = (torch.from_numpy(positive[part].astype(np.float32)) for part in parts)
+    own = options._replace(weights=weights)
+    trained = train(Inputs.of(X, parts), Targets(*targets), own, start)
+    held = parts.validation if parts.validation.size else parts.train
+    scores, truth = scores_of(trained.layers, X[held]), positive[held]
+    counted = np.ones(truth.size) if weights is None else np.where(truth, weights[1], weights[0])
+    calibrator = calibrated(calibration, scores, truth, counted / counted.mean())
+    threshold = threshold_of(options.task, calibrator, scores, truth)
+    shift(calibrator, threshold)
+    last, bias = trained.layers[-1]
+    layers = [*trained.layers[:-1], (last, bias - threshold)]
+    return Label(layers, threshold, calibrator, trained.history)

@@ -1,0 +1,211 @@
+"""The classifier: what it learns, what its numbers mean, and what it refuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn.metrics import average_precision_score, f1_score
+
+import directloss as dl
+from directloss.errors import ArgumentError
+from directloss.sklearn import DirectLossClassifier
+from tests.sklearn_estimators.data import QUICK, imbalanced
+
+
+@pytest.mark.parametrize("method", ["refine", "cross-entropy", "direct"])
+@pytest.mark.parametrize("hidden", [(), (8,)])
+def test_every_method_learns(method: str, hidden: tuple[int, ...]) -> None:
+    X, y = imbalanced(600)
+    model = DirectLossClassifier(method=method, hidden=hidden, max_iter=100, random_state=0)
+    model.fit(X[:400], y[:400])
+    found = average_precision_score(y[400:], model.decision_function(X[400:]))
+    # The score that made the targets has .71.
+    assert found > 0.6
+    assert model.score(X[400:], y[400:]) == pytest.approx(found, abs=1e-12)
+
+
+def test_coefficients_are_those_of_the_features_as_they_came() -> None:
+    X, y = imbalanced()
+    X = X * [1.0, 1e3, 1e-3, 1.0] + [0.0, 1e4, 5.0, -3.0]
+    model = DirectLossClassifier(**QUICK).fit(X, y)
+    decision = model.decision_function(X)
+    assert model.coef_.shape == (1, 4)
+    np.testing.assert_allclose(decision, X @ model.coef_[0] + model.intercept_[0], rtol=1e-12)
+    plain = DirectLossClassifier(**QUICK).fit(X, y.astype(bool))
+    np.testing.assert_array_equal(plain.decision_function(X), decision)
+
+
+def test_a_constant_feature_has_no_weight() -> None:
+    X, y = imbalanced()
+    X[:, 2] = 7.0
+    for hidden in ((), (4,)):
+        model = DirectLossClassifier(hidden=hidden, **QUICK).fit(X, y)
+        other = X + np.array([0.0, 0.0, 100.0, 0.0])
+        np.testing.assert_allclose(
+            model.decision_function(other), model.decision_function(X), atol=1e-12
+        )
+
+
+def test_a_sparse_matrix_gives_the_model_of_the_dense_one() -> None:
+    X, y = imbalanced()
+    X[np.abs(X) < 0.5] = 0.0
+    dense, thin = (
+        DirectLossClassifier(max_iter=50, random_state=0, method="cross-entropy").fit(each, y)
+        for each in (X, sparse.csr_array(X))
+    )
+    np.testing.assert_allclose(thin.coef_, dense.coef_, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        thin.decision_function(sparse.csr_matrix(X)), thin.decision_function(X), rtol=1e-9
+    )
+    with pytest.raises(TypeError, match=r"[Ss]parse"):
+        DirectLossClassifier(hidden=(4,), **QUICK).fit(sparse.csr_array(X), y)
+
+
+def test_the_threshold_of_f1_is_the_best_of_the_validation_part_or_of_all_rows() -> None:
+    X, y = imbalanced()
+    model = DirectLossClassifier("f1", validation_fraction=0.0, **QUICK).fit(X, y)
+    decision = model.decision_function(X)
+    best = max(f1_score(y, decision > cut) for cut in [*decision, decision.min() - 1.0])
+    assert f1_score(y, model.predict(X)) == pytest.approx(best, abs=1e-12)
+    assert model.score(X, y) == pytest.approx(best, abs=1e-12)
+
+
+def test_the_threshold_of_a_ranking_metric_is_at_one_half() -> None:
+    X, y = imbalanced()
+    for calibration in ("sigmoid", "isotonic"):
+        model = DirectLossClassifier(calibration=calibration, **QUICK).fit(X, y)
+        probability = model.predict_proba(X)
+        np.testing.assert_array_equal(model.predict(X), probability[:, 1] > 0.5)
+        np.testing.assert_allclose(probability.sum(1), 1.0)
+        # A calibration gives the frequency of the rows that it is fitted to: all of them here.
+        assert probability[:, 1].mean() == pytest.approx(y.mean(), abs=0.03)
+
+
+def test_a_sigmoid_grows_with_the_score_even_where_positives_have_low_ones() -> None:
+    X, y = imbalanced()
+    model = DirectLossClassifier(method="cross-entropy", warm_start=True, **QUICK).fit(X, y)
+    model.set_params(learning_rate=1e-9).fit(X, 1 - y)
+    assert average_precision_score(1 - y, model.decision_function(X)) < 0.8 == (1 - y).mean()
+    assert model.calibrators_[0].coef_[0, 0] > 0.0
+    order = np.argsort(model.decision_function(X))
+    assert (np.diff(model.predict_proba(X)[order, 1]) >= 0.0).all()
+    assert model.predict_proba(X)[:, 1] == pytest.approx(0.8, abs=0.02)
+
+
+def test_several_labels_have_a_model_each() -> None:
+    X, y = imbalanced()
+    both = np.column_stack([y, X[:, 2] > 0.0]).astype(int)
+    model = DirectLossClassifier(**QUICK).fit(X, both)
+    alone = DirectLossClassifier(**QUICK).fit(X, both[:, 1])
+    np.testing.assert_array_equal(model.decision_function(X)[:, 1], alone.decision_function(X))
+    np.testing.assert_array_equal(model.predict(X)[:, 1], alone.predict(X))
+    np.testing.assert_array_equal(model.predict_proba(X)[:, 1], alone.predict_proba(X)[:, 1])
+    assert len(model.history_) == 2
+    assert model.threshold_.shape == (2,)
+    value = [average_precision_score(both[:, k], model.decision_function(X)[:, k]) for k in (0, 1)]
+    assert model.score(X, both) == pytest.approx(np.mean(value), abs=1e-12)
+    from_sparse = DirectLossClassifier(**QUICK).fit(X, sparse.csr_array(both))
+    np.testing.assert_array_equal(from_sparse.predict(X), model.predict(X))
+    both[:, 1] = 1
+    with pytest.raises(ArgumentError, match="one class: 1"):
+        DirectLossClassifier(**QUICK).fit(X, both)
+
+
+def test_whole_weights_are_repeated_rows_with_a_validation_part() -> None:
+    X, y = imbalanced()
+    weights = np.random.default_rng(1).integers(0, 4, len(y))
+    order = np.random.default_rng(2).permutation(len(y))
+    weighted = DirectLossClassifier(**QUICK).fit(X[order], y[order], sample_weight=weights[order])
+    repeated = DirectLossClassifier(**QUICK).fit(X.repeat(weights, 0), y.repeat(weights))
+    assert "validation" in weighted.history_
+    np.testing.assert_array_equal(weighted.predict_proba(X), repeated.predict_proba(X))
+    tenth = DirectLossClassifier(**QUICK).fit(X, y, sample_weight=weights / 10)
+    np.testing.assert_array_equal(tenth.predict_proba(X), repeated.predict_proba(X))
+
+
+def test_class_weights_raise_the_probability_and_not_the_threshold_of_f1() -> None:
+    X, y = imbalanced()
+    plain, balanced = (
+        DirectLossClassifier(class_weight=weight, **QUICK).fit(X, y)
+        for weight in (None, "balanced")
+    )
+    assert plain.predict(X).mean() < 0.25 < balanced.predict(X).mean()
+    assert balanced.predict_proba(X)[:, 1].mean() == pytest.approx(0.4, abs=0.1)
+    heavy = DirectLossClassifier("f1", class_weight={0: 1.0, 1: 100.0}, **QUICK).fit(X, y)
+    assert heavy.predict(X).mean() < 0.4
+    with pytest.raises(ArgumentError, match="class_weight"):
+        DirectLossClassifier(class_weight={0: 0.0, 1: 1.0}, **QUICK).fit(X, y)
+
+
+def test_a_warm_start_and_a_partial_fit_go_on() -> None:
+    X, y = imbalanced()
+    cold = DirectLossClassifier(**QUICK).fit(X, y)
+    warm = DirectLossClassifier(warm_start=True, **QUICK).fit(X, y)
+    np.testing.assert_array_equal(warm.coef_, cold.coef_)
+    warm.set_params(learning_rate=1e-9).fit(2.0 * X + 1.0, y)
+    np.testing.assert_allclose(
+        warm.coef_ @ X.T + warm.intercept_ + warm.threshold_,
+        cold.coef_ @ X.T + cold.intercept_ + cold.threshold_,
+        atol=1e-4,
+    )
+    part = DirectLossClassifier(**QUICK).partial_fit(X, y, classes=[0, 1])
+    np.testing.assert_array_equal(part.coef_, cold.coef_)
+    part.partial_fit(X[:150], y[:150])
+    assert not np.array_equal(part.coef_, cold.coef_)
+    with pytest.raises(ArgumentError, match="classes"):
+        part.partial_fit(X, y + 1)
+    with pytest.raises(ArgumentError, match=r"hidden: got \[8\], wanted \[\]"):
+        part.set_params(hidden=(8,)).partial_fit(X, y)
+
+
+def test_names_of_classes_and_of_columns_are_kept() -> None:
+    X, y = imbalanced()
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    model = DirectLossClassifier(**QUICK).fit(frame, np.where(y, "fraud", "fair"))
+    assert model.classes_.tolist() == ["fair", "fraud"]
+    assert model.feature_names_in_.tolist() == list("abcd")
+    assert set(model.predict(frame)) <= {"fair", "fraud"}
+    assert model.score(frame, np.where(y, "fraud", "fair")) > y.mean()
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(frame[list("dcba")])
+
+
+def test_a_task_and_a_name_are_the_same() -> None:
+    X, y = imbalanced()
+    named, task = (
+        DirectLossClassifier(each, **QUICK).fit(X, y) for each in ("p@10", dl.PrecisionAtK(10))
+    )
+    np.testing.assert_array_equal(named.coef_, task.coef_)
+
+
+def test_mini_batches_train() -> None:
+    X, y = imbalanced()
+    model = DirectLossClassifier(batch_size=64, max_iter=5, random_state=0).fit(X, y)
+    assert model.score(X, y) > 2.0 * y.mean()
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"task": "no-such"}, "metric: got 'no-such'"),
+    ({"task": dl.MulticlassZeroOne()}, "task: got"),
+    ({"method": "boost"}, "method: got 'boost'"),
+    ({"hidden": 8}, "hidden: got 8"),
+    ({"hidden": (0,)}, "hidden: got 0"),
+    ({"validation_fraction": 1.0}, "validation_fraction: got 1.0"),
+    ({"calibration": "platt"}, "calibration: got 'platt'"),
+    ({"max_iter": 0}, "max_iter: got 0"),
+    ({"batch_size": 1}, "batch_size: got 1"),
+    ({"l2": -1.0}, "l2: got -1.0"),
+]
+
+
+@pytest.mark.parametrize(("parameters", "message"), WRONG, ids=lambda each: str(each))
+def test_wrong_parameters_are_refused_in_fit(parameters: dict[str, Any], message: str) -> None:
+    X, y = imbalanced(50)
+    model = DirectLossClassifier(**parameters)
+    with pytest.raises(ArgumentError) as raised:
+        model.fit(X, y)
+    assert str(raised.value).startswith(message)

@@ -1,0 +1,81 @@
+"""The ranker: what it learns on lists, and what it refuses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.metrics import ndcg_score
+
+import directloss as dl
+from directloss.errors import ArgumentError
+from directloss.sklearn import DirectLossRanker
+from tests.sklearn_estimators.data import QUICK, queries
+
+
+@pytest.mark.parametrize("method", ["refine", "cross-entropy", "direct"])
+@pytest.mark.parametrize("hidden", [(), (8,)])
+def test_every_method_learns(method: str, hidden: tuple[int, ...]) -> None:
+    X, y, group = queries(60)
+    model = DirectLossRanker(method=method, hidden=hidden, max_iter=200, random_state=0)
+    model.fit(X[:320], y[:320], group=group[:320])
+    found = model.score(X[320:], y[320:], group=group[320:])
+    drawn = dl.NDCG().metric(
+        np.random.default_rng(0).normal(size=160), y[320:], groups=np.arange(160) // 8
+    )
+    assert found > 0.85 > 0.75 > float(drawn)
+
+
+def test_the_score_is_the_mean_over_the_lists() -> None:
+    X, y, group = queries()
+    model = DirectLossRanker(dl.NDCG(gain="linear"), **QUICK).fit(X, y, group=group)
+    shape = (30, 8)
+    wanted = [
+        ndcg_score(relevances[None], scores[None])
+        for relevances, scores in zip(
+            y.reshape(shape), model.predict(X).reshape(shape), strict=True
+        )
+        if relevances.any()
+    ]
+    assert model.score(X, y, group=group) == pytest.approx(np.mean(wanted), abs=1e-12)
+
+
+def test_order_of_rows_and_names_of_lists_do_not_count() -> None:
+    X, y, group = queries(120)
+    model = DirectLossRanker(**QUICK).fit(X, y, group=group)
+    assert "validation" in model.history_
+    order = np.random.default_rng(1).permutation(len(y))
+    names = np.array([int(name[1:]) * 7 % 1000 for name in group])
+    again = DirectLossRanker(**QUICK).fit(X[order], y[order], group=names[order])
+    np.testing.assert_allclose(again.coef_, model.coef_, rtol=1e-4)
+
+
+def test_a_sparse_matrix_gives_the_model_of_the_dense_one() -> None:
+    X, y, group = queries()
+    dense, thin = (
+        DirectLossRanker(method="cross-entropy", **QUICK).fit(each, y, group=group)
+        for each in (X, sparse.csr_array(X))
+    )
+    np.testing.assert_allclose(thin.coef_, dense.coef_, rtol=1e-3, atol=1e-4)
+
+
+def test_a_partial_fit_goes_on_with_other_lists() -> None:
+    X, y, group = queries()
+    model = DirectLossRanker(**QUICK).partial_fit(X[:120], y[:120], group=group[:120])
+    first = model.coef_.copy()
+    model.set_params(learning_rate=1e-9).partial_fit(X[120:], y[120:], group=group[120:])
+    np.testing.assert_allclose(model.coef_, first, rtol=1e-5)
+
+
+def test_sizes_of_lists_are_refused_with_a_word_on_labels() -> None:
+    X, y, _ = queries()
+    with pytest.raises(ArgumentError, match=r"group: got shape \(30,\) for 240 rows, .*repeat"):
+        DirectLossRanker().fit(X, y, group=np.full(30, 8))
+
+
+def test_relevances_that_the_metric_does_not_know_are_refused() -> None:
+    X, y, group = queries()
+    with pytest.raises(ArgumentError, match=r"targets: got 2\.0"):
+        DirectLossRanker("average_precision").fit(X, y, group=group)
+    with pytest.raises(ArgumentError, match="targets"):
+        DirectLossRanker().fit(X, y - 1.0, group=group)
