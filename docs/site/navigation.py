@@ -25,6 +25,7 @@ SECTIONS = {
     "guides": [
         "which-loss",
         "faq",
+        "sklearn",
         "trainers",
         "search-and-retrieval",
         "train",

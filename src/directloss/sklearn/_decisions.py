@@ -11,9 +11,9 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from directloss.sklearn._rows import Array
-from directloss.study.thresholds import best_threshold
 from directloss.tasks import Task
 from directloss.tasks.counting import Counting
+from directloss.thresholds import fit_threshold
 
 CALIBRATIONS = ("sigmoid", "isotonic")
 
@@ -52,7 +52,7 @@ def threshold_of(task: Task, calibrator: Any, scores: Array, positive: Array) ->
     Of a metric of counts the best one for the metric; of any other where the probability is 1/2.
     """
     if isinstance(task, Counting):
-        return best_threshold(task, torch.from_numpy(scores), torch.from_numpy(positive))
+        return fit_threshold(torch.from_numpy(scores), torch.from_numpy(positive), task)
     if isinstance(calibrator, LogisticRegression):
         return -float(calibrator.intercept_[0] / calibrator.coef_[0, 0])
     x, y = calibrator.X_thresholds_, calibrator.y_thresholds_

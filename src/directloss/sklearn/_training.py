@@ -14,13 +14,12 @@ from directloss.errors import DirectLossError
 from directloss.models.mlp import MLP, scale_to_unit_spread, start_at_log_odds
 from directloss.sklearn._inputs import Inputs, layers_of, set_layers
 from directloss.sklearn._rows import Array
-from directloss.study.thresholds import best_threshold
 from directloss.tasks import Task
 from directloss.tasks.counting import Counting
-from directloss.training import FitConfig, Part, Sources, WarmStart, fit
+from directloss.thresholds import fit_threshold
+from directloss.training import FitConfig, Part, Sources, fit
 from directloss.training.baselines import CrossEntropy
-from directloss.training.shift import direct_loss
-from directloss.training.warm_start import SHARE
+from directloss.training.warm_start import SHARE, warm_start
 
 METHODS = ("refine", "cross-entropy", "direct")
 
@@ -107,7 +106,7 @@ def train(inputs: Inputs, targets: Targets, options: Options, start: Layers | No
         Sources(own, held if held_out else own),
         task,
         config,
-        threshold=partial(best_threshold, task) if isinstance(task, Counting) else None,
+        threshold=partial(fit_threshold, task=task) if isinstance(task, Counting) else None,
     )
     if result.diverged:
         raise DirectLossError("training stopped: scores became NaN. Try a smaller learning_rate")
@@ -124,7 +123,7 @@ def _loss(options: Options, *, trained: bool) -> nn.Module:
     if options.method == "cross-entropy":
         return first
     share = 0.0 if trained or options.method == "direct" else SHARE
-    return WarmStart(first, direct_loss(options.task, SHIFT, noise=True), share=share)
+    return warm_start(first, options.task, SHIFT, share=share)
 
 
 @torch.no_grad()
