@@ -56,6 +56,10 @@ NEAR = 5.0
 BINS = (0.0, 40.0, 60.0, 80.0, 99.0, 100.1)
 
 
+Pairs = list[tuple[Case, float]]
+"""Cases with a gain."""
+
+
 def signed(value: float) -> str:
     """With its sign, two places."""
     return f"{value:+.2f}"
@@ -66,6 +70,14 @@ def words(found: Difference, *, record: bool = True) -> str:
     mean = f"**{signed(found.mean)}**" if found.resolved else signed(found.mean)
     text = f"{mean} [{signed(found.low)}, {signed(found.high)}]"
     return f"{text} {found.wins}/{found.ties}/{found.losses}" if record else text
+
+
+def difference_of(pairs: Pairs) -> Difference | None:
+    """The mean gain of cases, by table; None where there are none."""
+    by_table: dict[str, list[float]] = {}
+    for case, gain in pairs:
+        by_table.setdefault(case.table, []).append(gain)
+    return difference(by_table) if by_table else None
 
 
 class Page:
@@ -104,9 +116,13 @@ class Page:
             f"cross-entropy with three times its settings in {len(ahead)} of {len(every)} pairs of "
             f"metric and model, and resolved worse in {len(behind)}."
         )
-        second = f"Better: {'; '.join(ahead)}." if ahead else "It is nowhere resolved better."
-        third = f" Worse: {'; '.join(behind)}." if behind else ""
-        return f"{first} {second}{third}"
+        parts = [f"Better: {'; '.join(ahead)}."] if ahead else []
+        parts += [f"Worse: {'; '.join(behind)}."] if behind else []
+        ruled = {metric: difference_of(self.ruled(metric)[0]) for metric in METRICS}
+        found = [f"{m} {words(d, record=False)}" for m, d in ruled.items() if d and d.resolved]
+        where = "Where the rule below says that the model is too small for the truth"
+        gain = f"a difference is resolved in {'; '.join(found)}" if found else "none is, either"
+        return " ".join([first, *parts, f"{where}, {gain}."])
 
     def model(self, hidden: int) -> dict[str, str]:
         """The table of a model: a row a method and a metric, both baselines."""
@@ -124,14 +140,14 @@ class Page:
         heads = ["metric", "method", "less cross-entropy", "less cross-entropy, three times"]
         return {"name": MODELS[hidden], "table": markdown(heads, rows, left=2)}
 
-    def pairs(self, metric: str, method: str = REFINE) -> list[tuple[Case, float]]:
-        """Cases of all models with the gain of a method over the tuned family."""
-        found = []
-        for hidden in self.hidden:
-            for case in self.results.cases(hidden, metric):
-                runs = self.results.runs
-                found.append((case, runs[method][case].test - runs[TUNED][case].test))
-        return found
+    def pairs(self, metric: str) -> Pairs:
+        """Cases of all models with the gain of refinement over the tuned family."""
+        runs = self.results.runs
+        return [
+            (case, runs[REFINE][case].test - runs[TUNED][case].test)
+            for hidden in self.hidden
+            for case in self.results.cases(hidden, metric)
+        ]
 
     def fit(self, case: Case) -> float:
         """Cross-entropy's training metric."""
@@ -151,13 +167,9 @@ class Page:
             rows.append(row)
         return markdown(heads, rows)
 
-    def _mean(self, pairs: list[tuple[Case, float]]) -> str:
-        by_table: dict[str, list[float]] = {}
-        for case, gain in pairs:
-            by_table.setdefault(case.table, []).append(gain)
-        if not by_table:
-            return "–"
-        return f"{words(difference(by_table), record=False)} ({len(by_table)})"
+    def _mean(self, pairs: Pairs) -> str:
+        found = difference_of(pairs)
+        return "–" if found is None else f"{words(found, record=False)} ({found.tables})"
 
     def when(self) -> str:
         """Rank correlations of the gain with what may explain it."""
@@ -191,19 +203,19 @@ class Page:
             f"gradient boosting is ahead of cross-entropy:\n\n{markdown(heads, rows)}"
         ).rstrip()
 
+    def ruled(self, metric: str) -> tuple[Pairs, Pairs]:
+        """The cases for which the rule says refine, and the others."""
+        pairs, runs = self.pairs(metric), self.results.runs[CROSS_ENTROPY]
+        inside = [
+            (case, gain)
+            for case, gain in pairs
+            if self.fit(case) < FAR and self.fit(case) - runs[case].validation < NEAR
+        ]
+        return inside, [pair for pair in pairs if pair not in inside]
+
     def rule_test(self) -> str:
         """The rule: a gain where the training metric is far from 100, and validation near it."""
-        rows = []
-        for metric in METRICS:
-            pairs = self.pairs(metric)
-            runs = self.results.runs[CROSS_ENTROPY]
-            inside = [
-                pair
-                for pair in pairs
-                if self.fit(pair[0]) < FAR and self.fit(pair[0]) - runs[pair[0]].validation < NEAR
-            ]
-            outside = [pair for pair in pairs if pair not in inside]
-            rows.append([metric, self._mean(inside), self._mean(outside)])
+        rows = [[metric, *map(self._mean, self.ruled(metric))] for metric in METRICS]
         heads = ["metric", "the rule says refine", "the rule says no"]
         return (
             "**The rule, tested**: refine where cross-entropy's training metric is below "
