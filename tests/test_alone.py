@@ -50,6 +50,7 @@ for loss_fn in (
     GlobalBatchLoss(dl.DirectLoss(dl.AveragePrecision())),
 ):
     model = torch.nn.Sequential(torch.nn.Linear(3, 1), torch.nn.Flatten(0))
+    torch.nn.init.zeros_(model[0].weight)  # equal scores have a gradient in every direction
     for batch in BalancedBatchSampler(y, 50):
         loss_fn(model(x[batch]), y[batch]).backward()
     assert model[0].weight.grad.isfinite().all() and model[0].weight.grad.any(), loss_fn

@@ -20,6 +20,8 @@ def checks() -> list[Any]:
     return found
 
 
+# The losses' own warning is for people, and no failure of a check.
+@pytest.mark.filterwarnings("ignore:DirectLoss:UserWarning")
 @pytest.mark.parametrize(("estimator", "check"), checks())
 def test_check(estimator: Any, check: Callable[[Any], None]) -> None:
     """A check that cannot run for want of a package skips itself and says so."""
