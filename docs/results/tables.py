@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -398,10 +399,15 @@ def correlation(values: list[float], gains: list[float]) -> str:
 
 
 def collect(run: Path) -> dict[str, bytes]:
-    """The files of a study that belong to its archive."""
+    """The files of a study that belong to its archive: splits that all tables have."""
     files = {each: (run / each).read_bytes() for each in ("tables.json", "configuration.json")}
-    for cell in sorted((run / "cells").glob("*.json")):
-        files[f"cells/{cell.name}"] = cell.read_bytes()
+    tables = json.loads(files["tables.json"])["tables"]
+    cells = sorted((run / "cells").glob("*.json"))
+    split_and_model = {cell: tuple(cell.stem.rsplit("-", 2)[1:]) for cell in cells}
+    finished = Counter(split_and_model.values())
+    for cell, place in split_and_model.items():
+        if finished[place] == len(tables):
+            files[f"cells/{cell.name}"] = cell.read_bytes()
     return files
 
 
