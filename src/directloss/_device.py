@@ -69,6 +69,7 @@ def solve(
         none = empty.sum(-1).reshape(-1)
         return none if reduction == "none" else none.sum(), torch.zeros_like(empty)
     scores, targets, mask = _rows(layout)
+    targets = task.labels_of(targets)
     wrong = (scores.isnan() | solver.wrong_targets(targets)) & mask
     asked = [DeviceTerm(*term, kind_of(term)) for term in terms]
     positives = ((targets > 0) & mask).sum(-1)

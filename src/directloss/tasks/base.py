@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import partial
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 import numpy as np
 import torch
@@ -34,6 +34,9 @@ from directloss.tasks._names import MetricName
 __all__ = ["Direction", "Solution", "Task", "TaskBase"]
 
 Direction = Literal["positive", "negative", "both"]
+
+Labels = TypeVar("Labels", Array, Tensor)
+"""Targets, on the host or where they are."""
 
 
 class TaskBase(ABC):
@@ -140,6 +143,7 @@ class Task(TaskBase):
         ranks: whether it rates the order of a list, in which one item alone has none.
         decides: whether it rates decisions, score > 0, rather than an order.
         graded: whether targets may be relevances instead of 0/1.
+        labels_wanted: what `read_targets` wants, for its error.
         names: how commands call the metric, as it is and with its first argument; none: not at all.
     """
 
@@ -148,6 +152,7 @@ class Task(TaskBase):
     ranks: ClassVar[bool] = False
     decides: ClassVar[bool] = False
     graded: ClassVar[bool] = False
+    labels_wanted: ClassVar[str] = "0 or 1 (for labels -1/+1 pass targets > 0)"
     names: ClassVar[tuple[MetricName, ...]] = ()
 
     @abstractmethod
@@ -206,9 +211,15 @@ class Task(TaskBase):
         labels = np.empty(targets.size, np.uint8)
         wrong = binary_labels(targets, labels)
         if wrong >= 0:
-            came = targets[wrong]
-            raise ArgumentError("targets", came, "0 or 1 (for labels -1/+1 pass targets > 0)")
+            raise ArgumentError("targets", targets[wrong], self.labels_wanted)
         return labels
+
+    def labels_of(self, targets: Labels) -> Labels:
+        """Targets as `read_targets` and the solver of a device check them; elementwise.
+
+        Here as they are; a ranking metric with `relevant_from` makes relevances True and False.
+        """
+        return targets
 
     # For tensors, with these methods.
 

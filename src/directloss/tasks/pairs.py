@@ -21,6 +21,7 @@ from directloss.inference.ties import average_precisions, roc_areas
 from directloss.lists import ClassSizes, Lists, WithoutPositives, class_sizes
 from directloss.tasks._either import Numbers
 from directloss.tasks._names import MetricName
+from directloss.tasks._relevance import BinaryRelevance
 from directloss.tasks._tables import (
     Counted,
     Elementwise,
@@ -30,7 +31,7 @@ from directloss.tasks._tables import (
     Table,
     as_table,
 )
-from directloss.tasks.base import Direction, Solution, Task
+from directloss.tasks.base import Direction, Solution
 
 __all__ = ["ROCAUC", "AveragePrecision", "PartialAUC", "RankingTask", "ReciprocalRank"]
 
@@ -49,7 +50,7 @@ _BY_NEGATIVES = 2.0
 """The weight of Delta whose shift is 1 for every pair, for the area under the ROC curve."""
 
 
-class RankingTask(Task):
+class RankingTask(BinaryRelevance):
     r"""A metric of binary relevance said by two short arrays.
 
     With i the rank of a positive among the positives and n_i the number of negatives above it,
@@ -77,6 +78,8 @@ class RankingTask(Task):
             (p, P, N), or a number.
         by: "position": D is taken at i + n_i = 1..P+N; "negatives": at n_i = 0..N (and entry 0 of
             an array is D(0)).
+        relevant_from: the relevance from which an item is positive, so that targets may be graded,
+            as those of `NDCG`; None: targets are 0 and 1.
 
     Raises:
         ArgumentError: for negative or non-finite r, non-finite D, a function of other arguments,
@@ -97,7 +100,9 @@ class RankingTask(Task):
         discount: ArrayLike | Elementwise | Table,
         *,
         by: str = "position",
+        relevant_from: float | None = None,
     ) -> None:
+        self._take_relevant_from(relevant_from)
         if by not in ("position", "negatives"):
             raise ArgumentError("by", repr(by), "'position' or 'negatives'")
         self.by = by
@@ -109,9 +114,10 @@ class RankingTask(Task):
         self._discount = as_table(discount, first=self._by_position, index=index, name="discount")
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}(rank_weights={self._rank_weights!r}, "
-            f"discount={self._discount!r}, by={self.by!r})"
+        return self._call(
+            f"rank_weights={self._rank_weights!r}",
+            f"discount={self._discount!r}",
+            f"by={self.by!r}",
         )
 
     def _solver(self, weight: float, sizes: ClassSizes, ranks: Read, discount: Read) -> str | None:
@@ -228,6 +234,7 @@ class AveragePrecision(RankingTask):
         k: positions that count; None: all.
         normalize: with a cutoff, what the sum is divided by: "reachable", min(P, k), so that the
             best ranking has AP 1; or "relevant", P.
+        relevant_from: as in `RankingTask`.
 
     Source: Song et al. 2016, section 4, equations 8 to 10.
     """
@@ -238,7 +245,11 @@ class AveragePrecision(RankingTask):
     )
 
     def __init__(
-        self, k: int | None = None, *, normalize: Literal["reachable", "relevant"] = "reachable"
+        self,
+        k: int | None = None,
+        *,
+        normalize: Literal["reachable", "relevant"] = "reachable",
+        relevant_from: float | None = None,
     ) -> None:
         if normalize not in ("reachable", "relevant"):
             raise ArgumentError("normalize", repr(normalize), "'reachable' or 'relevant'")
@@ -249,12 +260,13 @@ class AveragePrecision(RankingTask):
         super().__init__(
             FixedTable(_index, _OneOver(most), name="rank_weights"),
             FixedTable(_Reciprocal(k), name="discount"),
+            relevant_from=relevant_from,
         )
 
     def __repr__(self) -> str:
         if self.k is None:
-            return "AveragePrecision()"
-        return f"AveragePrecision(k={self.k}, normalize={self.normalize!r})"
+            return self._call()
+        return self._call(f"k={self.k}", f"normalize={self.normalize!r}")
 
     @property
     def direction(self) -> Direction:  # type: ignore[override]
@@ -272,6 +284,9 @@ class ReciprocalRank(RankingTask):
     F the pairwise score of `RankingTask`; only the first positive counts in Delta. `metric` puts
     negatives first among ties. Undefined for a list without positives or without negatives.
 
+    Args:
+        relevant_from: as in `RankingTask`.
+
     Source: Voorhees 1999 (TREC-8 question answering track).
     """
 
@@ -279,14 +294,15 @@ class ReciprocalRank(RankingTask):
         MetricName("reciprocal-rank", "reciprocal rank", short=("mrr", "rr")),
     )
 
-    def __init__(self) -> None:
+    def __init__(self, *, relevant_from: float | None = None) -> None:
         super().__init__(
             FixedTable(_first_only, name="rank_weights"),
             FixedTable(_Reciprocal(None), name="discount"),
+            relevant_from=relevant_from,
         )
 
     def __repr__(self) -> str:
-        return "ReciprocalRank()"
+        return self._call()
 
     def on_device(self) -> device.Solver[Any]:
         return device.FirstPositive()
@@ -301,6 +317,9 @@ class ROCAUC(RankingTask):
     of weight / 2, so that epsilon is the shift of every pair. `metric` counts tied pairs half.
     Undefined without positives or without negatives.
 
+    Args:
+        relevant_from: as in `RankingTask`.
+
     Source: Hanley and McNeil 1982.
     """
 
@@ -308,15 +327,16 @@ class ROCAUC(RankingTask):
         MetricName("roc-auc", "area under the ROC curve", short=("auc", "auroc")),
     )
 
-    def __init__(self) -> None:
+    def __init__(self, *, relevant_from: float | None = None) -> None:
         super().__init__(
             FixedTable(_ones, _OneOver(None), name="rank_weights"),
             ListTable(_share_below, first=0, name="discount"),
             by="negatives",
+            relevant_from=relevant_from,
         )
 
     def __repr__(self) -> str:
-        return "ROCAUC()"
+        return self._call()
 
     def on_device(self) -> device.Solver[Any]:
         return device.RocArea()
@@ -335,6 +355,7 @@ class PartialAUC(RankingTask):
 
     Args:
         max_fpr: in (0, 1].
+        relevant_from: as in `RankingTask`.
 
     Source: McClish 1989.
     """
@@ -346,7 +367,7 @@ class PartialAUC(RankingTask):
     direction: ClassVar[Direction] = "both"
     epsilon_scale: ClassVar[float] = 0.3
 
-    def __init__(self, max_fpr: float) -> None:
+    def __init__(self, max_fpr: float, *, relevant_from: float | None = None) -> None:
         self.max_fpr = number(
             "max_fpr", max_fpr, lambda rate: 0.0 < rate <= 1.0, "a number in (0, 1]"
         )
@@ -354,10 +375,11 @@ class PartialAUC(RankingTask):
             FixedTable(_ones, _OneOver(None), name="rank_weights"),
             ListTable(_PartialShare(self.max_fpr), first=0, name="discount"),
             by="negatives",
+            relevant_from=relevant_from,
         )
 
     def __repr__(self) -> str:
-        return f"PartialAUC({self.max_fpr:g})"
+        return self._call(f"{self.max_fpr:g}")
 
     def on_device(self) -> device.Solver[Any]:
         return device.PartialArea(self.max_fpr)

@@ -18,6 +18,7 @@ from directloss.inference.threads import over_lists
 from directloss.lists import Lists, WithoutPositives
 from directloss.tasks._grades import Gains
 from directloss.tasks._names import MetricName
+from directloss.tasks._relevance import BinaryRelevance
 from directloss.tasks._tables import FixedTable
 from directloss.tasks.base import Direction, Solution, Task
 
@@ -75,9 +76,6 @@ class _ByPosition(Task):
             self._decay,
             int(self._divisor),
         )
-
-    def read_targets(self, targets: Array) -> Gains:
-        return Gains.binary(super().read_targets(targets))
 
     def solve(
         self, lists: Lists, weights: Array, coefficients: Array, *, share_ties: bool = True
@@ -216,7 +214,14 @@ def _checked(gains: Array) -> Array:
     return gains
 
 
-class PrecisionAtK(_ByPosition):
+class _OfRelevant(_ByPosition, BinaryRelevance):
+    """What those share that gain 1 from a relevant item and 0 from any other."""
+
+    def read_targets(self, targets: Array) -> Gains:  # type: ignore[override]
+        return Gains.binary(super().read_targets(targets))
+
+
+class PrecisionAtK(_OfRelevant):
     r"""Precision at k: Delta = 1 - (relevant among the first k) / k.
 
     Where fewer than k items are relevant, Delta = 0 does not exist. Undefined without positives.
@@ -224,6 +229,8 @@ class PrecisionAtK(_ByPosition):
 
     Args:
         k: positions that count.
+        relevant_from: the relevance from which an item is relevant, so that targets may be graded,
+            as those of `NDCG`; None: targets are 0 and 1.
     """
 
     names: ClassVar[tuple[MetricName, ...]] = (
@@ -232,14 +239,15 @@ class PrecisionAtK(_ByPosition):
     direction: ClassVar[Direction] = "both"
     _divisor = Divisor.CUTOFF
 
-    def __init__(self, k: int) -> None:
+    def __init__(self, k: int, *, relevant_from: float | None = None) -> None:
         self.k = self._cutoff = whole_number("k", k)
+        self._take_relevant_from(relevant_from)
 
     def __repr__(self) -> str:
-        return f"PrecisionAtK({self.k})"
+        return self._call(f"{self.k}")
 
 
-class RecallAtK(_ByPosition):
+class RecallAtK(_OfRelevant):
     r"""Recall at k: Delta = 1 - (relevant among the first k) / P.
 
     Undefined without positives. Dead in the positive direction where no positive is in the top k;
@@ -247,6 +255,8 @@ class RecallAtK(_ByPosition):
 
     Args:
         k: positions that count.
+        relevant_from: the relevance from which an item is relevant, so that targets may be graded,
+            as those of `NDCG`; None: targets are 0 and 1.
     """
 
     names: ClassVar[tuple[MetricName, ...]] = (
@@ -255,18 +265,23 @@ class RecallAtK(_ByPosition):
     direction: ClassVar[Direction] = "both"
     _divisor = Divisor.TOTAL
 
-    def __init__(self, k: int) -> None:
+    def __init__(self, k: int, *, relevant_from: float | None = None) -> None:
         self.k = self._cutoff = whole_number("k", k)
+        self._take_relevant_from(relevant_from)
 
     def __repr__(self) -> str:
-        return f"RecallAtK({self.k})"
+        return self._call(f"{self.k}")
 
 
-class RPrecision(_ByPosition):
+class RPrecision(_OfRelevant):
     r"""R-precision: precision at P, the number of positives in the list.
 
     Undefined without positives. Dead in the positive direction where no positive is in the top P;
     hence "both".
+
+    Args:
+        relevant_from: the relevance from which an item is relevant, so that targets may be graded,
+            as those of `NDCG`; None: targets are 0 and 1.
     """
 
     names: ClassVar[tuple[MetricName, ...]] = (MetricName("r-precision", "R-precision"),)
@@ -274,11 +289,14 @@ class RPrecision(_ByPosition):
     _cutoff = positions.CUTOFF_RELEVANT
     _divisor = Divisor.CUTOFF
 
+    def __init__(self, *, relevant_from: float | None = None) -> None:
+        self._take_relevant_from(relevant_from)
+
     def __repr__(self) -> str:
-        return "RPrecision()"
+        return self._call()
 
 
-class RankBiasedPrecision(_ByPosition):
+class RankBiasedPrecision(_OfRelevant):
     r"""Rank-biased precision: Delta = 1 - (1 - p) * sum over the relevant of p^(position - 1).
 
     The expected gain of a reader who goes on to the next item with probability p. F has the same
@@ -287,6 +305,8 @@ class RankBiasedPrecision(_ByPosition):
 
     Args:
         persistence: p, in (0, 1): .5 for an impatient reader, .95 for a patient one.
+        relevant_from: the relevance from which an item is relevant, so that targets may be graded,
+            as those of `NDCG`; None: targets are 0 and 1.
 
     Source: Moffat and Zobel 2008, section 3.
     """
@@ -299,13 +319,14 @@ class RankBiasedPrecision(_ByPosition):
     )
     _divisor = Divisor.ONE
 
-    def __init__(self, persistence: float = 0.8) -> None:
+    def __init__(self, persistence: float = 0.8, *, relevant_from: float | None = None) -> None:
+        self._take_relevant_from(relevant_from)
         self.persistence = number(
             "persistence", persistence, lambda p: 0.0 < p < 1.0, "a number in (0, 1)"
         )
 
     def __repr__(self) -> str:
-        return f"RankBiasedPrecision({self.persistence:g})"
+        return self._call(f"{self.persistence:g}")
 
     def _discounts(self, length: int) -> Array:
         places = np.arange(max(length, 1))
@@ -316,7 +337,7 @@ class RankBiasedPrecision(_ByPosition):
         return (1.0 - self.persistence) * powers
 
 
-class BEDROC(_ByPosition):
+class BEDROC(_OfRelevant):
     r"""Boltzmann-enhanced discrimination of ROC: early recognition in virtual screening.
 
     With R = sum over the positives of exp(-alpha p_i / n),
@@ -330,6 +351,8 @@ class BEDROC(_ByPosition):
     Args:
         alpha: rate of the decay; 20 puts 80 % of the weight on the first 8 % of the list. As it
             grows the first position alone counts; as it tends to 0 the metric tends to ROC AUC.
+        relevant_from: the relevance from which an item is relevant, so that targets may be graded,
+            as those of `NDCG`; None: targets are 0 and 1.
 
     Source: Truchon and Bayly 2007, equation 36.
     """
@@ -339,14 +362,15 @@ class BEDROC(_ByPosition):
     )
     _divisor = Divisor.RANGE
 
-    def __init__(self, alpha: float = 20.0) -> None:
+    def __init__(self, alpha: float = 20.0, *, relevant_from: float | None = None) -> None:
+        self._take_relevant_from(relevant_from)
         self.alpha = number(
             "alpha", alpha, lambda rate: 0.0 < rate < np.inf, "a positive finite number"
         )
         self._decay = max(self.alpha, _SLOWEST)
 
     def __repr__(self) -> str:
-        return f"BEDROC(alpha={self.alpha:g})"
+        return self._call(f"alpha={self.alpha:g}")
 
     def _discount(self, place: Tensor, size: Tensor) -> Tensor:
         rest = -torch.expm1(self._decay * (place + 1.0 - size) / size)

@@ -16,9 +16,11 @@ from directloss.training.distributed import GlobalBatchLoss, raise_on_all
 from directloss.training.history import Entry, History
 from directloss.training.methods import METHODS, Method, Settings, all_methods, default_methods
 from directloss.training.metric import Metric
+from directloss.training.multilabel_sampler import MultilabelBatchSampler
 from directloss.training.refinement import Refinement
 from directloss.training.sampler import BalancedBatchSampler, WholeListSampler
 from directloss.training.score_memory import ScoreMemory
+from directloss.training.stratified_sampler import StratifiedBatchSampler
 from directloss.training.warm_start import WarmStart
 from directloss.training.whole_dataset import Chunk, WholeDatasetStep, whole_dataset_step
 
@@ -42,6 +44,7 @@ __all__ = [
     "History",
     "Method",
     "Metric",
+    "MultilabelBatchSampler",
     "Part",
     "Parts",
     "Refined",
@@ -51,6 +54,7 @@ __all__ = [
     "ScoreMemory",
     "Settings",
     "Sources",
+    "StratifiedBatchSampler",
     "TrialStore",
     "WarmStart",
     "WholeDatasetStep",

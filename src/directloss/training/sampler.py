@@ -10,15 +10,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.utils.data import Sampler
 
 from directloss._arguments import number, plain, whole_number
 from directloss.errors import ArgumentError
+from directloss.training._passes import (
+    Indices,
+    PassSampler,
+    as_array,
+    checked_weights,
+    share_of,
+    stream,
+)
 
-_Indices = npt.NDArray[np.int64]
 
-
-class BalancedBatchSampler(Sampler[list[int]]):
+class BalancedBatchSampler(PassSampler):
     """Batches of one size with a stated number of positives in each of them.
 
     A ranking metric of a batch without positives (or without negatives) is undefined and teaches
@@ -34,16 +39,20 @@ class BalancedBatchSampler(Sampler[list[int]]):
         targets: 0/1 labels (bool, int or float), shape `(n,)`.
         batch_size: samples a batch, at least 2.
         positives: positives a batch: an int is their number, a float in (0, 1) their share; None
-            keeps the share of the data. At least one sample of each class is always kept.
+            keeps the share of the data, by weight if there are weights. At least one sample of each
+            class is always kept.
         seed: together with the epoch decides the order.
+        weights: of the samples, `(n,)`, >= 0: within a class they are drawn in proportion, and a
+            batch may hold one twice. So a metric is trained on weighted data.
+        process, processes: which share of every batch to draw, of how many: `dist.get_rank()` and
+            `dist.get_world_size()`, where no library shares batches out. The shares of all are the
+            batch of one process; each has its part of the positives.
 
     Each pass is the next epoch; `set_epoch(e)` makes the next pass number `e`.
 
     Raises:
         ArgumentError: targets are not 0/1 or hold one class only; sizes do not fit.
     """
-
-    drop_last = False  # read by Accelerate when it shards a batch sampler; no batch is short
 
     def __init__(
         self,
@@ -52,10 +61,14 @@ class BalancedBatchSampler(Sampler[list[int]]):
         *,
         positives: int | float | None = None,
         seed: int = 0,
+        weights: torch.Tensor | npt.ArrayLike | None = None,
+        process: int = 0,
+        processes: int = 1,
     ) -> None:
+        super().__init__(seed, process, processes)
         labels = _binary_labels(targets)
-        self._positives: _Indices = np.flatnonzero(labels)
-        self._negatives: _Indices = np.flatnonzero(~labels)
+        self._positives: Indices = np.flatnonzero(labels)
+        self._negatives: Indices = np.flatnonzero(~labels)
         if not len(self._positives) or not len(self._negatives):
             raise ArgumentError(
                 "targets",
@@ -65,64 +78,79 @@ class BalancedBatchSampler(Sampler[list[int]]):
         self.batch_size = whole_number(
             "batch_size", batch_size, least=2, wanted="2 or more: a sample of each class"
         )
-        share = float(labels.mean())
+        if self.batch_size < self.processes:
+            raise ArgumentError("batch_size", batch_size, f"{processes} or more, one a process")
+        found = checked_weights(weights, len(labels))
+        self._weights = (
+            share_of(found, self._positives, "positives"),
+            share_of(found, self._negatives, "negatives"),
+        )
+        share = float(np.average(labels, weights=found))
         self.positives_per_batch = _count_per_batch(plain(positives), self.batch_size, share)
-        self.seed = whole_number("seed", seed, least=0)
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Makes `epoch` the number of the next pass."""
-        self.epoch = epoch
 
     def __len__(self) -> int:
         return math.ceil((len(self._positives) + len(self._negatives)) / self.batch_size)
 
-    def __iter__(self) -> Iterator[list[int]]:
-        generator = np.random.default_rng((self.seed, self.epoch))
-        self.epoch += 1
-        positives = _stream(self._positives, self.positives_per_batch, generator)
-        negatives = _stream(self._negatives, self.batch_size - self.positives_per_batch, generator)
-        for _ in range(len(self)):
-            batch = np.concatenate([next(positives), next(negatives)])
-            yield generator.permutation(batch).tolist()
+    def _batches(self, generator: np.random.Generator) -> Iterator[list[int]]:
+        sizes = self.positives_per_batch, self.batch_size - self.positives_per_batch
+        positives = stream(self._positives, sizes[0], generator, self._weights[0])
+        negatives = stream(self._negatives, sizes[1], generator, self._weights[1])
+        while True:
+            yield self._share(np.concatenate([next(positives), next(negatives)]), generator)
 
 
-class WholeListSampler(Sampler[list[int]]):
+class WholeListSampler(PassSampler):
     """Batches of whole lists in random order, about equally many in each.
 
     Args:
         groups: number of the list of each sample, integers `(n,)`.
         batch_size: samples a batch, about; a longer list is a batch by itself.
         seed: together with the epoch decides the order.
+        process, processes: which share of every batch to draw, as in `BalancedBatchSampler`; here
+            lists are dealt out, and every batch has one a process at least.
 
     Each pass is the next epoch; `set_epoch(e)` makes the next pass number `e`.
+
+    Raises:
+        ArgumentError: groups are no integers `(n,)`; sizes do not fit.
     """
 
-    def __init__(self, groups: torch.Tensor, batch_size: int, *, seed: int = 0) -> None:
-        numbers = groups.cpu().numpy()
+    def __init__(
+        self,
+        groups: torch.Tensor | npt.ArrayLike,
+        batch_size: int,
+        *,
+        seed: int = 0,
+        process: int = 0,
+        processes: int = 1,
+    ) -> None:
+        super().__init__(seed, process, processes)
+        numbers = as_array(groups)
+        if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or not numbers.size:
+            came = f"shape {numbers.shape} and type {numbers.dtype}"
+            raise ArgumentError("groups", came, "integers of shape (n,)")
         order = np.argsort(numbers, kind="stable")
         self._lists = np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1)
-        size = whole_number("batch_size", batch_size)
-        self._length = min(max(round(len(numbers) / size), 1), len(self._lists))
-        self.seed = seed
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Makes `epoch` the number of the next pass."""
-        self.epoch = epoch
+        self.batch_size = whole_number("batch_size", batch_size)
+        most = len(self._lists) // self.processes
+        if not most:
+            raise ArgumentError(
+                "groups", f"{len(self._lists)} lists", f"{processes}, one a process"
+            )
+        self._length = min(max(round(len(numbers) / self.batch_size), 1), most)
 
     def __len__(self) -> int:
         return self._length
 
-    def __iter__(self) -> Iterator[list[int]]:
-        shuffled = np.random.default_rng((self.seed, self.epoch)).permutation(len(self._lists))
-        self.epoch += 1
+    def _batches(self, generator: np.random.Generator) -> Iterator[list[int]]:
+        shuffled = generator.permutation(len(self._lists))
         for share in np.array_split(shuffled, len(self)):
-            yield np.concatenate([self._lists[k] for k in share]).tolist()
+            mine = share[self.process :: self.processes]
+            yield np.concatenate([self._lists[k] for k in mine]).tolist()
 
 
 def _binary_labels(targets: torch.Tensor | npt.ArrayLike) -> npt.NDArray[np.bool_]:
-    array = np.asarray(targets.detach().cpu() if isinstance(targets, torch.Tensor) else targets)
+    array = as_array(targets)
     if array.ndim != 1 or not np.isin(array, (0, 1)).all():
         values = np.unique(array)[:5].tolist()
         raise ArgumentError(
@@ -151,19 +179,3 @@ def _count_per_batch(positives: Any, batch_size: int, share: float) -> int:
         return int(positives)
     wanted = round((share if positives is None else float(positives)) * batch_size)
     return min(max(wanted, 1), batch_size - 1)
-
-
-def _stream(items: _Indices, size: int, generator: np.random.Generator) -> Iterator[_Indices]:
-    """Endless chunks of `size` from a chain of permutations of `items`."""
-    rest = items[:0]
-    while True:
-        chunk, rest = rest[:size], rest[size:]
-        while len(chunk) < size:
-            turn = generator.permutation(items)
-            if len(items) >= size:
-                # What this chunk already holds waits, so that no chunk holds an item twice.
-                held = np.isin(turn, chunk)
-                turn = np.concatenate([turn[~held], turn[held]])
-            missing = size - len(chunk)
-            chunk, rest = np.concatenate([chunk, turn[:missing]]), turn[missing:]
-        yield chunk
