@@ -58,6 +58,7 @@ SECTIONS = {
         "reference/tasks",
         "reference/training",
         "reference/functional",
+        "reference/sklearn",
         "reference/integrations",
         "reference/errors",
     ],
