@@ -113,7 +113,8 @@ def checked_weights(weights: torch.Tensor | npt.ArrayLike | None, rows: int) -> 
     wrong = ~(np.isfinite(found) & (found >= 0.0))
     if wrong.any():
         raise ArgumentError("weights", found[wrong][0], "finite numbers >= 0")
-    return found / max(found.max(initial=0.0), 1e-300)  # so that no sum is infinite
+    found /= max(found.max(initial=0.0), 1e-300)  # so that no sum is infinite
+    return found
 
 
 def share_of(weights: Weights | None, items: Indices, words: str) -> Weights | None:
