@@ -109,12 +109,12 @@ def checked_weights(weights: torch.Tensor | npt.ArrayLike | None, rows: int) -> 
     if array.shape != (rows,) or array.dtype.kind not in "biuf":
         came = f"shape {array.shape} and type {array.dtype}"
         raise ArgumentError("weights", came, f"numbers of shape ({rows},), one a row")
-    found: Weights = array.astype(np.float64)
+    found = array.astype(np.float64)
     wrong = ~(np.isfinite(found) & (found >= 0.0))
     if wrong.any():
         raise ArgumentError("weights", found[wrong][0], "finite numbers >= 0")
-    scaled: Weights = found / max(found.max(initial=0.0), 1e-300)  # so that no sum is infinite
-    return scaled
+    found /= max(found.max(initial=0.0), 1e-300)  # so that no sum is infinite
+    return found
 
 
 def share_of(weights: Weights | None, items: Indices, words: str) -> Weights | None:
