@@ -147,12 +147,12 @@ def command_of(results: Results) -> list[str]:
     named = {name: was[name] for name in ("data", "metric", "group") if name in was}
     now = Comparison.model_validate(named)
     said = list(command)
-    for name, values in (
-        ("methods", was["methods"]),
-        ("trials", [was["trials"]]),
-        ("l2", was.get("l2", L2_BEFORE)),
-    ):
-        today = getattr(now, name)
+    settled = {"l2": L2_BEFORE} | {name: was[name] for name in ("methods", "l2") if name in was}
+    settled |= {"trials": [was["trials"]]} if "trials" in was else {}
+    for name in ("methods", "trials", "l2"):
+        values, today = settled.get(name), getattr(now, name)
+        if values is None:
+            continue
         today = list(today) if isinstance(today, tuple) else [today]
         if f"--{name}" not in command and list(values) != today:
             said += [f"--{name}", ",".join(f"{v:g}" if name == "l2" else str(v) for v in values)]

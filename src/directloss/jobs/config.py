@@ -145,9 +145,11 @@ class TrainingSection(_Section):
     @classmethod
     def _usual(cls, given: dict[str, Any]) -> dict[str, Any]:
         """What the method takes where nothing is said."""
-        from directloss.training.methods import METHODS
+        if "method" not in given:  # the defaults above are those of the default method
+            return given
+        from directloss.training.methods import METHODS  # torch: not for the help of a command
 
-        method = METHODS.get(str(given.get("method", cls.model_fields["method"].default)))
+        method = METHODS.get(str(given["method"]))
         if method is None:
             return given
         usual = {name: value for name, value in vars(method.usual).items() if value is not None}
