@@ -292,7 +292,7 @@ class Page:
 
     def ranks(self) -> Figure:
         """Average ranks on linear models, with the critical difference."""
-        figure = Figure(figsize=(9.6, 3.4), layout="constrained")
+        figure = Figure(figsize=(11.0, 3.4), layout="constrained")
         panels = figure.subplots(1, len(METRICS), squeeze=False)[0]
         for axes, metric in zip(panels, METRICS, strict=True):
             ranks, reach = self._ranks(metric)
@@ -303,7 +303,7 @@ class Page:
             axes.plot([best, best + reach], [-0.7, -0.7], color="black", linewidth=2)
             axes.set_yticks(range(len(ordered)), ordered, fontsize=6)
             axes.set_ylim(len(ordered) - 0.5, -1.2)
-            axes.set_title(metric, fontsize=9, loc="left")
+            axes.set_title(metric, fontsize=8, loc="left")
         return figure
 
     def _ranks(self, metric: str) -> tuple[dict[str, float], float]:
