@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -93,3 +94,29 @@ def test_only_their_commands_import_the_experiments_of_the_paper() -> None:
         for module, others in IMPORTS.items()
         if _part(module) != "paper" and any(_part(other) == "paper" for other in others)
     } == {f"directloss.cli.{command}" for command in ("action", "detection", "synthetic")}
+
+
+def _messages(file: Path) -> list[str]:
+    """The texts of a module but for its docstrings."""
+    tree = ast.parse(file.read_text())
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, documented) and node.body and isinstance(node.body[0], ast.Expr)
+    }
+    texts = (node for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return [
+        text.value for text in texts if isinstance(text.value, str) and id(text) not in docstrings
+    ]
+
+
+def test_only_commands_write_dashes() -> None:
+    found = {
+        module: text
+        for module, file in FILES.items()
+        if not module.startswith("directloss.cli")
+        for text in _messages(file)
+        if re.search(r"(?<![\w-])--[a-z]", text)
+    }
+    assert not found
