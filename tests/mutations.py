@@ -124,8 +124,8 @@ MUTATIONS = (
     Mutation(
         "the negative direction also adds epsilon * Delta",
         "functional.py",
-        "Term(-1 / epsilon, -epsilon)",
-        "Term(-1 / epsilon, epsilon)",
+        "Lowering(-1 / epsilon, -epsilon)",
+        "Lowering(-1 / epsilon, epsilon)",
         ("tests/test_functional.py", "-k", "ZeroOne or NDCG"),
     ),
     Mutation(

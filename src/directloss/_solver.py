@@ -34,7 +34,8 @@ def solver(place: Place) -> Iterator[None]:
         ArgumentError: `place` is neither.
 
     Example:
-        >>> import directloss as dl
+        >>> import torch, directloss as dl
+        >>> scores, targets = torch.tensor([0.3, 0.1, -0.2]), torch.tensor([0, 1, 0])
         >>> with dl.solver("device"):
         ...     loss = dl.DirectLoss(dl.ROCAUC(), epsilon=0.5)(scores, targets)
     """

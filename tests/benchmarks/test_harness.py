@@ -159,9 +159,8 @@ def test_the_bare_step_is_the_step(direction: Literal["positive", "negative"]) -
     bare.bare_step(scores, targets, 0.1, direction)()
     found = scores.grad
     scores.grad = None
-    dl.DirectLoss(dl.AveragePrecision(), epsilon=0.1, direction=direction)(
-        scores, targets
-    ).backward()
+    loss_fn = dl.DirectLoss(dl.AveragePrecision(), epsilon=0.1, unit="loss", direction=direction)
+    loss_fn(scores, targets).backward()
     assert found is not None and scores.grad is not None and found.any()
     assert torch.equal(found, scores.grad)
 

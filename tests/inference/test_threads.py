@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Barrier, Event, Lock, Thread, get_ident
 
 import numpy as np
@@ -181,9 +184,9 @@ class LossOfBatch(torch.utils.data.Dataset):  # type: ignore[type-arg]
         return torch.cat([value.reshape(1), gradient.reshape(-1)])
 
 
-@needs_fork
-@may_warn
-def test_workers_of_a_data_loader_compute_losses(two_threads: None) -> None:
+def check_workers() -> None:
+    """Workers that were forked compute the losses of this process."""
+    torch.set_num_threads(2)
     data = LossOfBatch(make_loss("both", dl.AveragePrecision()), 2)
     here = [data[0], data[1]]
     loader = torch.utils.data.DataLoader(
@@ -191,3 +194,17 @@ def test_workers_of_a_data_loader_compute_losses(two_threads: None) -> None:
     )
     for mine, theirs in zip(here, loader, strict=True):
         assert torch.equal(mine, theirs)
+
+
+@needs_fork
+def test_workers_of_a_data_loader_compute_losses() -> None:
+    """In a fresh process: torch forks no process that has had a backward pass on a device."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"from {__name__} import check_workers; check_workers()"],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

@@ -67,8 +67,13 @@ class DirectLossClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         n_features_in_, feature_names_in_: as in scikit-learn.
 
     Example:
+        >>> import numpy as np
+        >>> draws = np.random.default_rng(0)
+        >>> X = draws.normal(size=(200, 3))
+        >>> y = X[:, 0] + draws.normal(size=200) > 1.0
         >>> model = DirectLossClassifier("average_precision").fit(X, y)
-        >>> model.predict_proba(X)[:, 1]
+        >>> model.predict_proba(X).shape
+        (200, 2)
     """
 
     classes_: Array

@@ -52,8 +52,13 @@ class DirectLossRanker(Estimator):
         n_features_in_, feature_names_in_: as in scikit-learn.
 
     Example:
+        >>> import numpy as np
+        >>> draws = np.random.default_rng(0)
+        >>> X = draws.normal(size=(200, 3))
+        >>> relevances, query = (X[:, 0] > 0.5).astype(int), np.arange(200) // 10
         >>> model = DirectLossRanker("ndcg:10").fit(X, relevances, group=query)
-        >>> model.predict(X)
+        >>> model.predict(X).shape
+        (200,)
     """
 
     def __init__(

@@ -79,7 +79,12 @@ def metric_scorer(task: Any, *, pos_label: Any = None) -> Any:
         pos_label: the class that is positive, where y is neither 0/1 nor relevances.
 
     Example:
-        >>> cross_val_score(model, X, y, scoring=metric_scorer("average_precision"))
+        >>> from sklearn.datasets import load_breast_cancer
+        >>> from sklearn.model_selection import cross_val_score
+        >>> from sklearn.naive_bayes import GaussianNB
+        >>> X, y = load_breast_cancer(return_X_y=True)
+        >>> cross_val_score(GaussianNB(), X, y, scoring=metric_scorer("ap")).min() > 0.9
+        np.True_
     """
     found = task_of(task)
     methods = ("decision_function", "predict_proba", "predict")
