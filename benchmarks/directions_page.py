@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from benchmarks import archive
 from benchmarks.figures import SETTINGS, save
+from benchmarks.markdown import render
 from benchmarks.tables import table
 
 if TYPE_CHECKING:
@@ -40,15 +40,8 @@ def write(measured: Sequence[Measured], page: Path, kept: Path, shift: float) ->
     with mpl.rc_context(SETTINGS):
         for quantity in QUANTITIES:
             save(heat_map(measured, quantity), pictures / f"{quantity}.svg")
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,  # Markdown, not a page
-    )
-    text = environment.get_template("directions.md.jinja").render(
+    text = render(
+        Path(__file__).parent / "directions.md.jinja",
         facts=facts(measured),
         percent=percent,
         column=column,

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from benchmarks import archive, plots, tables
 from benchmarks.case import Case
 from benchmarks.growth import exponent
+from benchmarks.markdown import render
 from benchmarks.sections import SECTIONS, SUMMARIES
 from benchmarks.works import REFERENCE
 
@@ -49,15 +48,8 @@ def write_document(path: Path, runs: Sequence[bytes] = ()) -> None:
         results = {**results, **{name: run[name] for name in (*sections, *summaries)}}
     picture = path.with_suffix("") / PICTURE
     plots.draw_cost(results, picture)
-    environment = Environment(
-        loader=FileSystemLoader(FOLDER),
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,  # Markdown, not a page
-    )
-    text = environment.get_template("performance.md.jinja").render(
+    text = render(
+        FOLDER / "performance.md.jinja",
         answer=answer(results),
         machine=tables.machine(results),
         replaced=replaced,

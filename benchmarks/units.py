@@ -19,11 +19,11 @@ from pathlib import Path
 from statistics import fmean
 
 import torch
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from torch import Tensor
 
 import directloss as dl
 from benchmarks import archive
+from benchmarks.markdown import render
 from benchmarks.tables import table
 from directloss.functional import direct_loss
 from directloss.lists import Lists
@@ -261,16 +261,9 @@ def load(kept: Path) -> list[Measured]:
 
 def write(measured: Sequence[Measured], kept: Path, page: Path) -> None:
     """Writes the page from the measurements."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,  # Markdown, not a page
-    )
     at_one = [m for m in measured if m.study == "auto" and m.epsilon == 1.0]
-    text = environment.get_template("units.md.jinja").render(
+    text = render(
+        Path(__file__).parent / "units.md.jinja",
         moved=f"{100 * fmean(m.moved for m in at_one):.0f}",
         least=f"{min(means(at_one, 'cosine').values()):.2f}",
         most=f"{max(means(at_one, 'cosine').values()):.2f}",

@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 
 from benchmarks import archive
 from benchmarks.figures import SETTINGS, Interval, draw_intervals, save
+from benchmarks.markdown import listed
 from directloss.paper.detection.results import DetectionResults, StageRecord
 from directloss.paper.detection.tables import (
     caption,
@@ -266,19 +267,13 @@ def verdict(where: str, results: DetectionResults) -> str:
     known = {name for names in groups.values() for name in names}
     groups["level with it"] = [each.method for each in others if each.method not in known]
     parts = [
-        f"{listed(names)} {'is' if len(names) == 1 else 'are'} {words}"
+        f"{listed([f'`{name}`' for name in names])} {'is' if len(names) == 1 else 'are'} {words}"
         for words, names in groups.items()
         if names
     ]
     if not known:
         return f"On {where} no method differs from `{first.method}` by more than the interval."
     return f"On {where} {', and '.join(parts)}."
-
-
-def listed(names: list[str]) -> str:
-    """Methods as a sentence lists them."""
-    *first, last = (f"`{name}`" for name in names)
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def picture() -> Figure:

@@ -17,7 +17,6 @@ from pathlib import Path
 from statistics import fmean, quantiles
 
 import paper_pictures
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from paper_study import (
     ARCHIVE,
     DOCS,
@@ -31,6 +30,7 @@ from paper_study import (
 )
 
 from benchmarks import archive
+from benchmarks.markdown import render
 from directloss.paper.synthetic import profiles
 from directloss.paper.synthetic.claims import judge
 from directloss.paper.synthetic.figures import noise_columns
@@ -135,14 +135,8 @@ def spread_of(values: list[float]) -> dict[str, float]:
 
 def page(network: Study, linear: Study) -> str:
     """The whole of `docs/paper.md`."""
-    environment = Environment(
-        loader=FileSystemLoader(DOCS / "results"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("paper.md.jinja").render(
+    return render(
+        DOCS / "results" / "paper.md.jinja",
         network=network,
         linear=linear,
         settings=[column.name for column in network.results.columns if not column.flips],

@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from benchmarks import archive
+from benchmarks.markdown import listed
 from directloss.paper.synthetic.page import points
 from directloss.paper.synthetic.results import (
     Claim,
@@ -276,9 +277,3 @@ def shares(names: list[str]) -> str:
     """The flips of columns such as "fair, 10 % flips", in words: "10 and 20 %"."""
     found = [name.rpartition(", ")[2].removesuffix(" % flips") for name in names]
     return f"{listed(found)} %"
-
-
-def listed(words: list[str]) -> str:
-    """Words as a sentence lists them."""
-    *first, last = words
-    return f"{', '.join(first)} and {last}" if first else last

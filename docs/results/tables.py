@@ -16,7 +16,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import jinja2
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
@@ -24,6 +23,7 @@ from scipy import stats
 
 from benchmarks import archive
 from benchmarks.figures import SETTINGS, Interval, draw_intervals, save
+from benchmarks.markdown import listed, render
 from directloss.report.tables import markdown
 from directloss.study.tables.answers import (
     BOOSTING,
@@ -376,19 +376,12 @@ class Page:
             "without": len(kept.keys() - folder),
             "citation": archive.citation(ARCHIVE, PAGE),
         }
-        template = (HERE / "tables.md.jinja").read_text(encoding="utf-8")
-        made = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
-        return made.from_string(template).render(values)
+        return render(HERE / "tables.md.jinja", **values)
 
 
 def name(hidden: int) -> str:
     """A model in few words."""
     return f"{hidden} hidden units" if hidden else "linear"
-
-
-def listed(words: list[str]) -> str:
-    """a, b and c."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def correlation(values: list[float], gains: list[float]) -> str:

@@ -59,6 +59,7 @@ class _TaskLoss(SteppedModule):
         ignore_index: int | None = None,
         empty: Empty = "skip",
         without_positives: WithoutPositives | None = None,
+        solver: Place | None = None,
     ) -> None:
         super().__init__()
         if not isinstance(task, TaskBase):
@@ -73,6 +74,7 @@ class _TaskLoss(SteppedModule):
         self.ignore_index = None if ignore_index is None else index_number(ignore_index)
         self.empty: Empty = empty
         self.without_positives: WithoutPositives | None = without_positives
+        self._set_solver(solver)
 
     def _set_solver(self, place: Place | None) -> None:
         """Where this loss is solved; refused at once where that cannot be."""
@@ -251,7 +253,7 @@ class DirectLoss(_TaskLoss):
             )
         self.direction: Direction = direction or task.direction
         self._register_step(epsilon)
-        self._set_solver(solver)
+        self._set_solver(solver)  # whose terms follow from the direction
 
     def _terms(self, step: Step) -> list[functional.Term]:
         return functional.direct_terms(step, self.direction)
@@ -376,9 +378,9 @@ class HingeLoss(_TaskLoss):
             ignore_index=ignore_index,
             empty=empty,
             without_positives=without_positives,
+            solver=solver,
         )
         self._register_step(margin)
-        self._set_solver(solver)
 
     def _terms(self, step: Step) -> list[functional.Term]:
         return functional.hinge_terms(step)
@@ -399,27 +401,6 @@ class PerceptronLoss(_TaskLoss):
 
     Source: Collins 2002; section 5 of Song et al. 2016.
     """
-
-    def __init__(
-        self,
-        task: TaskBase,
-        *,
-        dim: Dim = -1,
-        reduction: Reduction = "mean",
-        ignore_index: int | None = None,
-        empty: Empty = "skip",
-        without_positives: WithoutPositives | None = None,
-        solver: Place | None = None,
-    ) -> None:
-        super().__init__(
-            task,
-            dim=dim,
-            reduction=reduction,
-            ignore_index=ignore_index,
-            empty=empty,
-            without_positives=without_positives,
-        )
-        self._set_solver(solver)
 
     def _terms(self, step: Step) -> list[functional.Term]:
         return functional.perceptron_terms()

@@ -167,12 +167,12 @@ class RankingTask(BinaryRelevance):
         return (_SHORT / (P + N).clip(1.0)).clip(_BY_POSITION, 1.0)
 
     def unit_weights(self, lists: Lists) -> Array | float:
-        if not self._by_position:
-            return _BY_NEGATIVES
         sizes = np.diff(lists.offsets)
-        if sizes.size == 1:  # without steps of numpy, which count beside a short list
+        if self._by_position and sizes.size == 1:  # without numpy, which counts beside a short list
             return min(max(_BY_POSITION, _SHORT / max(int(sizes[0]), 1)), 1.0)
-        return np.clip(_SHORT / np.maximum(sizes, 1), _BY_POSITION, 1.0)
+        weights = self.unit_weights_of(sizes, np.zeros_like(sizes))  # of all items, whatever class
+        assert not isinstance(weights, Tensor)
+        return weights
 
     def _refuse_long_ground_truths(
         self, sizes: ClassSizes, discounts: Array, starts: Array
@@ -386,9 +386,6 @@ class PartialAUC(RankingTask):
 
     def evaluate(self, lists: Lists) -> tuple[Array, Array]:
         return _evaluate(roc_areas, lists, self.max_fpr)
-
-    def unit_weights(self, lists: Lists) -> float:
-        return 2.0 * self.max_fpr
 
     def unit_weights_of(self, P: Numbers, N: Numbers) -> float:
         return 2.0 * self.max_fpr

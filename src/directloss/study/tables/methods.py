@@ -14,6 +14,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 import directloss as dl
 from directloss.study.tables.metrics import METRICS, Metric
 from directloss.tasks.base import Direction
+from directloss.training.surrogates import smooth_ap_loss
 
 __all__ = ["METHODS", "SETTINGS", "SWITCH", "Method", "Problem", "Setting"]
 
@@ -132,16 +133,10 @@ def _soft_f1(problem: Problem) -> Loss:
 
 
 def _smooth_ap(problem: Problem) -> Loss:
-    """Brown, Xie, Kalogeiton, Zisserman, ECCV 2020, at a tenth of a spread."""
-    positive = problem.labels > 0
-
-    def loss(scores: Tensor) -> Tensor:
-        kept = scores[:, positive]
-        above = torch.sigmoid((scores[:, None, :] - kept[:, :, None]) / 0.1)
-        ranks = 0.5 + above.sum(2), 0.5 + above[:, :, positive].sum(2)
-        return 1.0 - (ranks[1] / ranks[0]).mean(1)
-
-    return loss
+    """Smooth-AP at a tenth of a spread."""
+    return lambda scores: torch.stack(
+        [smooth_ap_loss(row, problem.labels, temperature=0.1) for row in scores]
+    )
 
 
 def _direct(direction: Direction, noise: float, problem: Problem) -> Loss:

@@ -35,7 +35,7 @@ class Metric:
 
     task: Callable[[int], Task]
     share: Callable[[float], float]
-    shown: Callable[[Array], Array] = lambda values: values
+    shown: Callable[[Tensor], Tensor] = lambda values: values
 
     def of(self, scores: Tensor, labels: Tensor, thresholds: Array | None) -> Array:
         """One value a network, (S,), of scores (S, n); positive is what is above the threshold."""
@@ -43,7 +43,7 @@ class Metric:
         if thresholds is not None:
             scores = scores.double() - torch.from_numpy(thresholds)[:, None]
         values = task.metric(scores, labels.expand_as(scores), reduction="none")
-        return self.shown(values.numpy())
+        return self.shown(values).numpy()
 
     def thresholds(self, scores: Tensor, labels: Tensor) -> Array | None:
         """The best threshold of each network; None for metrics of an order."""
@@ -53,19 +53,14 @@ class Metric:
         return np.array([fit_threshold(row, labels, task) for row in scores])
 
 
-def _standardized(values: Array) -> Array:
-    """McClish 1989, as scikit-learn's `roc_auc_score(max_fpr=...)`: chance is 1/2."""
-    least = MAX_FPR / 2.0
-    shown: Array = 0.5 + (values - least) / (1.0 - least) / 2.0
-    return shown
-
-
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {
         "AP": Metric(lambda _: dl.AveragePrecision(), lambda _: 0.3),
         "F1": Metric(lambda _: dl.FBeta(1.0), lambda prior: 1.5 * prior),
         "partial AUC": Metric(
-            lambda _: dl.PartialAUC(MAX_FPR), lambda _: 2.0 * MAX_FPR, _standardized
+            lambda _: dl.PartialAUC(MAX_FPR),
+            lambda _: 2.0 * MAX_FPR,
+            dl.PartialAUC(MAX_FPR).standardized,
         ),
         "precision": Metric(lambda n: dl.PrecisionAtK(max(1, round(TOP * n))), lambda _: 1.0),
         "balanced accuracy": Metric(lambda _: dl.BalancedError(), lambda prior: 2.0 * prior),

@@ -80,7 +80,10 @@ def chosen(folder: Path | None) -> tuple[list[Table], list[Refused]]:
     refused: list[Refused] = []
     for source in SOURCES:
         made = make(source, folder) if source.is_there(folder) else Refused(source.name, "missing")
-        (tables if isinstance(made, Table) else refused).append(made)  # type: ignore[arg-type]
+        if isinstance(made, Table):
+            tables.append(made)
+        else:
+            refused.append(made)
     return tables, refused
 
 
