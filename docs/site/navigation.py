@@ -67,6 +67,7 @@ SECTIONS = {
         "paper",
         "results/tables",
         "results/digits",
+        "results/diabetes",
         "results/mammography",
         "results/imbalanced-f1",
         "results/mq2008",

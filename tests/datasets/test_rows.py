@@ -9,8 +9,9 @@ import pyarrow.feather
 import pyarrow.parquet
 import pytest
 
-from directloss.datasets import DataError, Reading, rows
+from directloss.datasets import DataError, Reading, load, rows
 from directloss.datasets.cells import spelled
+from directloss.datasets.embedded import EMBEDDED, NAMES
 from directloss.datasets.rows import Piece, read_rows
 
 TABLE = pd.DataFrame({"a": [1, 20, 3], "b": [0.5, np.nan, 2.0], "k": ["x, y", None, "7"]})
@@ -60,6 +61,19 @@ def test_formats_that_are_read_whole(tmp_path: Path) -> None:
     digits = read_rows("digits")
     assert "digit" in digits.columns
     assert digits.count == sum(len(piece.values) for piece in digits.pieces)
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_an_embedded_table_says_what_its_target_is(name: str) -> None:
+    rows = read_rows(name)
+    assert rows.target in rows.columns
+    assert f"'{name}'" in NAMES
+    source = load(name)
+    assert len(source.target) == rows.count
+
+
+def test_a_quarter_of_the_patients_have_a_fast_diabetes() -> None:
+    assert load("diabetes").target.mean() == pytest.approx(0.25, abs=0.01)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 from benchmarks import archive
@@ -39,6 +40,29 @@ def test_the_demo_has_a_page_of_its_own(write: ModuleType) -> None:
     (results,) = write.results_of("digits")
     assert results.command[:6] == ["directloss", "compare", "--data", "digits", "--trials", "3"]
     assert len(results.columns) == 10
+
+
+def test_the_demo_has_a_case_that_the_rule_calls_good(write: ModuleType) -> None:
+    (results,) = write.results_of("diabetes")
+    assert results.command[:4] == ["directloss", "compare", "--data", "diabetes"]
+    kept = []
+    for run in results.runs:
+        if run.method == "logistic":
+            at = int(np.argmax(run.history.validation))
+            kept.append((run.history.train[at], run.history.validation[at]))
+    train, validation = 100.0 * np.mean(kept, axis=0)
+    assert train < 80.0
+    assert abs(train - validation) < 5.0
+
+
+def test_refining_is_compared_split_by_split(write: ModuleType) -> None:
+    (results,) = write.results_of("diabetes")
+    tests = {name: [r.test for r in results.runs if r.method == name] for name in results.methods}
+    gains = 100.0 * np.subtract(tests["refine"], tests["tuned"])
+    error = gains.std(ddof=1) / len(gains) ** 0.5
+    assert f" is {gains.mean():+.1f} ± {error:.1f} (" in write.paired(results)
+    (other,) = write.results_of("mammography")
+    assert write.paired(other) == ""
 
 
 def test_the_answer_names_the_best_method_and_cross_entropy(write: ModuleType) -> None:

@@ -98,6 +98,11 @@ def joint(task: dl.Task) -> Callable[[], nn.Module]:
     return lambda: GlobalBatchLoss(dl.DirectLoss(task))
 
 
+def noisy() -> dl.DirectLoss:
+    noise = dl.Perturbation(scale=0.3)
+    return dl.DirectLoss(AP(), direction="both", perturbation=noise)
+
+
 def remembering() -> nn.Module:
     return GlobalBatchLoss(ScoreMemory(dl.DirectLoss(AP()), 3))
 
@@ -106,7 +111,9 @@ def remembering() -> nn.Module:
 RUNS: dict[str, tuple[Callable[..., float], Callable[[], nn.Module], int, int]] = {
     "whole data set": (whole, lambda: dl.DirectLoss(AP()), 2, STEPS),
     "whole data set, groups": (whole, lambda: dl.DirectLoss(dl.NDCG()), 3, FEW_STEPS),
+    "whole data set, noise": (whole, noisy, 2, FEW_STEPS),
     "batch": (batch, joint(AP()), 2, STEPS),
+    "batch, noise": (batch, lambda: GlobalBatchLoss(noisy()), 2, FEW_STEPS),
     "batch, groups": (batch, joint(dl.NDCG()), 3, FEW_STEPS),
     "batch, memory": (batch, remembering, 2, FEW_STEPS),
     "accumulated batches": (accumulated, joint(AP()), 2, FEW_STEPS),

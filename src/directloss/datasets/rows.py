@@ -11,13 +11,12 @@ import pandas as pd
 import pyarrow as pa
 
 from directloss.datasets.delimited import read_head, text_pieces
+from directloss.datasets.embedded import EMBEDDED, NAMES, read_embedded
 from directloss.datasets.errors import DataError
 from directloss.datasets.names import refuse_equal_names
 from directloss.datasets.reading import Reading
 from directloss.datasets.stream import ENDINGS, TableStream, frame_of, is_stream
 from directloss.datasets.svmlight import QUERY, TARGET, is_svmlight, read_svmlight
-
-EMBEDDED = "digits"
 
 DELIMITED = (".csv", ".tsv")
 SPARSE = (".svm", ".svmlight", ".libsvm")
@@ -63,7 +62,7 @@ def read_rows(data: str, reading: Reading | None = None, wanted: Sequence[str] =
     """The rows of a table; only Parquet, Arrow and delimited files may be larger than memory.
 
     Args:
-        data: "digits", a file, or a folder of Parquet and Arrow files.
+        data: an embedded table, a file, or a folder of Parquet and Arrow files.
         reading: how cells are written.
         wanted: columns that a model reads; those which a sparse file lacks are 0.
 
@@ -72,13 +71,14 @@ def read_rows(data: str, reading: Reading | None = None, wanted: Sequence[str] =
     """
     reading = reading or Reading()
     path = Path(data)
-    if data == EMBEDDED:
-        return _in_memory(_digits(), target="digit")
+    if data in EMBEDDED:
+        table, target = read_embedded(data)
+        return _in_memory(table, target=target)
     if is_stream(data):
         stream = TableStream(path)
         return Rows(stream.columns, len(stream), _from_stream(stream))
     if not path.is_file():
-        raise DataError(f"data: no file {data!r} (and the only embedded data is {EMBEDDED!r})")
+        raise DataError(f"data: no file {data!r} (and embedded are {NAMES} only)")
     name = path.name.lower().removesuffix(".gz")
     plain = name.endswith(PLAIN)
     if name.endswith(DELIMITED) or (plain and reading.sep is not None):
@@ -166,12 +166,3 @@ def _cells(name: str, array: np.ndarray) -> pa.Array:
     if array.dtype.kind == "M":
         array = array.astype("datetime64[us]")  # Arrow has no hours, say
     return pa.array(array.astype(array.dtype.newbyteorder("=")))
-
-
-def _digits() -> pa.Table:
-    from sklearn.datasets import load_digits
-
-    digits = load_digits(as_frame=True)
-    return pa.Table.from_pandas(
-        digits.data.assign(digit=digits.target), preserve_index=False
-    ).replace_schema_metadata()

@@ -13,10 +13,11 @@ import pandas as pd
 import pyarrow as pa
 
 from directloss.datasets.cells import Coded, compact, encode
+from directloss.datasets.embedded import EMBEDDED, NAMES
 from directloss.datasets.errors import DataError, Faults, quoted
 from directloss.datasets.names import plain
 from directloss.datasets.reading import FeatureRules, Reading
-from directloss.datasets.rows import EMBEDDED, read_rows
+from directloss.datasets.rows import read_rows
 from directloss.datasets.stream import frame_of
 from directloss.files import open_file
 
@@ -69,7 +70,7 @@ def load(
     group_column: str | None = None,
     rules: FeatureRules | None = None,
 ) -> Source:
-    """Reads `data`: "digits", or a file whose ending tells its format, see `read_rows`.
+    """Reads `data`: an embedded table, or a file whose ending tells its format, see `read_rows`.
 
     Arrays of an npz file are columns: `(n,)` by its own name, `(n, d)` as `NAME_0`, `NAME_1`, ...
     The target of sparse text is `target`, and its queries are `qid`.
@@ -78,7 +79,7 @@ def load(
         DataError: no such file, unknown format, unreadable content, unknown columns.
     """
     rules = rules or FeatureRules()
-    if data != EMBEDDED and Path(data).is_dir():
+    if data not in EMBEDDED and Path(data).is_dir():
         raise DataError(f"data: {data!r} is a folder, and a file is wanted")
     rows = read_rows(data, rules)
     tables = [piece.given for piece in rows.pieces]
@@ -182,11 +183,11 @@ def missing_note(target: str, rows: int) -> tuple[str, ...]:
 
 def fingerprint(data: str) -> str:
     """What identifies the data's content: "embedded", or the SHA-256 of the file."""
-    if data == EMBEDDED:
+    if data in EMBEDDED:
         return "embedded"
     path = Path(data)
     if not path.is_file():
-        raise DataError(f"data: no file {data!r} (and the only embedded data is {EMBEDDED!r})")
+        raise DataError(f"data: no file {data!r} (and embedded are {NAMES} only)")
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

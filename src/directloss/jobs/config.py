@@ -46,9 +46,9 @@ class DataSection(TableRules):
 
     path: str = Field(
         default="digits",
-        description="'digits'; a .csv, .tsv, .npz or .svmlight (LETOR, SVM-rank) file, read whole; "
-        "a .parquet or .arrow file or a folder of them, read in blocks; or a folder of images, a "
-        "subfolder a class.",
+        description="'digits' or 'diabetes'; a .csv, .tsv, .npz or .svmlight (LETOR, SVM-rank) "
+        "file, read whole; a .parquet or .arrow file or a folder of them, read in blocks; or a "
+        "folder of images, a subfolder a class.",
     )
     group: str | None = Field(default=None, description="Column of queries; each query is a list.")
     sha256: str | None = Field(default=None, description="Of the content; a run fills it in.")

@@ -48,7 +48,7 @@ class Comparison(TableRules):
 
     data: str = Field(
         default="digits",
-        description="'digits', or a .csv, .tsv, .parquet, .npz or .svmlight file.",
+        description="'digits' or 'diabetes', or a .csv, .tsv, .parquet, .npz or .svmlight file.",
     )
     data_sha256: str = Field(default="embedded", description="Of the file's content.")
     group: str | None = Field(

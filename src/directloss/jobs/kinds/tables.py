@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from directloss.datasets import DataError, fingerprint, load, prepare, prepare_ranking
 from directloss.datasets.cells import Coded, Encoder, present
 from directloss.datasets.data import Data
+from directloss.datasets.embedded import EMBEDDED
 from directloss.datasets.errors import quoted
 from directloss.datasets.ranking import relevances
 from directloss.datasets.reading import ModelReading
 from directloss.datasets.recipe import Recipe
-from directloss.datasets.rows import EMBEDDED, Rows, read_rows
+from directloss.datasets.rows import Rows, read_rows
 from directloss.datasets.source import columns_and_advice, fingerprint_of_files, groups_of
 from directloss.datasets.stream import TableStream, is_stream
 from directloss.datasets.streamed import prepare_stream
@@ -42,7 +43,7 @@ class Tables:
 
     def digest(self, path: str) -> str:
         """See `Kind`; of what is read in blocks, that of the ends of its files."""
-        if path == EMBEDDED or not is_stream(path):
+        if path in EMBEDDED or not is_stream(path):
             return fingerprint(path)
         files = dict.fromkeys(block.file for block in TableStream(Path(path)).blocks)
         return fingerprint_of_files(Path(path), files)
