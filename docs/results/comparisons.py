@@ -23,6 +23,7 @@ class Page:
         mean: whether the last column is the mean and deviation over the runs.
         prepared: whether `prepare.py` makes the files that the commands read.
         whole_table: whether the table has the run's own columns, not their average.
+        pair: two methods whose difference is taken seed by seed, where a run has both.
     """
 
     title: str
@@ -31,6 +32,7 @@ class Page:
     mean: bool = False
     prepared: bool = False
     whole_table: bool = False
+    pair: tuple[str, str] = ("refine", "tuned")
 
 
 PAGES = {
@@ -85,13 +87,19 @@ PAGES = {
         prepared=True,
     ),
     "camvid": Page(
-        "Jaccard index of cars on CamVid",
-        "A small convolutional net at {size[0]} x {size[1]} pixels, {epochs} epochs on {images[0]} "
-        "training images, with {images[1]} for validation and {images[2]} for test. Void pixels "
-        "are left out. The index is taken over all pixels of a split. The threshold of every "
-        "method is fitted to the training split. A seed is other initial weights and batches; the "
-        "images are the same. `lovasz-hinge` is the Lovasz hinge (Berman, Rannen Triki, Blaschko, "
-        "CVPR 2018). It and the direct losses take a batch of {batch} images as one list.",
-        {"camvid": "Jaccard index of cars"},
+        "Mean IoU of eleven classes on CamVid",
+        "A decoder of three small convolutions on frozen features of SqueezeNet 1.1; labels at "
+        "{size[0]} x {size[1]} pixels, {epochs} epochs on {images[0]} images, with {images[1]} "
+        "for validation and {images[2]} for test. Void pixels are left out. The IoU of a class is "
+        "taken over all pixels of a split. A seed is other initial weights and batches; the "
+        "images are the same. All but `logistic` (softmax cross-entropy) add {weight:g} times a "
+        "second loss to it: `dice` 1 - soft Dice, `lovasz-hinge` the Lovasz hinge (Berman, Rannen "
+        "Triki, Blaschko, CVPR 2018), `direct` the direct loss of the Jaccard index in both "
+        "directions with an epsilon in units of the scores, which is a factor of its own for each "
+        "class; `direct, unit of the loss` has one weight of Delta for all classes. Each takes a "
+        "list a class over the pixels of {batch} images, and the log odds of the class against "
+        "the rest.",
+        {"camvid": "mean IoU"},
+        pair=("direct", "dice"),
     ),
 }

@@ -28,7 +28,6 @@ from directloss.study.config import Comparison
 
 HERE = Path(__file__).parent
 REFERENCE = "logistic"
-REFINED, TUNED = "refine", "tuned"
 Cells = dict[str, tuple[float, float | None]]
 """Mean and standard deviation by method."""
 
@@ -116,8 +115,9 @@ def answer(columns: dict[str, Cells]) -> str:
     return " ".join(sentences)
 
 
-def paired(results: Results) -> str:
-    """Refining less tuned cross-entropy, split by split, where a run has both; "" elsewhere."""
+def paired(results: Results, pair: tuple[str, str]) -> str:
+    """The first method less the second, seed by seed, where a run has both; "" elsewhere."""
+    first, second = pair
     by_seed = {
         method: {
             seed: fmean(
@@ -125,16 +125,16 @@ def paired(results: Results) -> str:
             )
             for seed in {run.seed for run in results.runs}
         }
-        for method in (REFINED, TUNED)
+        for method in pair
         if method in results.methods
     }
-    if len(by_seed) < 2 or len(by_seed[TUNED]) < 2:
+    if len(by_seed) < 2 or len(by_seed[second]) < 2:
         return ""
     scale = results.metric.scale
-    gains = [scale * (by_seed[REFINED][seed] - value) for seed, value in by_seed[TUNED].items()]
+    gains = [scale * (by_seed[first][seed] - value) for seed, value in by_seed[second].items()]
     error = stdev(gains) / len(gains) ** 0.5
     return (
-        f" On the same splits, `{REFINED}` less `{TUNED}` is {fmean(gains):+.1f} ± {error:.1f} "
+        f" Seed by seed, `{first}` less `{second}` is {fmean(gains):+.1f} ± {error:.1f} "
         f"(standard error of {len(gains)} seeds)."
     )
 
@@ -199,7 +199,7 @@ def page_text(page: Page, found: list[Results], kept: Path, target: Path) -> str
         for text, count in first_clauses(results).items()
     )
     body = markdown_table(found[0]) if page.whole_table else table(columns_of(page, found))
-    said = answer(compared(page, found)) + (paired(found[0]) if len(found) == 1 else "")
+    said = answer(compared(page, found)) + (paired(found[0], page.pair) if len(found) == 1 else "")
     return (
         f"# {page.title}\n\n{said}\n\n"
         f"![Mean and standard deviation of each method]({target.stem}.svg)\n\n"

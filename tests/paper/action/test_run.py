@@ -224,8 +224,8 @@ def test_options_are_checked(
         experiment_on(folder, persons, **changes).check()
 
 
-def test_the_methods_are_those_of_the_paper_with_the_mix_and_softmax() -> None:
-    names = ("logistic", "hinge-01", "hinge-ap", "pos-ap", "neg-ap", "mix-ap", "softmax")
+def test_the_methods_are_those_of_the_paper_with_the_mix_refining_and_softmax() -> None:
+    names = ("logistic", "hinge-01", "hinge-ap", "pos-ap", "neg-ap", "mix-ap", "refine", "softmax")
     assert tuple(ACTION_METHODS) == names
     experiment = ActionExperiment(voc=".", persons_sha256="", weights_sha256="")
     assert set(experiment.methods) == set(names)

@@ -19,6 +19,7 @@ from directloss.paper.detection.heads import (
 )
 from directloss.paper.detection.labels import NEGATIVE, POSITIVE, UNUSED, Labels
 from directloss.paper.detection.rows import Rows
+from directloss.training.warm_start import WarmStart
 
 
 def settings(method: str, **changes: Any) -> HeadSettings:
@@ -62,13 +63,26 @@ def average_precision(head: Head, rows: Rows, column: int) -> float:
     return float(metric)
 
 
-@pytest.mark.parametrize("method", ["logistic", "pos-ap", "neg-ap", "hinge-ap", "mix-ap"])
+@pytest.mark.parametrize("method", ["logistic", "pos-ap", "neg-ap", "hinge-ap", "mix-ap", "refine"])
 def test_a_class_is_learnt(rows: Rows, method: str) -> None:
     assert method in known_methods()
     head = train_head(rows, 1, settings(method))
     assert head.weight.shape == (1, 6)
     assert average_precision(head, rows, 1) > 0.95
     assert head.spread > 0
+
+
+def test_refining_has_two_phases(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    phases = []
+    reach = WarmStart.reach
+
+    def noted(loss_fn: WarmStart, step: int, steps: int) -> None:
+        reach(loss_fn, step, steps)
+        phases.append(loss_fn.switched)
+
+    monkeypatch.setattr(WarmStart, "reach", noted)
+    train_head(rows, 1, settings("refine", iterations=10))
+    assert phases == [False] * 4 + [True] * 6
 
 
 def test_softmax_learns_all_classes_at_once(rows: Rows) -> None:

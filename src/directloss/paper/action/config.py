@@ -44,7 +44,7 @@ class ActionExperiment(BaseModel):
     methods: tuple[str, ...] = Field(
         default=ALL,
         description="Separated by commas: logistic, hinge-01, hinge-ap, pos-ap, neg-ap, mix-ap, "
-        "and softmax, which is trained on all classes at once. 'all' of these by default.",
+        "refine, and softmax, which is trained on all classes at once. 'all' of these by default.",
     )
     backbone: str = Field(
         default="squeezenet1_1",

@@ -1,4 +1,4 @@
-"""The methods of the action experiment: those of the paper's Table 1, the mix, and softmax.
+"""The methods of the action experiment: the paper's Table 1, the mix, refining, and softmax.
 
 Grids differ from those of tables: a head on hundreds of features has more weights than there are
 training persons, so L2 matters more, and large learning rates do harm. Three values an axis: three
@@ -21,6 +21,7 @@ _L2 = (0.03, 0.1, 0.3)
 _EPSILONS = (0.1, 1.0, 10.0)
 
 _FROM_ALL = ("logistic", "hinge-01", "hinge-ap", "pos-ap", "neg-ap", "mix-ap")
+_REFINE = "refine"
 
 
 def _registry() -> Mapping[str, Method]:
@@ -32,6 +33,8 @@ def _registry() -> Mapping[str, Method]:
         )
         for name in _FROM_ALL
     }
+    refine = METHODS[_REFINE]
+    methods[_REFINE] = replace(refine, grid={**plain, "epsilon": refine.grid["epsilon"]})
     methods[SOFTMAX] = Method(
         SOFTMAX,
         "cross-entropy of a softmax over the classes and 'none of them', trained jointly",

@@ -75,12 +75,13 @@ def train_head(
     else:
         model = MLP(features.shape[1], (), generator=generator)
         scale_to_unit_spread(model, features)
+    method = ACTION_METHODS[cell.method]
     result = fit(
         model,
-        ACTION_METHODS[cell.method].loss(settings, spread=1.0),
+        method.loss(settings, spread=1.0),
         parts,
         metric_of(cell.method, problem),
-        experiment.fit_config(settings, cell.seed),
+        method.config(experiment.fit_config(settings, cell.seed), settings),
         accelerator=Accelerator(cpu=True),
     )
     return TrainedHead(model, parts, result)

@@ -20,10 +20,10 @@ PAPER_METHODS = ("softmax", "logistic", "pos-ap")
 
 def known_methods() -> tuple[str, ...]:
     """The methods that a head can be trained by."""
-    from directloss.paper.detection.heads import SOFTMAX
+    from directloss.paper.detection.heads import REFINE, SOFTMAX
     from directloss.training.methods import all_methods
 
-    return (SOFTMAX, *all_methods("average-precision", grouped=False))
+    return (SOFTMAX, *all_methods("average-precision", grouped=False), REFINE)
 
 
 class DetectionConfig(BaseModel):
@@ -77,7 +77,8 @@ class DetectionConfig(BaseModel):
         PAPER_METHODS,
         min_length=1,
         description="Separated by commas: softmax (all classes and background together), "
-        "logistic, and the -ap and -01 methods of `compare`. The first is the one to compare with.",
+        "logistic, refine, and the -ap and -01 methods of `compare`. The first is the one to "
+        "compare with.",
     )
     batch: int = Field(
         512, ge=2, description="Boxes a mini-batch, whose AP stands for that of all boxes."

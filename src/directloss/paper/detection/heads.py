@@ -11,6 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LinearLR, LRScheduler
 
 import directloss as dl
 from directloss.datasets.errors import DataError
@@ -19,10 +21,14 @@ from directloss.training.config import FitConfig
 from directloss.training.methods import METHODS, Settings
 from directloss.training.optimiser import make_optimiser
 from directloss.training.sampler import BalancedBatchSampler
+from directloss.training.warm_start import WarmStart
 
 SOFTMAX = "softmax"
 """The method that trains all classes and background together, by cross-entropy."""
 
+REFINE = "refine"
+"""Cross-entropy, then the direct loss of average precision with noise (`docs/refine.md`). Nothing
+is held out to choose a step by, so that the last weights are kept, as of every method."""
 
 INITIAL_SPREAD = 0.01
 """Standard deviation of untrained scores. With thousands of features and few objects, what is
@@ -36,7 +42,7 @@ class HeadSettings:
     Attributes:
         method: SOFTMAX, or a name of `METHODS`.
         learning_rate, l2: of SGD with momentum 0.9.
-        epsilon: of the direct methods, in units of the scores.
+        epsilon: of the direct methods, in units of the scores; REFINE has its own.
         iterations: number of mini-batches.
         batch: boxes a mini-batch, whose average precision stands for that of all boxes.
         positives: share of positives in it. Average precision depends on that share.
@@ -88,14 +94,19 @@ def train_head(rows: Rows, column: int | None, settings: HeadSettings) -> Head:
     optimiser = make_optimiser(
         model, FitConfig(learning_rate=settings.learning_rate, l2=settings.l2)
     )
+    schedule = _schedule(optimiser, settings)
+    phases = [module for module in loss_fn.modules() if isinstance(module, WarmStart)]
     spread = 0.0
-    for batch in _batches(positive, settings):
+    for step, batch in enumerate(_batches(positive, settings)):
+        for phase in phases:
+            phase.reach(step, settings.iterations)
         scores = model(rows.batch(members[batch]))
         if not bool(scores.isfinite().all()):
             return _constant(rows.width, outputs)
         optimiser.zero_grad()
         loss_fn(scores, torch.from_numpy(targets[batch])).backward()
         optimiser.step()
+        schedule.step()
         spread = float(scores.detach().std(correction=0))
     weight, bias = (parameter.detach().numpy() for parameter in (model.weight, model.bias))
     if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
@@ -135,8 +146,17 @@ class _OfOneClass(nn.Module):
 def _loss(settings: HeadSettings) -> nn.Module:
     if settings.method == SOFTMAX:
         return _Joint()
-    point = Settings(settings.learning_rate, settings.l2, settings.epsilon)
-    return _OfOneClass(METHODS[settings.method].loss(point, 1.0, dl.AveragePrecision))
+    method = METHODS[settings.method]
+    # That of refining is the deviation of its noise, in spreads of the scores at the switch.
+    epsilon = method.usual.epsilon if settings.method == REFINE else settings.epsilon
+    point = Settings(settings.learning_rate, settings.l2, epsilon)
+    return _OfOneClass(method.loss(point, 1.0, dl.AveragePrecision))
+
+
+def _schedule(optimiser: Optimizer, settings: HeadSettings) -> LRScheduler:
+    """Of REFINE a learning rate that falls in a line to 0, else a constant one."""
+    end = 0.0 if settings.method == REFINE else 1.0
+    return LinearLR(optimiser, 1.0, end, total_iters=settings.iterations)
 
 
 def _initial(rows: Rows, members: npt.NDArray[np.int64], outputs: int, seed: int) -> nn.Linear:
