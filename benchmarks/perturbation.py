@@ -1,44 +1,38 @@
-"""What noise on the scores costs: a step with two copies beside the plain step.
-
-    python -m benchmarks.perturbation
-
-Forward and backward on one thread, the two in turn; the median ratio of neighbours.
-"""
+"""What noise on the scores costs: a step with two copies beside the plain step."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import torch
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import directloss as dl
 from benchmarks.case import Case
 from benchmarks.timing import Effort, interleave
 
-SIZES = (1_000, 10_000, 100_000, 1_000_000)
 TASKS: dict[str, dl.Task] = {
     "AveragePrecision": dl.AveragePrecision(),
     "NDCG": dl.NDCG(),
     "FBeta": dl.FBeta(),
 }
+SCALE = 0.3
+"""Deviation of the noise in those of the scores."""
 
 
-def main() -> None:
-    """Print the table."""
-    torch.set_num_threads(1)
-    print("| task |", *(f"{n:,} |" for n in SIZES))
-    print("|---|" + "---|" * len(SIZES))
+def measure(
+    sizes: Sequence[int], effort: Effort, log: Callable[[str], None]
+) -> Iterator[dict[str, Any]]:
+    """Seconds of the step with noise, and its ratio to the plain one, of each task and size."""
     for name, task in TASKS.items():
-        ratios = [f"{_ratio(task, Case(n)):.2f} |" for n in SIZES]
-        print(f"| {name} |", *ratios)
-
-
-def _ratio(task: dl.Task, case: Case) -> float:
-    noise = dl.Perturbation(scale=0.3)
-    plain = dl.DirectLoss(task, epsilon=case.epsilon, unit="loss")
-    noisy = dl.DirectLoss(task, epsilon=case.epsilon, unit="loss", perturbation=noise)
-    steps = {"noisy": _step(noisy, case)}
-    return interleave(steps, _step(plain, case), Effort())["noisy"].ratio()
+        for n in sorted(sizes):
+            log(f"noise: {name}, n = {n}")
+            case = Case(n)
+            plain = dl.DirectLoss(task, epsilon=case.epsilon, unit="loss")
+            noisy = dl.DirectLoss(
+                task, epsilon=case.epsilon, unit="loss", perturbation=dl.Perturbation(SCALE)
+            )
+            steps = {"noisy": _step(noisy, case)}
+            samples = interleave(steps, _step(plain, case), effort)["noisy"]
+            yield {"task": name, "n": n, "seconds": samples.seconds(), "ratio": samples.ratio()}
 
 
 def _step(loss_fn: dl.DirectLoss, case: Case) -> Callable[[], None]:
@@ -49,7 +43,3 @@ def _step(loss_fn: dl.DirectLoss, case: Case) -> Callable[[], None]:
         loss_fn(drawn.scores, drawn.binary).backward()
 
     return step
-
-
-if __name__ == "__main__":
-    main()

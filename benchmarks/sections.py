@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 from unittest.mock import patch
 
-from benchmarks import batches, profile, startup, whole_dataset
+from benchmarks import batches, estimators, perturbation, profile, startup, whole_dataset
 from benchmarks.case import Case
 from benchmarks.growth import exponent
 from benchmarks.memory import Limits, Probe, probe
@@ -198,5 +198,7 @@ SECTIONS: dict[str, Callable[[Options], Iterator[Row]]] = {
     "retrieval": lambda options: batches.retrieval(options.effort, options.log),
     "startup": lambda options: startup.measure(options.log),
     "whole": lambda options: whole_dataset.measure(options.effort, options.log),
+    "noise": lambda options: perturbation.measure(options.sizes, options.effort, options.log),
+    "estimators": lambda options: estimators.measure(options.log),
     "profile": lambda options: profile.measure(options.sizes, options.log),
 }

@@ -34,6 +34,8 @@ def sections(results: dict[str, Any]) -> dict[str, str]:
         "retrieval": retrieval,
         "startup": startup,
         "whole": whole,
+        "noise": noise,
+        "estimators": estimators,
         "profile": profile,
     }
     return {
@@ -210,6 +212,40 @@ def whole(results: dict[str, Any]) -> str:
             table(["network", "rows", "same scores", "one forward pass"], rounding),
         ]
     )
+
+
+def noise(results: dict[str, Any]) -> str:
+    """Seconds of a step with noise, and its ratio to the plain step."""
+    rows = results["noise"]
+    found = {(row["task"], row["n"]): row for row in rows}
+    sizes = sorted({row["n"] for row in rows})
+    body = [
+        [
+            task,
+            *(
+                f"{seconds(found[task, n]['seconds'])} ({times(found[task, n]['ratio'])})"
+                for n in sizes
+            ),
+        ]
+        for task in dict.fromkeys(row["task"] for row in rows)
+    ]
+    return table(["", *(f"n = {count(n)}" for n in sizes)], body)
+
+
+def estimators(results: dict[str, Any]) -> str:
+    """Seconds of a fit, and its ratio to that of the peer."""
+    body = [
+        [
+            f"{count(row['rows'])} × {row['columns']}",
+            row["task"],
+            seconds(row["seconds"]),
+            seconds(row["peer_seconds"]),
+            times(row["ratio"]),
+        ]
+        for row in results["estimators"]
+    ]
+    head = ["rows × features", "task", "DirectLossClassifier", "LogisticRegression", "ratio"]
+    return table(head, body)
 
 
 def profile(results: dict[str, Any]) -> str:
