@@ -4,7 +4,8 @@
 
 RUNS holds the folders `action-squeezenet`, `action-efficientnet`, `action-squeezenet-all` and
 `action-squeezenet-all-64` that `directloss experiment action` wrote, with the commands that the
-page shows. Of each that is there, `results.json` and `costs.json` replace those in the archive
+page shows, and for the first two a later run with `logistic` and `refine`, NAME-refine. Of each
+that is there, `results.json` and `costs.json` replace those in the archive
 docs/archives/action.tar.xz. Without RUNS the page is written again from the archive. Every number
 of the page is computed from it, except for those of the paper.
 """
@@ -28,17 +29,24 @@ from benchmarks.figures import SETTINGS, Interval, draw_intervals, save
 from directloss.paper.action.thirds import PARTS
 from directloss.report.schema import Results
 from directloss.report.tables import markdown, markdown_table
+from directloss.study.table import make_table
 
 HERE = Path(__file__).parent
 PAGE = HERE / "action.md"
 ARCHIVE = archive.path_of("action")
 PICTURE = "action.svg"
 HEADS = {"action-squeezenet": "SqueezeNet 1.1", "action-efficientnet": "EfficientNet-lite0"}
+LATER = "-refine"
+"""Of a run with methods that were added later, on the same splits."""
+
 ALL_LAYERS = ("action-squeezenet-all-64", "action-squeezenet-all")
 REFERENCE, DIRECT = "logistic", "pos-ap"
 
 PAPER = {"logistic": 64.8, "hinge-ap": 63.6, "pos-ap": 66.7}
 """Table 1 of Song et al. (ICML 2016): mean over the ten actions of VOC2012, fine-tuned AlexNet."""
+
+SAME = 1e-6
+"""Test metrics that differ by less are the same."""
 
 PERSONS = 1607
 """Of the data set of this page."""
@@ -233,9 +241,10 @@ def beside_the_paper(found: dict[str, Results]) -> str:
 
 def page(files: dict[str, bytes]) -> str:
     """The whole page, from the files of the archive."""
-    found = read(files, tuple(HEADS))
+    found, later = heads(files), read(files, [name + LATER for name in HEADS])
     tuned = read(files, ALL_LAYERS)
     every = found | tuned
+    commands = [shlex.join(results.command) for results in (found | later | tuned).values()]
     facts: dict[str, object] = {"all_layers": ""}
     if tuned:
         head = found.get("action-squeezenet")
@@ -254,7 +263,7 @@ def page(files: dict[str, bytes]) -> str:
     return template.render(
         **facts,
         **{name: first.configuration[name] for name in ("splits", "trials", "iterations")},
-        commands="\n".join(shlex.join(results.command) for results in every.values()),
+        commands="\n".join(commands),
         persons=PERSONS,
         classes=len(first.columns),
         training=PERSONS // PARTS,
@@ -273,6 +282,39 @@ def page(files: dict[str, bytes]) -> str:
     )
 
 
+def heads(files: dict[str, bytes]) -> dict[str, Results]:
+    """The results on each network, with the methods of its later run."""
+    found = read(files, tuple(HEADS))
+    for name, later in read(files, [name + LATER for name in HEADS]).items():
+        first = name.removesuffix(LATER)
+        found[first] = joined(found[first], later)
+    return found
+
+
+def joined(results: Results, later: Results) -> Results:
+    """Results with the methods of another run on the same splits, which it has to agree with.
+
+    Raises:
+        ValueError: a run that both have ended with another test metric.
+    """
+    known = {(run.method, run.column, run.seed): run.test for run in results.runs}
+    for run in later.runs:
+        before = known.get((run.method, run.column, run.seed), run.test)
+        if abs(before - run.test) > SAME:
+            raise ValueError(f"{run.method}, {run.column}, {run.seed}: {before} and {run.test}")
+    added = [method for method in later.methods if method not in results.methods]
+    runs = [*results.runs, *(run for run in later.runs if run.method in added)]
+    methods = [*results.methods, *added]
+    return results.model_copy(
+        update={
+            "methods": methods,
+            "runs": runs,
+            "trials": [*results.trials, *(t for t in later.trials if t.method in added)],
+            "table": make_table(runs, methods, results.columns, higher_is_better=True),
+        }
+    )
+
+
 def read(files: dict[str, bytes], names: Sequence[str]) -> dict[str, Results]:
     """The results of those of these runs that are there."""
     return {
@@ -286,7 +328,7 @@ def main(runs: Path | None) -> None:
     """Puts the files of the runs into the archive, and writes the page from it."""
     files = archive.read(ARCHIVE) if ARCHIVE.exists() else {}
     if runs is not None:
-        for run in (*HEADS, *ALL_LAYERS):
+        for run in (*HEADS, *(name + LATER for name in HEADS), *ALL_LAYERS):
             if not (runs / run / "results.json").is_file():
                 print(f"{run}: not there")
                 continue
@@ -294,7 +336,7 @@ def main(runs: Path | None) -> None:
                 files[f"{run}/{file}"] = (runs / run / file).read_bytes()
         archive.write(ARCHIVE, files)
     with mpl.rc_context(SETTINGS):
-        save(picture(read(files, tuple(HEADS))), HERE / PICTURE)
+        save(picture(heads(files)), HERE / PICTURE)
     PAGE.write_text(page(files), encoding="utf-8")
 
 
