@@ -18,6 +18,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from directloss.study.assignments import Assignment
+from directloss.study.interrupts import interrupts_kept
 from directloss.study.workers import worker_pool
 from directloss.training.search import Cell, Finished, TrialStore
 
@@ -54,9 +55,10 @@ def work_together(
     """
     view = _View(store, on_trial)
     running: dict[Future[Finished], _Claim] = {}
-    with worker_pool(workers) as submit:
+    with interrupts_kept() as raise_kept, worker_pool(workers) as submit:
         try:
             while todo := view.missing(plan):
+                raise_kept()
                 busy = {claim.assignment for claim in running.values()}
                 for assignment in todo:
                     if len(running) >= workers:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -14,6 +13,7 @@ from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 from directloss.errors import DirectLossError
+from directloss.study.interrupts import interrupts_kept, interrupts_withheld
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -35,13 +35,15 @@ def run_all(items: Sequence[T], work: Callable[[T], R], workers: int) -> Iterato
         Exception: whatever `work` raises.
     """
     if min(workers, len(items)) <= 1:
-        with _one_torch_thread():
+        with _one_torch_thread(), interrupts_kept() as raise_kept:
             for item in items:
+                raise_kept()
                 yield item, work(item)
         return
-    with worker_pool(min(workers, len(items))) as submit:
+    with interrupts_kept() as raise_kept, worker_pool(min(workers, len(items))) as submit:
         futures = {submit(work, item): item for item in items}
         for future in as_completed(futures):
+            raise_kept()
             yield futures[future], future.result()
 
 
@@ -65,7 +67,7 @@ def worker_pool(workers: int) -> Iterator[Submit[Any, Any]]:
     pool = ProcessPoolExecutor(workers, context, _start_worker, (lifeline,))
 
     def submit(work: Callable[[Any], Any], item: Any) -> Future[Any]:
-        with _interrupts_ignored():  # inherited: Ctrl-C is for this process to handle
+        with interrupts_withheld():  # inherited: Ctrl-C is for this process to handle
             return pool.submit(work, item)
 
     try:
@@ -97,18 +99,6 @@ def _die_with_parent(lifeline: Connection) -> None:
     # Nothing is ever sent: the pipe becomes readable when its other end is closed.
     lifeline.poll(None)
     os._exit(1)
-
-
-@contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)
 
 
 @contextmanager
