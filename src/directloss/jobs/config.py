@@ -139,6 +139,11 @@ class TrainingSection(_Section):
         le=_MOST,
         description="Stop after so many evaluations without a better one.",
     )
+    calibration: Literal["sigmoid", "isotonic", "none"] = Field(
+        default="sigmoid",
+        description="From scores to probabilities, fitted to the validation part: sigmoid (the "
+        "default), isotonic (of a thousand rows or more), or none.",
+    )
     seed: int = Field(default=0, ge=0, lt=2**31, description="Of split, weights and batches (0).")
 
     @model_validator(mode="before")
