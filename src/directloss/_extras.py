@@ -29,6 +29,13 @@ TRAIN: Mapping[str, str] = {
 IMAGES: Mapping[str, str] = {"pillow": "PIL", "torchvision": "torchvision"}
 """Those that `directloss[images]` adds."""
 
+ONNX: Mapping[str, str] = {
+    "onnx": "onnx",
+    "onnxruntime": "onnxruntime",
+    "onnxscript": "onnxscript",
+}
+"""Those that `directloss[onnx]` adds."""
+
 METRICS: Mapping[str, str] = {"torchmetrics": "torchmetrics"}
 """Those of `directloss[metrics]`."""
 

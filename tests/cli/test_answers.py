@@ -43,6 +43,7 @@ COMMANDS = (
     ("train",),
     ("evaluate",),
     ("predict",),
+    ("export",),
     ("experiment",),
     ("experiment", "action"),
     ("experiment", "detection"),

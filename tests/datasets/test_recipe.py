@@ -127,7 +127,8 @@ def test_truth_values() -> None:
     ("rows", "message"),
     [
         (pd.DataFrame({"b": [1.0]}), "there is no column 'a', which the model reads"),
-        (pd.DataFrame({"a": ["1", "many"]}), r"'a' holds 'many' \(row 1\)"),
+        (pd.DataFrame({"a": ["1", "many"]}), r"'a' holds 'many' \(row 3, the header is row 1\)"),
+        (pd.DataFrame({"a": ["many"]}, index=["x"]), r"'a' holds 'many' \(row 'x'\)"),
         (pd.DataFrame({"a": [1.0, np.inf]}), "'a' holds 1 infinite values"),
         (pd.DataFrame({"a": [1.0, 1e200]}), "a value of column 'a' is too large"),
     ],

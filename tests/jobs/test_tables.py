@@ -94,8 +94,8 @@ def test_predict_writes_what_it_reads(model: Path, tmp_path: Path) -> None:
     said("predict", model, "--data", tmp_path / "t.csv", "--out", tmp_path / "p.csv")
     with (tmp_path / "p.csv").open(encoding="utf-8", newline="") as file:
         written = list(csv.reader(file))
-    assert [line[:-1] for line in written] == rows
-    assert written[0][-1] == "score"
+    assert [line[:-2] for line in written] == rows
+    assert written[0][-2:] == ["score", "score_probability"]
     assert b"\r\n" not in (tmp_path / "p.csv").read_bytes()
 
 

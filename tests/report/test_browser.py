@@ -201,6 +201,29 @@ def test_a_wide_table_scrolls_under_its_first_column(page: Page) -> None:
     assert after[1]["x"] == before[1]["x"] - 20
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_an_edge_shadow_says_that_columns_are_hidden(page: Page, scheme: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.emulate_media(color_scheme=scheme)
+    region = page.locator(".scroll", has=page.locator("#behind"))
+    hidden = region.evaluate("e => e.scrollWidth - e.clientWidth")
+    assert hidden > 0
+    region.scroll_into_view_if_needed()
+
+    def right_edge() -> bytes:
+        box = region.bounding_box()
+        assert box is not None
+        edge = {"x": box["x"] + box["width"] - 3, "y": box["y"] + 4, "width": 3, "height": 8}
+        return page.screenshot(clip=edge)
+
+    at_first = right_edge()
+    region.evaluate("e => { e.scrollLeft = e.scrollWidth }")
+    at_last = right_edge()
+    region.evaluate("e => { e.scrollLeft = 0 }")
+    assert at_first != at_last
+    assert at_first == right_edge()
+
+
 def test_accessible_names(page: Page) -> None:
     assert page.locator("html").get_attribute("lang") == "en"
     assert page.get_by_role("heading", level=1).count() == 1

@@ -3,53 +3,22 @@ from __future__ import annotations
 import json
 import re
 
-import numpy as np
-import pytest
-from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_curve
-
 from directloss.report.evaluation import (
-    MOST_POINTS,
+    Band,
+    Bin,
     Curve,
+    Decision,
     Evaluation,
     Line,
+    Reliability,
+    Share,
+    calibration_line,
     console_table,
+    decisions_table,
     interval,
-    precision_recall,
     render,
-    roc,
     shown,
 )
-
-
-def scored(size: int, ties: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    generator = np.random.default_rng(size)
-    positive = generator.random(size) < 0.2
-    scores = generator.normal(size=size) + positive
-    return (scores if ties is None else np.round(scores * ties) / ties), positive
-
-
-@pytest.mark.parametrize("ties", [None, 2])
-def test_curves_are_those_of_scikit_learn(ties: int | None) -> None:
-    scores, positive = scored(300, ties)
-    curve = roc(scores, positive)
-    x, y, _ = roc_curve(positive, scores, drop_intermediate=False)
-    np.testing.assert_allclose([curve.x, curve.y], [x, y], atol=1e-12)
-    curve = precision_recall(scores, positive)
-    precision, recall, _ = precision_recall_curve(positive, scores)
-    # scikit-learn goes the other way, and begins with (0, 1).
-    np.testing.assert_allclose(curve.x, recall[::-1], atol=1e-12)
-    np.testing.assert_allclose(curve.y[1:], precision[::-1][1:], atol=1e-12)
-    area = np.sum(np.diff(curve.x) * curve.y[1:])
-    assert area == pytest.approx(average_precision_score(positive, scores), abs=1e-12)
-
-
-def test_thinned_curves_keep_their_ends_and_their_area() -> None:
-    scores, positive = scored(50_000)
-    curve = roc(scores, positive)
-    assert len(curve.x) <= MOST_POINTS
-    assert (curve.x[0], curve.y[0], curve.x[-1], curve.y[-1]) == (0, 0, 1, 1)
-    x, y, _ = roc_curve(positive, scores)
-    assert auc(curve.x, curve.y) == pytest.approx(auc(x, y), abs=1e-3)
 
 
 def evaluation(**changes: object) -> Evaluation:
@@ -88,7 +57,7 @@ def test_the_page_holds_what_was_measured() -> None:
     assert "F1 (12.5 %)" in page
     data = re.search(r'<script id="plot-data"[^>]*>(.*?)</script>', page, re.DOTALL)
     assert data is not None
-    assert json.loads(data[1])["curves"]["roc"] == {"x": [0, 1], "y": [0, 1]}
+    assert json.loads(data[1])["curves"]["roc"] == {"x": [0, 1], "y": [0, 1], "band": None}
     assert json.loads(data[1])["share"] == 0.2
 
 
@@ -106,3 +75,55 @@ def test_the_terminal_shows_the_same() -> None:
     assert cells[1] == ["50.00", "–"]
     assert cells[2] == ["25.00 to 75.00", ""]
     assert (shown(None), interval(found.lines[1])) == ("–", "")
+
+
+def with_everything() -> Evaluation:
+    share = Share(value=0.75, low=0.5, high=1.0)
+    decision = Decision(
+        words="least cost (validation part)",
+        threshold=0.125,
+        tp=6,
+        fp=2,
+        fn=1,
+        tn=91,
+        precision=share,
+        recall=Share(value=None, low=None, high=None),
+        cost=Share(value=22.0, low=11.0, high=33.0),
+    )
+    bins = [Bin(rows=50, predicted=0.25, observed=share)]
+    return evaluation(
+        costs=(1.0, 20.0),
+        decisions=[decision],
+        reliability=Reliability(kind="sigmoid", brier=share, brier_of_share=0.16, bins=bins),
+        roc=Curve(x=[0.0, 1.0], y=[0.0, 1.0], band=Band(x=[0.5], low=[0.25], high=[0.75])),
+    )
+
+
+def test_the_page_holds_decisions_and_reliability() -> None:
+    page = render(with_everything())
+    table = re.search(r'<table data-decision="least cost.*?</table>', page, re.DOTALL)
+    assert table is not None
+    assert re.findall(r"<td>(\d+)</td>", table[0]) == ["6", "1", "2", "91"]
+    assert "cost 22 " in page and "(11 to 33)" in page
+    assert "a false negative 20." in page
+    data = re.search(r'<script id="plot-data"[^>]*>(.*?)</script>', page, re.DOTALL)
+    assert data is not None
+    curves = json.loads(data[1])["curves"]
+    assert curves["roc"]["band"] == {"x": [0.5], "low": [0.25], "high": [0.75]}
+    assert curves["reliability"] == {
+        **{"x": [0.25], "y": [0.75], "low": [0.5], "high": [1.0]},
+        "rows": [50],
+    }
+
+
+def test_the_terminal_shows_decisions_and_calibration() -> None:
+    table = decisions_table(with_everything())
+    row = [str(next(iter(column.cells))) for column in table.columns]
+    assert row == [
+        *("least cost (validation part)", "0.125", "6", "2", "1", "91", "75.00", "–", "22"),
+    ]
+    assert calibration_line(with_everything()) == (
+        "Brier score of the probabilities (sigmoid): 0.7500 (0.5000 to 1.0000); "
+        "of the share of positives as every probability: 0.1600"
+    )
+    assert calibration_line(evaluation()) is None

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from directloss.report import console_table, markdown_table
+from directloss.report.page import render
 from directloss.report.schema import Average, Cell, Metric, Results, Row
 from directloss.report.schema import Table as ResultTable
 from directloss.report.tables import caption, shown
@@ -41,6 +42,19 @@ def test_markdown(tiny: Results) -> None:
         "| --- | ---: | ---: | ---: |\n"
         "| pos-ap | **98.77** ± 1.23 | – | 50.00 |\n"
     )
+
+
+def test_a_single_column_is_not_repeated_as_its_average(tiny: Results) -> None:
+    single = tiny.model_copy(update={"columns": ["[red]|"]})
+    assert markdown_table(single) == (
+        "| method | [red]\\| |\n| --- | ---: |\n| pos-ap | **98.77** ± 1.23 |\n"
+    )
+    for width in (None, 20, 80):
+        text = printed(console_table(single, width), 80)
+        assert "98." in text and "50.0" not in text and "average" not in text.splitlines()[1]
+    page = render(single)
+    assert '<th scope="col" class="average">' not in page
+    assert '<th scope="col" class="average">' in render(tiny)
 
 
 def test_console(tiny: Results) -> None:

@@ -7,25 +7,39 @@ from typing import Any
 import pytest
 import torch
 
-from directloss.training.model_folder import MODEL, ModelError, read_model, write_model
+from directloss.training.model_folder import CALIBRATION, MODEL, ModelError, read_model, write_model
 
 WEIGHTS = {"a": torch.arange(6.0).view(2, 3).T, "b": torch.tensor(7)}
 
 
+GIVEN: dict[str, Any] = {
+    "weights": WEIGHTS,
+    "preprocessing": "{}\n",
+    "configuration": "[data]\n",
+    "metrics": {"test": 0.5, "log": [None]},
+    "target": "y",
+    "positive": "1",
+    "threshold": 0.25,
+    "thresholds": {"f1": 0.25},
+}
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    given: dict[str, Any] = {
-        "weights": WEIGHTS,
-        "preprocessing": "{}\n",
-        "configuration": "[data]\n",
-        "metrics": {"test": 0.5, "log": [None]},
-        "target": "y",
-        "positive": "1",
-        "threshold": 0.25,
-        "thresholds": {"f1": 0.25},
-    }
-    write_model(tmp_path, **given)
+    write_model(tmp_path, **GIVEN)
     return tmp_path
+
+
+def test_a_calibration_is_a_file_with_a_digest(folder: Path) -> None:
+    assert read_model(folder).calibration is None
+    (folder / CALIBRATION).write_text("{}")  # which the model does not name
+    assert read_model(folder).calibration is None
+    write_model(folder, **{**GIVEN, "calibration": '{"kind": "sigmoid"}'})
+    assert read_model(folder).calibration == '{"kind": "sigmoid"}'
+    for damage in (lambda file: file.write_text("{}"), Path.unlink):
+        damage(folder / CALIBRATION)
+        with pytest.raises(ModelError, match=CALIBRATION):
+            read_model(folder)
 
 
 def test_what_was_written_is_read(folder: Path) -> None:

@@ -7,7 +7,17 @@ from typing import Annotated
 import typer
 
 from directloss import __version__
-from directloss.cli import action, compare, detection, evaluate, predict, study, synthetic, train
+from directloss.cli import (
+    action,
+    compare,
+    detection,
+    evaluate,
+    export,
+    predict,
+    study,
+    synthetic,
+    train,
+)
 from directloss.cli._command import add
 
 app = typer.Typer(
@@ -28,6 +38,7 @@ add(app, compare.compare, stopped=_TRIALS, fields=compare.FIELDS)
 add(app, train.train, stopped=_SAVED, fields=train.FIELDS)
 add(app, evaluate.evaluate, stopped=_NOTHING, others=train.FIELDS)
 add(app, predict.predict, stopped=_NOTHING, others=train.FIELDS)
+add(app, export.export, stopped=_NOTHING, others=train.FIELDS)
 add(experiment, action.action, stopped=_STAGES, fields=action.FIELDS)
 add(experiment, detection.detection, stopped=_STAGES, fields=detection.FIELDS)
 add(experiment, synthetic.synthetic, stopped=_TRIALS, fields=synthetic.SYNTHETIC)

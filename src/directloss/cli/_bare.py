@@ -9,7 +9,7 @@ from directloss import __version__
 from directloss.cli._exit import REFUSED
 from directloss.errors import MissingPackageError
 
-COMMANDS = ("compare", "train", "evaluate", "predict", "experiment")
+COMMANDS = ("compare", "train", "evaluate", "predict", "export", "experiment")
 
 HELP = f"""\
 Usage: directloss [--version] [--help] COMMAND ...

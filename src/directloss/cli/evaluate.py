@@ -28,6 +28,25 @@ def evaluate(
         ),
     ] = None,
     part: Annotated[PartName, typer.Option(help="Which part, without --data.")] = PartName.TEST,
+    precision: Annotated[
+        float | None,
+        typer.Option(
+            help="Also decide with at least this precision (0.9), at the highest recall; like the "
+            "next two, by a threshold that is chosen on the validation part of the training."
+        ),
+    ] = None,
+    recall: Annotated[
+        float | None,
+        typer.Option(help="Also decide with at least this recall, with the fewest positives."),
+    ] = None,
+    cost: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            metavar="FP FN",
+            help="Costs of a false positive and of a false negative (1 20): also decide at the "
+            "least cost, and give the cost of all decisions.",
+        ),
+    ] = None,
     resamples: Annotated[
         int | None,
         typer.Option(
@@ -40,21 +59,29 @@ def evaluate(
         Path | None, typer.Option(help="Folder for the results; MODEL/evaluation by default.")
     ] = None,
 ) -> None:
-    """Prints every metric with its interval, and draws precision-recall and ROC curves.
+    """Prints every metric with its interval, confusion matrices, and how probabilities hold.
 
+    Precision-recall, ROC and reliability curves are drawn with their intervals.
     The folder gets evaluation.json and evaluation.html, a page that needs no network.
     """
     from rich.console import Console
 
     from directloss.files import write_whole
+    from directloss.jobs.decisions import Wanted
     from directloss.jobs.evaluate import evaluate as evaluate_model
     from directloss.jobs.model import open_model
-    from directloss.report.evaluation import console_table, render
+    from directloss.report.evaluation import (
+        calibration_line,
+        console_table,
+        decisions_table,
+        render,
+    )
     from directloss.study.display import Bars
     from directloss.terminal import say
 
     console = Console()
     folder = out or model / "evaluation"
+    wanted = Wanted(precision, recall, cost)
     opened = open_model(model)
     folder.mkdir(parents=True, exist_ok=True)
     with Bars(console, transient=True) as bars:
@@ -66,6 +93,7 @@ def evaluate(
             part=part.value,
             resamples=resamples,
             seed=seed,
+            wanted=wanted,
             command=["directloss", *sys.argv[1:]],
             on_start=lambda total: bars.advance(bar, 0, total=total),
             on_resample=lambda count: bars.advance(bar, count),
@@ -74,4 +102,10 @@ def evaluate(
     page = folder / "evaluation.html"
     write_whole(page, render(found).encode())
     console.print(console_table(found))
+    if found.decisions:
+        console.print()
+        console.print(decisions_table(found))
+    calibration = calibration_line(found)
+    if calibration is not None:
+        say(console, calibration)
     say(console, f"page: {page.resolve()}")

@@ -22,8 +22,9 @@ def predict(
 ) -> None:
     """Writes every row as it came, with its score behind it.
 
-    The higher the score, the more likely the row is positive; scores are no probabilities. A model
-    of a metric of decisions (f1, accuracy, ...) also says whether the score is above its threshold.
+    The higher the score, the more likely the row is positive. Where the training fitted a
+    calibration, the probability follows. A model of a metric of decisions (f1, accuracy, ...) also
+    says whether the score is above its threshold.
     """
     from rich.console import Console
 

@@ -22,7 +22,11 @@ def _options() -> dict[str, FieldInfo]:
     return chosen(arguments(), first=("data", "target", "positive", "split_column", "group"))
 
 
-FIELDS = Fields(_options, names={"learning_rate": ("--learning-rate", "--lr")}, defaults=False)
+FIELDS = Fields(
+    _options,
+    names={"learning_rate": ("--learning-rate", "--lr"), "comparison": ("--from",)},
+    defaults=False,
+)
 
 
 def train(
@@ -30,6 +34,14 @@ def train(
     config: Annotated[
         Path | None,
         typer.Option(help="TOML file with any of these settings; options given here win over it."),
+    ] = None,
+    comparison: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="Folder of a finished comparison: its data, metric, options, and the method and "
+            "settings that were best on its validation parts; options given here win over it.",
+        ),
     ] = None,
     log: Annotated[bool, typer.Option(help="Write a log for TensorBoard.")] = True,
     out: Annotated[
@@ -43,14 +55,23 @@ def train(
     command resumes, and gives the same numbers as if nothing had happened. `torchrun` or
     `accelerate launch` in front of it train with several processes.
     """
+    from directloss.errors import ArgumentError
     from directloss.jobs.config import read_configuration
 
+    origin = ""
+    if comparison is not None:
+        from directloss.jobs.winner import winner
+
+        if config is not None:
+            raise ArgumentError("comparison", "a comparison and a file of settings", "one of them")
+        won = winner(comparison, given)
+        given, origin = {**won.arguments, **given}, f"from {comparison}: {won.words}"
     configuration = read_configuration(config, given)
     name = Path(configuration.data.path).name.split(".")[0]
-    _train(configuration, out or Path("runs") / f"train-{name}", log=log)
+    _train(configuration, out or Path("runs") / f"train-{name}", log=log, origin=origin)
 
 
-def _train(configuration: Configuration, out: Path, *, log: bool) -> None:
+def _train(configuration: Configuration, out: Path, *, log: bool, origin: str = "") -> None:
     from rich.console import Console
 
     from directloss.jobs.display import Display
@@ -67,6 +88,8 @@ def _train(configuration: Configuration, out: Path, *, log: bool) -> None:
     with ExitStack() as stack:
 
         def watchers(first: int) -> list[Watcher]:
+            if origin:
+                say(console, origin)
             found: list[Watcher] = [stack.enter_context(Display(console))]
             if log:
                 from directloss.jobs.events import EventLog

@@ -196,9 +196,12 @@ def _number_words(reading: Reading) -> str:
 def _refuse(column: pd.Series, wrong: npt.NDArray[np.bool_], wanted: str) -> None:
     if wrong.any():
         place = int(np.argmax(wrong))
+        label = column.index[place]
+        # As an editor counts: rows of a file are numbered from 0, below the header.
+        row = f"{label + 2}, the header is row 1" if isinstance(label, int) else f"{label!r}"
         raise DataError(
-            f"data: column {str(column.name)!r} holds {str(column.iloc[place])!r} (row "
-            f"{column.index[place]}), where the model wants {wanted}"
+            f"data: column {str(column.name)!r} holds {str(column.iloc[place])!r} (row {row}), "
+            f"where the model wants {wanted}"
         )
 
 

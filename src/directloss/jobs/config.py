@@ -63,7 +63,9 @@ class ModelSection(_Section):
         description="Widths of the hidden layers (64,32); 'none' for a linear model.",
     )
     backbone: str = Field(
-        default="resnet18", description="Network for images, by torchvision's name (resnet18)."
+        default="resnet18",
+        description="Network for images: efficientnet-lite0 (the default where its packages bring "
+        "the weights), or a name of torchvision's (resnet18).",
     )
     weights: str = Field(default="auto", description="Of the backbone: auto, random, or a file.")
     image_size: int = Field(
@@ -89,7 +91,10 @@ class TrainingSection(_Section):
         default="average-precision", description="As for compare; average-precision by default."
     )
     learning_rate: float = Field(
-        default=0.1, gt=0, le=_MOST, description="Step size (0.1); of refine and tuned 0.03."
+        default=0.1,
+        gt=0,
+        le=_MOST,
+        description="Step size (0.1); of images 0.01, of refine and tuned 0.03.",
     )
     epsilon: float = Field(
         default=1.0,
@@ -119,7 +124,8 @@ class TrainingSection(_Section):
     )
     batch: int | Literal["all"] = Field(
         default="all",
-        description="Samples a step; 'all' (the default): exact steps on all of them.",
+        description="Samples a step (of images 32); 'all', the default of tables: exact steps on "
+        "all of them.",
     )
     batch_positives: int | float | None = Field(
         default=None,
@@ -138,6 +144,11 @@ class TrainingSection(_Section):
         ge=1,
         le=_MOST,
         description="Stop after so many evaluations without a better one.",
+    )
+    calibration: Literal["sigmoid", "isotonic", "none"] = Field(
+        default="sigmoid",
+        description="From scores to probabilities, fitted to the validation part: sigmoid (the "
+        "default), isotonic (of a thousand rows or more), or none.",
     )
     seed: int = Field(default=0, ge=0, lt=2**31, description="Of split, weights and batches (0).")
 

@@ -12,11 +12,15 @@ import torch
 
 from directloss.datasets import DataError
 from directloss.datasets.ranking import MOST_RELEVANT
+from directloss.errors import ArgumentError
 from directloss.jobs.bootstrap import estimate
+from directloss.jobs.curves import bands, precision_recall, roc
+from directloss.jobs.decisions import Wanted, decision, wanted_thresholds
 from directloss.jobs.kinds import content_digest, open_data
 from directloss.jobs.model import Model
+from directloss.jobs.reliability import reliability
 from directloss.jobs.scoring import DECISIONS, Scored, score
-from directloss.report.evaluation import Evaluation, Line, precision_recall, roc
+from directloss.report.evaluation import Decision, Evaluation, Line
 from directloss.study.metrics import metric_named
 from directloss.training.bootstrap import LEVEL, resamples_for
 from directloss.training.model_folder import installed_versions
@@ -34,6 +38,9 @@ RANKING = (
 )
 
 
+NOTHING = Wanted()
+
+
 def evaluate(
     model: Model,
     *,
@@ -41,6 +48,7 @@ def evaluate(
     part: str = "test",
     resamples: int | None = None,
     seed: int = 0,
+    wanted: Wanted = NOTHING,
     command: list[str],
     on_start: Callable[[int], None] = lambda _: None,
     on_resample: Callable[[int], None] = lambda _: None,
@@ -54,13 +62,17 @@ def evaluate(
         part: one of `SPLITS`.
         resamples: of the bootstrap; by default 1000, fewer of more than 20,000 rows.
         seed: of the bootstrap.
+        wanted: of decisions; their thresholds are chosen on the validation part of the training,
+            and measured on the data.
         command: the command line, for the record.
         on_start: called with the number of resamples to come, of all metrics together.
         on_resample: called with the number of resamples that were added.
 
     Raises:
         DataError: the data do not fit, or are not those of the training any more.
+        ArgumentError: what is wanted is not to be had.
     """
+    thresholds = _thresholds(model, wanted)
     if data is None:
         scored, words = _own_split(model, part), f"the {part} part of {_trained_on(model)}"
     else:
@@ -77,6 +89,20 @@ def evaluate(
     one_list = scored.groups is None
     drawable = one_list and 0 < positive.sum() < len(positive)
     scores = scored.scores.numpy()
+    curves = (precision_recall(scores, positive), roc(scores, positive)) if drawable else None
+    if curves is not None and count:
+        found = bands(scores, positive, resamples=count, seed=seed)
+        curves = (
+            curves[0].model_copy(update={"band": found[0]}),
+            curves[1].model_copy(update={"band": found[1]}),
+        )
+    decisions: list[Decision] = []
+    if one_list:
+        decisions = [
+            decision(*each, scores, positive, cost=wanted.cost, resamples=count, seed=seed)
+            for each in thresholds.items()
+        ]
+    calibration = model.calibration if one_list else None
     return Evaluation(
         title=f"Evaluation of {model.folder.resolve().name}",
         command=command,
@@ -92,9 +118,32 @@ def evaluate(
         seed=seed,
         graded=most > 1,
         lines=lines,
-        precision_recall=precision_recall(scores, positive) if drawable else None,
-        roc=roc(scores, positive) if drawable else None,
+        precision_recall=None if curves is None else curves[0],
+        roc=None if curves is None else curves[1],
+        costs=wanted.cost,
+        decisions=decisions,
+        reliability=None
+        if calibration is None
+        else reliability(calibration, scores, positive, resamples=count, seed=seed),
     )
+
+
+def _thresholds(model: Model, wanted: Wanted) -> dict[str, float]:
+    """The threshold of the model's own metric, or of F1, and those that are wanted, by words."""
+    own = model.configuration.training.metric
+    name = own if own in model.about.thresholds else "f1"
+    fitted = model.about.thresholds.get(name)
+    words = f"best {metric_named(name).words} (training part)"
+    found = {} if fitted is None else {words: fitted}
+    if not wanted:
+        return found
+    if model.configuration.data.group is not None:
+        name = next(each for each, value in vars(wanted).items() if value is not None)
+        raise ArgumentError(name, getattr(wanted, name), "nothing, for lists of queries")
+    validation = _own_split(model, "validation")
+    positive = (validation.targets > 0).numpy()
+    chosen = wanted_thresholds(wanted, validation.scores.numpy(), positive)
+    return found | {f"{words} (validation part)": each for words, each in chosen.items()}
 
 
 def _line(

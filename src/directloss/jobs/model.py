@@ -14,7 +14,9 @@ from directloss.errors import ArgumentError
 from directloss.jobs.config import Configuration, parse, validate
 from directloss.jobs.kinds import KINDS, Kind
 from directloss.study.metrics import ReportedMetric, metric_named
+from directloss.training.calibration import Calibration
 from directloss.training.model_folder import (
+    CALIBRATION,
     CONFIGURATION,
     PREPROCESSING,
     About,
@@ -43,6 +45,7 @@ class Model:
         kind: of the data that it scores.
         recipe: from rows (or image files) to features.
         network: in evaluation mode.
+        calibration: from scores to probabilities, where the training fitted one.
     """
 
     folder: Path
@@ -51,6 +54,7 @@ class Model:
     kind: Kind[Any]
     recipe: Any
     network: nn.Module
+    calibration: Calibration | None = None
 
     @property
     def metric(self) -> ReportedMetric:
@@ -88,7 +92,15 @@ def open_model(folder: Path) -> Model:
         raise ModelError(f"{origin}: {error}") from error
     network.load_state_dict(weights)
     network.eval().requires_grad_(False)
-    return Model(folder, stored.about, configuration, kind, recipe, network)
+    calibration = _read_calibration(stored.calibration, folder / CALIBRATION)
+    return Model(folder, stored.about, configuration, kind, recipe, network, calibration)
+
+
+def _read_calibration(text: str | None, file: Path) -> Calibration | None:
+    try:
+        return None if text is None else Calibration.model_validate_json(text)
+    except ValidationError as error:
+        raise _refusal(error, file) from error
 
 
 def _read_recipe(text: str, file: Path) -> tuple[Kind[Any], BaseModel]:
@@ -99,6 +111,10 @@ def _read_recipe(text: str, file: Path) -> tuple[Kind[Any], BaseModel]:
             raise ModelError(f"{file}: kind: got {name[:40]!r}, wanted one of {known}")
         return KINDS[name], KINDS[name].recipe.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "content"
-        raise ModelError(f"{file}: {place}: {first['msg']}") from error
+        raise _refusal(error, file) from error
+
+
+def _refusal(error: ValidationError, file: Path) -> ModelError:
+    first = error.errors()[0]
+    place = ".".join(map(str, first["loc"])) or "content"
+    return ModelError(f"{file}: {place}: {first['msg']}")

@@ -33,7 +33,8 @@ def predict(
 ) -> int:
     """Writes every row of `data` as it came, and its score behind it; returns how many rows.
 
-    Where the model has a threshold, a column `COLUMN_positive` says whether the score is above it.
+    Where the model has a calibration, a column `COLUMN_probability` follows; where it has a
+    threshold, a column `COLUMN_positive` says whether the score is above it.
     The file appears when it is complete. Memory does not grow with the number of rows for CSV, TSV,
     Parquet and Arrow files.
 
@@ -51,7 +52,7 @@ def predict(
     if not out.name.lower().endswith(ENDINGS):
         raise ArgumentError("out", repr(out.name), f"a name that ends in {' or '.join(ENDINGS)}")
     rows = model.kind.unlabelled(model.recipe, data)
-    for name in (column, f"{column}_positive"):
+    for name in (column, f"{column}_probability", f"{column}_positive"):
         if is_named(name, rows.columns):
             raise ArgumentError("column", repr(column), f"another name: {data} has {name!r}")
     done = 0
@@ -66,6 +67,9 @@ def predict(
 def _with_scores(model: Model, given: pa.Table, features: torch.Tensor, column: str) -> pa.Table:
     scores = model.scores(features).double()
     table = given.append_column(column, pa.array(scores.numpy()))
+    if model.calibration is not None:
+        probabilities = model.calibration.apply(scores.numpy())
+        table = table.append_column(f"{column}_probability", pa.array(probabilities))
     if model.about.threshold is not None:
         above = (scores > model.about.threshold).numpy()
         table = table.append_column(f"{column}_positive", pa.array(above))

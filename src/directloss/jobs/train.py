@@ -32,6 +32,7 @@ from directloss.models import MLP, scale_to_unit_spread, start_at_log_odds
 from directloss.study.folder import output_folder
 from directloss.study.metrics import ReportedMetric, metric_named
 from directloss.training.batches import AllSamples, Batches, OneBatch
+from directloss.training.calibration import fit_calibration
 from directloss.training.checkpoints import Checkpoints
 from directloss.training.data import SPLITS, Part
 from directloss.training.history import Entry
@@ -84,6 +85,7 @@ def train(
     accelerator = Accelerator(
         cpu=not (torch.cuda.is_available() or torch.backends.mps.is_available())
     )
+    configuration = kind_at(configuration.data.path).usual(configuration)
     configuration = with_digest(configuration)
     world = World(accelerator.device)
     speaks = world.rank == 0
@@ -205,8 +207,18 @@ def _train(
                 positive=data.positive,
                 threshold=threshold,
                 thresholds=fit_thresholds((*DECISIONS, how.metric), final["train"]),
+                calibration=_calibration(how, data, final["validation"]),
             )
     return metrics
+
+
+def _calibration(how: TrainingSection, data: Data, validation: Scored) -> str | None:
+    """The text of `calibration.json`; None where none is wanted, or targets are relevances."""
+    if how.calibration == "none" or data.positive is None:
+        return None
+    positive = (validation.targets > 0).numpy()
+    fitted = fit_calibration(how.calibration, validation.scores.numpy(), positive)
+    return fitted.model_dump_json(indent=2, exclude_defaults=True) + "\n"
 
 
 def _shifted(metric: ReportedMetric, scored: dict[str, Scored]) -> dict[str, Scored]:

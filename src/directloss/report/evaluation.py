@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 from rich.table import Table
 from rich.text import Text
@@ -13,11 +13,6 @@ from rich.text import Text
 from directloss.report.page import moment, render_page
 from directloss.report.schema import Record
 from directloss.terminal import printable
-
-MOST_POINTS = 800
-"""Of a curve: more cannot be told apart on a screen."""
-
-_Array = NDArray[np.float64]
 
 
 class Line(Record):
@@ -32,11 +27,59 @@ class Line(Record):
     threshold: float | None = Field(description="for a metric of decisions; of the training part")
 
 
+class Band(Record):
+    """At each x the interval of a curve's y over the resamples."""
+
+    x: list[float]
+    low: list[float]
+    high: list[float]
+
+
 class Curve(Record):
     """Points from the strictest threshold to the mildest."""
 
     x: list[float]
     y: list[float]
+    band: Band | None = None
+
+
+class Share(Record):
+    """A number with its interval; None where it is undefined, or nothing was resampled."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class Decision(Record):
+    """What decisions by one threshold give: the confusion matrix, and what follows from it."""
+
+    words: str = Field(description="how the threshold was chosen")
+    threshold: float
+    tp: int
+    fp: int
+    fn: int
+    tn: int
+    precision: Share
+    recall: Share
+    cost: Share | None = Field(description="of all errors together; None where no cost is known")
+
+
+class Bin(Record):
+    """Rows of about one probability, which is compared with the share of positives among them."""
+
+    rows: int
+    predicted: float = Field(description="mean probability")
+    observed: Share
+
+
+class Reliability(Record):
+    """How far probabilities are shares."""
+
+    kind: str = Field(description="of the calibration")
+    brier: Share = Field(description="mean squared difference of probability and target")
+    brier_of_share: float = Field(description="that of the share of positives as every probability")
+    bins: list[Bin]
 
 
 class Evaluation(Record):
@@ -59,32 +102,13 @@ class Evaluation(Record):
     lines: list[Line]
     precision_recall: Curve | None = Field(description="None where there are several lists")
     roc: Curve | None
-
-
-def precision_recall(scores: _Array, positive: NDArray[np.bool_]) -> Curve:
-    """Recall and precision at every distinct score, ties together; thinned for the screen.
-
-    The first point is moved to recall 0 as well: steps that go up or down first and to the right
-    then, from there, have the average precision as their area.
-
-    Args:
-        scores: `(n,)`.
-        positive: `(n,)`, with at least one of them.
-    """
-    tp, fp = _counts(scores, positive)
-    recall, precision = tp / tp[-1], tp / (tp + fp)
-    return _thinned(np.append(0.0, recall), np.append(precision[0], precision))
-
-
-def roc(scores: _Array, positive: NDArray[np.bool_]) -> Curve:
-    """False and true positive rate from (0, 0) to (1, 1), ties together; thinned for the screen.
-
-    Args:
-        scores: `(n,)`.
-        positive: `(n,)`, with at least one positive and one negative.
-    """
-    tp, fp = _counts(scores, positive)
-    return _thinned(np.append(0.0, fp / fp[-1]), np.append(0.0, tp / tp[-1]))
+    costs: tuple[float, float] | None = Field(
+        default=None, description="of a false positive and of a false negative"
+    )
+    decisions: list[Decision] = Field(default=[], description="none of queries")
+    reliability: Reliability | None = Field(
+        default=None, description="None where the model has no calibration"
+    )
 
 
 def console_table(evaluation: Evaluation) -> Table:
@@ -103,6 +127,35 @@ def console_table(evaluation: Evaluation) -> Table:
     for line in evaluation.lines:
         table.add_row(Text(line.words), shown(line.value), interval(line))
     return table
+
+
+def decisions_table(evaluation: Evaluation) -> Table:
+    """The confusion matrices for a terminal, one a line."""
+    table = Table(box=None, pad_edge=False, padding=(0, 0, 0, 2))
+    table.add_column("threshold", overflow="fold")
+    for name in ("at", "TP", "FP", "FN", "TN", "precision", "recall"):
+        table.add_column(name, justify="right")
+    if evaluation.costs is not None:
+        table.add_column("cost", justify="right")
+    for each in evaluation.decisions:
+        counts = (str(count) for count in (each.tp, each.fp, each.fn, each.tn))
+        shares = (shown(share.value) for share in (each.precision, each.recall))
+        costs = [] if each.cost is None else [f"{each.cost.value:g}"]
+        table.add_row(Text(each.words), f"{each.threshold:.4g}", *counts, *shares, *costs)
+    return table
+
+
+def calibration_line(evaluation: Evaluation) -> str | None:
+    """The Brier score in words; None without a calibration."""
+    found = evaluation.reliability
+    if found is None or found.brier.value is None:
+        return None
+    low, high = found.brier.low, found.brier.high
+    between = "" if low is None else f" ({low:.4f} to {high:.4f})"
+    return (
+        f"Brier score of the probabilities ({found.kind}): {found.brier.value:.4f}{between}; "
+        f"of the share of positives as every probability: {found.brier_of_share:.4f}"
+    )
 
 
 def caption(evaluation: Evaluation) -> str:
@@ -126,7 +179,7 @@ def shown(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.2f}"
 
 
-def interval(line: Line) -> str:
+def interval(line: Line | Share) -> str:
     """An interval for the eye."""
     return "" if line.low is None else f"{shown(line.low)} to {shown(line.high)}"
 
@@ -139,6 +192,8 @@ def render(evaluation: Evaluation) -> str:
         caption=caption(evaluation),
         shown=shown,
         interval=interval,
+        calibration_line=calibration_line(evaluation),
+        drawn=evaluation.roc is not None or evaluation.reliability is not None,
         created=moment(evaluation.created),
         command=shlex.join(evaluation.command),
         plot_data={
@@ -146,30 +201,35 @@ def render(evaluation: Evaluation) -> str:
             "curves": {
                 "precision-recall": _packed(evaluation.precision_recall),
                 "roc": _packed(evaluation.roc),
+                "reliability": _packed_bins(evaluation.reliability),
             },
         },
     )
 
 
-def _counts(scores: _Array, positive: NDArray[np.bool_]) -> tuple[_Array, _Array]:
-    """True and false positives when all down to each distinct score are called positive."""
-    order = np.argsort(-scores, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
-    tp = np.cumsum(positive[order], dtype=np.float64)[ends]
-    return tp, ends + 1.0 - tp
-
-
-def _thinned(x: _Array, y: _Array) -> Curve:
-    if len(x) > MOST_POINTS:
-        # Even steps along the curve, which keep its beginning, where precision jumps.
-        length = np.append(0.0, np.cumsum(np.hypot(np.diff(x), np.diff(y))))
-        wanted = np.linspace(0.0, length[-1], MOST_POINTS)
-        keep = np.unique(np.append(np.searchsorted(length, wanted[:-1]), len(x) - 1))
-        x, y = x[keep], y[keep]
-    return Curve(x=x.tolist(), y=y.tolist())
-
-
-def _packed(curve: Curve | None) -> dict[str, list[float]] | None:
+def _packed(curve: Curve | None) -> dict[str, Any] | None:
     if curve is None:
         return None
-    return {"x": [round(v, 5) for v in curve.x], "y": [round(v, 5) for v in curve.y]}
+    band = curve.band
+    return {
+        **_rounded(x=curve.x, y=curve.y),
+        "band": None if band is None else _rounded(x=band.x, low=band.low, high=band.high),
+    }
+
+
+def _packed_bins(reliability: Reliability | None) -> dict[str, Any] | None:
+    if reliability is None:
+        return None
+    bins, observed = reliability.bins, [each.observed for each in reliability.bins]
+    return {
+        **_rounded(x=[each.predicted for each in bins], y=[each.value for each in observed]),
+        **_rounded(low=[each.low for each in observed], high=[each.high for each in observed]),
+        "rows": [each.rows for each in bins],
+    }
+
+
+def _rounded(**lines: Sequence[float | None]) -> dict[str, list[float | None]]:
+    return {
+        name: [None if value is None else round(value, 5) for value in line]
+        for name, line in lines.items()
+    }

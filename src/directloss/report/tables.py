@@ -25,10 +25,16 @@ def shown(results: Results, value: float, places: int | None = None) -> str:
     return f"{results.metric.scale * value:.{places}f}"
 
 
+def heads(results: Results) -> list[str]:
+    """Names of the columns of the table; the average is one where it is not the only column."""
+    return [*results.columns, *(("average",) if len(results.columns) > 1 else ())]
+
+
 def entries(results: Results, row: Row) -> list[Cell | Average | None]:
-    """A row's cells in the order of `results.columns`, None where nothing was run; the average."""
+    """A row's entries, one for each of `heads`; None where nothing was run."""
     cells = {cell.column: cell for cell in row.cells}
-    return [*(cells.get(column) for column in results.columns), row.average]
+    averages = [row.average] if len(results.columns) > 1 else []
+    return [*(cells.get(column) for column in results.columns), *averages]
 
 
 def caption(results: Results) -> str:
@@ -46,13 +52,13 @@ def console_table(results: Results, width: int | None = None) -> Table:
     `width` is the room in characters; None shows all. Where it is short, numbers lose one decimal;
     classes that still do not fit are left out from the right, and the caption says how many.
     """
-    heads = [*results.columns, "average"]
+    names = heads(results)
     places = decimals(results)
     body = _console_body(results, places)
-    if len(_fitting(results, body, width)) < len(heads):
+    if len(_fitting(results, body, width)) < len(names):
         body = _console_body(results, max(0, places - 1))
     kept = _fitting(results, body, width)
-    left_out = len(heads) - len(kept)
+    left_out = len(names) - len(kept)
     note = f" Columns that do not fit here: {left_out}." if left_out else ""
     table = Table(
         title=Text(printable(results.title)),
@@ -66,7 +72,7 @@ def console_table(results: Results, width: int | None = None) -> Table:
     table.add_column("method", no_wrap=True)
     for index in kept:
         # Text, because a column name such as "[red]" is a name and not markup.
-        head = Text(printable(heads[index]))
+        head = Text(printable(names[index]))
         last = index == kept[-1]
         table.add_column(head, justify="right", overflow="fold", no_wrap=last)
     for row, cells in zip(results.table.rows, body, strict=True):
@@ -82,8 +88,9 @@ def _console_body(results: Results, places: int) -> list[list[Text]]:
 
 
 def _fitting(results: Results, body: list[list[Text]], width: int | None) -> list[int]:
-    """Indices of the columns to show; the last, the average, always."""
-    last = len(results.columns)
+    """Indices of the columns to show; the last, the average of several, always."""
+    names = heads(results)
+    last = len(names) - 1
     if width is None:
         return list(range(last + 1))
 
@@ -91,7 +98,7 @@ def _fitting(results: Results, body: list[list[Text]], width: int | None) -> lis
         return 1 + max(len(line) for row in body for line in row[index].plain.split("\n"))
 
     room = width - max(len(method) for method in ["method", *results.methods])
-    room -= max(needed(last), len(" average"))
+    room -= max(needed(last), len(" average") if last else 0)
     kept = []
     for index in range(last):
         room -= needed(index)
@@ -103,12 +110,12 @@ def _fitting(results: Results, body: list[list[Text]], width: int | None) -> lis
 
 def markdown_table(results: Results) -> str:
     """The table in GitHub's Markdown, ending with a newline."""
-    heads = ["method", *(escaped(column) for column in results.columns), "average"]
+    names = ["method", *map(escaped, heads(results))]
     rows = [
         [escaped(row.method), *(_markdown_cell(results, each) for each in entries(results, row))]
         for row in results.table.rows
     ]
-    return markdown(heads, rows)
+    return markdown(names, rows)
 
 
 def markdown(heads: Sequence[str], rows: Iterable[Sequence[object]], *, left: int = 1) -> str:

@@ -12,12 +12,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from directloss.errors import ArgumentError
 from directloss.sklearn._base import Estimator
-from directloss.sklearn._decisions import CALIBRATIONS, probabilities
+from directloss.sklearn._decisions import probabilities
 from directloss.sklearn._label import Samples, fit_label, read_labels
 from directloss.sklearn._rows import Array, check_weights, fingerprints
 from directloss.sklearn._scorer import TaskValue
 from directloss.sklearn._tasks import task_of
 from directloss.sklearn._training import Layers
+from directloss.training.calibration import CALIBRATIONS
 
 
 class DirectLossClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""Scores as decisions and probabilities: a threshold, and a calibration by scikit-learn."""
+"""Scores as decisions and probabilities: a threshold beside a calibration by scikit-learn."""
 
 from __future__ import annotations
 
@@ -7,43 +7,12 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.special import expit
-from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from directloss.sklearn._rows import Array
 from directloss.tasks import Task
 from directloss.tasks.counting import Counting
 from directloss.thresholds import fit_threshold
-
-CALIBRATIONS = ("sigmoid", "isotonic")
-
-LEAST_SLOPE = 1e-3
-"""Of a sigmoid, a spread of the scores: probabilities never fall where scores grow."""
-
-
-def calibrated(kind: str, scores: Array, positive: Array, weights: Array) -> Any:
-    """A sigmoid (by logistic regression on the score) or an isotonic regression, fitted.
-
-    Args:
-        scores: float64 (n,).
-        positive: bool (n,), with both classes.
-        weights: of the rows, (n,).
-    """
-    if kind == "isotonic":
-        isotonic = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip")
-        return isotonic.fit(scores, positive, sample_weight=weights)
-    spread = float(scores.std()) or 1.0
-    centre = float(np.average(scores, weights=weights))
-    sigmoid = LogisticRegression(max_iter=1000)
-    sigmoid.fit((scores[:, None] - centre) / spread, positive, sample_weight=weights)
-    if sigmoid.coef_[0, 0] < LEAST_SLOPE:
-        # The best sigmoid that does not fall is flat; a little slope keeps the order of the scores.
-        share = np.average(positive, weights=weights)
-        sigmoid.coef_ = np.full((1, 1), LEAST_SLOPE)
-        sigmoid.intercept_ = np.log([share / (1.0 - share)])
-    sigmoid.coef_ = sigmoid.coef_ / spread
-    sigmoid.intercept_ = sigmoid.intercept_ - sigmoid.coef_[0] * centre
-    return sigmoid
 
 
 def threshold_of(task: Task, calibrator: Any, scores: Array, positive: Array) -> float:

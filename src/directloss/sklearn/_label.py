@@ -12,10 +12,11 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from directloss.errors import ArgumentError
-from directloss.sklearn._decisions import calibrated, shift, threshold_of
+from directloss.sklearn._decisions import shift, threshold_of
 from directloss.sklearn._inputs import Inputs, scores_of
 from directloss.sklearn._rows import Array, arranged, split
 from directloss.sklearn._training import Layers, Options, Targets, train
+from directloss.training.calibration import fit_calibrator
 from directloss.training.refinement import FEW_TO_CHOOSE
 
 
@@ -109,7 +110,7 @@ def fit_label(
     held = parts.validation if parts.validation.size else parts.train
     scores, truth = scores_of(trained.layers, X[held]), positive[held]
     counted = np.ones(truth.size) if weights is None else np.where(truth, weights[1], weights[0])
-    calibrator = calibrated(calibration, scores, truth, counted / counted.mean())
+    calibrator = fit_calibrator(calibration, scores, truth, counted / counted.mean())
     threshold = threshold_of(options.task, calibrator, scores, truth)
     shift(calibrator, threshold)
     last, bias = trained.layers[-1]

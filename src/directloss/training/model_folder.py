@@ -4,6 +4,7 @@
     preprocessing.json    from input rows to features
     configuration.toml    what `directloss train --config` takes to train it again
     metrics.json          what was measured, and the history of the training
+    calibration.json      from scores to probabilities; absent where there is none
     model.json            format, versions, decisions, and the SHA-256 of the other files
 
 `model.json` is written last, so that a folder that has it is complete.
@@ -33,6 +34,7 @@ WEIGHTS = "weights.safetensors"
 PREPROCESSING = "preprocessing.json"
 CONFIGURATION = "configuration.toml"
 METRICS = "metrics.json"
+CALIBRATION = "calibration.json"
 MODEL = "model.json"
 
 _VERSIONS = ("torch", "numpy", "numba", "scikit-learn", "accelerate", "pandas", "pyarrow")
@@ -79,6 +81,7 @@ class StoredModel:
     preprocessing: str
     configuration: str
     metrics: Mapping[str, Any]
+    calibration: str | None
 
     def load_weights(self, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Tensors by name.
@@ -108,6 +111,7 @@ def write_model(
     positive: str | None,
     threshold: float | None,
     thresholds: Mapping[str, float],
+    calibration: str | None = None,
 ) -> None:
     """Writes all files, `model.json` last.
 
@@ -121,6 +125,8 @@ def write_model(
         CONFIGURATION: configuration.encode(),
         METRICS: (json.dumps(metrics, indent=2, allow_nan=False) + "\n").encode(),
     }
+    if calibration is not None:
+        files[CALIBRATION] = calibration.encode()
     for name, content in files.items():
         write_whole(folder / name, content)
     about = About(
@@ -152,15 +158,23 @@ def read_model(folder: Path) -> StoredModel:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "content"
         raise ModelError(f"{folder / MODEL}: {place}: {first['msg']}") from error
-    contents = {name: _checked(folder / name, about, most) for name, most in _MOST_BYTES.items()}
+    most_bytes = _MOST_BYTES | ({CALIBRATION: 1 << 28} if CALIBRATION in about.sha256 else {})
+    contents = {name: _checked(folder / name, about, most) for name, most in most_bytes.items()}
     try:
         metrics = json.loads(contents[METRICS])
-        texts = {name: contents[name].decode() for name in (PREPROCESSING, CONFIGURATION)}
+        texts = {name: contents[name].decode() for name in contents.keys() - {METRICS}}
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{folder}: a file is not the text it should be: {error}") from error
     if not isinstance(metrics, dict):
         raise ModelError(f"{folder / METRICS} is no object of JSON")
-    return StoredModel(folder, about, texts[PREPROCESSING], texts[CONFIGURATION], metrics)
+    return StoredModel(
+        folder,
+        about,
+        texts[PREPROCESSING],
+        texts[CONFIGURATION],
+        metrics,
+        texts.get(CALIBRATION),
+    )
 
 
 def read_tensors(content: bytes, name: Path) -> dict[str, Tensor]:

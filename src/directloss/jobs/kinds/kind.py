@@ -68,6 +68,9 @@ class Kind(Protocol[RecipeT]):
             DataError: there is nothing of that name.
         """
 
+    def usual(self, configuration: Configuration) -> Configuration:
+        """The configuration with what these data take where the user says nothing."""
+
     def open(self, configuration: Configuration, *, graded: bool | None) -> Data:
         """The data of a configuration, split and ready.
 

@@ -48,6 +48,10 @@ class Tables:
         files = dict.fromkeys(block.file for block in TableStream(Path(path)).blocks)
         return fingerprint_of_files(Path(path), files)
 
+    def usual(self, configuration: Configuration) -> Configuration:
+        """See `Kind`: the defaults are those of tables."""
+        return configuration
+
     def open(self, configuration: Configuration, *, graded: bool | None) -> Data:
         """See `Kind`."""
         section, seed = configuration.data, configuration.training.seed

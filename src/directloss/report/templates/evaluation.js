@@ -1,4 +1,4 @@
-// Draws the precision-recall and the ROC curve from the JSON beside this script.
+// Draws precision-recall, ROC and reliability curves from the JSON beside this script.
 (() => {
   "use strict";
   const data = JSON.parse(document.getElementById("plot-data").textContent);
@@ -11,7 +11,28 @@
       x: "recall", y: "precision", shape: "vh", random: [[0, 1], [data.share, data.share]],
     },
     roc: { x: "false positive rate", y: "true positive rate", shape: "linear", random: [[0, 1], [0, 1]] },
+    reliability: { x: "probability", y: "share of positives", shape: "linear", random: [[0, 1], [0, 1]] },
   };
+
+  // The area between the ends of the interval, behind the line.
+  function area({ x, low, high }) {
+    const line = { color: "transparent", width: 0 };
+    const common = { x, mode: "lines", hoverinfo: "skip", line };
+    return [
+      { ...common, y: low },
+      { ...common, y: high, fill: "tonexty", fillcolor: property("--band") },
+    ];
+  }
+
+  // Points with the ends of their intervals, where something was resampled.
+  function bins(curve) {
+    const known = curve.low.every((end) => end !== null);
+    const error_y = known ? {
+      type: "data", symmetric: false, color: property("--accent"), thickness: 1.2, width: 3,
+      array: curve.high.map((end, i) => end - curve.y[i]), arrayminus: curve.low.map((end, i) => curve.y[i] - end),
+    } : undefined;
+    return { mode: "lines+markers", marker: { color: property("--accent"), size: 7 }, error_y };
+  }
 
   function axis(title) {
     return {
@@ -24,11 +45,13 @@
   function draw() {
     for (const [name, figure] of Object.entries(figures)) {
       const curve = data.curves[name];
+      if (!curve) continue;
       const [x, y] = figure.random;
       const traces = [
         { x, y, mode: "lines", hoverinfo: "skip", line: { color: property("--quiet"), width: 1.4, dash: "dot" } },
+        ...(curve.band ? area(curve.band) : []),
         {
-          x: curve.x, y: curve.y, mode: "lines",
+          x: curve.x, y: curve.y, mode: "lines", ...(name === "reliability" ? bins(curve) : {}),
           line: { color: property("--accent"), width: 2.2, shape: figure.shape },
           hovertemplate: `${figure.x} %{x:.3f}<br>${figure.y} %{y:.3f}<extra></extra>`,
         },
