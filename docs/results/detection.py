@@ -133,7 +133,8 @@ precision as VOC2012 measures it (all points). The last row of a table is the sh
 that any proposal overlaps by half. No method can find more.
 - **Methods.** `softmax` is cross-entropy over all classes and background together. All others \
 train one score for each class; [`refine`](../refine.md) by cross-entropy, then by the direct loss \
-of AP with noise, and its last weights are taken, as of every method. Mini-batches hold a quarter of positives.
+of AP with noise, and its last weights are taken, as of every method. Mini-batches hold \
+a quarter of positives.
 - **Learning rate.** Where several rates are given, each method takes the one that is best on a \
 held-out third of the training images, and is then trained on all of them. Every method gets the \
 same number of trials. The rates 0.1 and 0.00001 were added after first runs, in which softmax and \
