@@ -26,8 +26,8 @@ _CELLS_A_ROW, _CELLS_A_COLUMN = 500, 4
 330 ns for a row or a column, depending on the scores, and a cell of the programme takes 2.8 ns."""
 
 BUDGET = 1000
-"""Cells for each row and column of a run that debts may look at: sixteen times the most that they
-needed on the lists of `benchmarks` (60). A list that needs more is left to
+"""Cells for each row and column of a run that debts may look at. Of whole lists of a million scores
+(`benchmarks.case`) they looked at 14 to 133. A list that needs more is left to
 `directloss.inference.general`."""
 
 
