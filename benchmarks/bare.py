@@ -34,7 +34,7 @@ def bare_step(scores: Tensor, targets: Tensor, epsilon: float, direction: str) -
     ranks, start = np.arange(n + 1, dtype=np.float64), np.zeros(1, np.int64)
     scales = np.array([1.0 / labels.sum()])
     discounts = 1.0 / np.maximum(np.arange(n + 1), 1)
-    solvers = (None, "separable" if sign > 0 else "corridor")
+    solvers = (None, "separable" if sign > 0 else "debts")
     positives = np.array([labels.sum()], np.int64)
 
     def step() -> None:

@@ -55,6 +55,7 @@ def write_document(path: Path, runs: Sequence[bytes] = ()) -> None:
         replaced=replaced,
         notes=notes,
         tables=tables.sections(results),
+        grid_range=tables.grid_range(results) if "grid" in results else "",
         picture=picture.relative_to(path.parent).as_posix(),
         cost=cost_model(results),
         citation=archive.citation(kept, path),

@@ -21,7 +21,7 @@ __all__ = ["SECTIONS", "SUMMARIES", "Options", "Row"]
 Row = dict[str, Any]
 
 SHARES = (0.2, 0.01)
-GRID_SHARES = (0.01, 0.2)
+GRID_SHARES = (0.01, 0.2, 0.5, 0.9)
 GRID_EPSILONS = (0.01, 0.1, 1.0, 10.0)
 GRID_SHIFTS = (0.0, 0.5, 2.0)
 PROBED = 10_000

@@ -134,6 +134,23 @@ def grid(results: dict[str, Any]) -> str:
     return table(head, body)
 
 
+def grid_range(results: dict[str, Any]) -> str:
+    """The cells of `grid`, in words."""
+    shares, epsilons, shifts = (
+        sorted({row[axis] for row in results["grid"]}) for axis in ("share", "epsilon", "shift")
+    )
+    return (
+        f"shares of {_listed([f'{100 * share:g} %' for share in shares])}, epsilon "
+        f"{epsilons[0]:g} to {epsilons[-1]:g}, shifts of "
+        f"{_listed([f'{shift:g}' for shift in shifts])}: "
+        f"{len(shares) * len(epsilons) * len(shifts)} cells"
+    )
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
 def scale(results: dict[str, Any]) -> str:
     body = [
         [

@@ -240,6 +240,9 @@ def test_the_grid_is_summarised_by_its_median_and_worst_cell() -> None:
     assert (row["growth_bytes"], row["most_growth_bytes"]) == (6, 7)
     text = tables.grid({"grid_summary": [row]})
     assert "| negative | 10 | 3 of 4 | 2.00 s (×2.00) | 9.00 s (×9.00) | 20%, ε 1" in text
+    assert tables.grid_range({"grid": cells}) == (
+        "shares of 20 %, epsilon 0.1 to 100, shifts of 0: 4 cells"
+    )
     (none,) = summarise_grid(cells[-1:])
     assert "| negative | 10 | 0 of 1 | – |" in tables.grid({"grid_summary": [none]})
 

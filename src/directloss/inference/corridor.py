@@ -94,17 +94,21 @@ def bounds(
     scale = 2.0 / (size * negatives.size)
     strict = weight > 0.0
     end = negatives.size + (size if by_position else 0)
-    largest = np.empty(end + 1, np.float64)
-    least = np.empty(end + 1, np.float64)
-    bound = -np.inf
-    for q in range(end - 1, -1, -1):
-        bound = max(bound, -weight * (discounts[q] - discounts[q + 1]))
-        largest[q] = bound
-    bound = np.inf
     # A position before the list's first does not exist: `by_position` is the first q.
+    drops, falls = np.empty(end + 1, np.float64), True
     for q in range(by_position, end):
-        bound = min(bound, -weight * (discounts[q] - discounts[q + 1]))
-        least[q] = bound
+        drops[q] = -weight * (discounts[q] - discounts[q + 1])
+        falls &= q == by_position or drops[q] <= drops[q - 1]
+    largest = least = drops
+    if not falls:
+        largest, bound = np.empty(end + 1, np.float64), -np.inf
+        for q in range(end - 1, by_position - 1, -1):
+            bound = max(bound, drops[q])
+            largest[q] = bound
+        bound = np.inf
+        for q in range(by_position, end):
+            bound = min(bound, drops[q])
+            least[q] = bound
     quiet = end  # from here on D stands still
     while quiet > by_position and discounts[quiet - 1] == discounts[quiet]:
         quiet -= 1

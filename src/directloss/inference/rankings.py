@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from directloss.inference import general, ground_truth, pooled, separable, threads
+from directloss.inference import debts, general, ground_truth, pooled, separable, threads
 from directloss.inference._kernel import ZERO, Array, inner, kernel, summation
 from directloss.inference.ranked import Ranked, Solver, give_back, workspace
 from directloss.inference.sorting import ONE_BIT, ranked_classes
@@ -24,6 +24,7 @@ __all__ = ["SOLVERS", "Rankings", "configuration_losses", "solve_rankings"]
 SOLVERS: dict[str, Solver] = {
     "separable": separable.solve,
     "pooled": pooled.solve,
+    "debts": debts.solve,
     "corridor": general.solve,
     "ground truth": ground_truth.solve,
 }

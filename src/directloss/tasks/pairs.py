@@ -68,8 +68,9 @@ class RankingTask(BinaryRelevance):
     The solver follows from the arrays: where weight * D is convex the problem splits over the
     negatives (`directloss.inference.separable`), else with D by the negatives above and equal r_i
     over the positives (`directloss.inference.pooled`), else the programme runs in a corridor
-    (`directloss.inference.corridor`). All are exact. Where D grows somewhere, the ground truth of
-    the hinge and the perceptron takes a programme over all P (N + 1) cells.
+    (`directloss.inference.corridor`), in the negative direction of `AveragePrecision` only where
+    that is narrow (`directloss.inference.debts`). All are exact. Where D grows somewhere, the
+    ground truth of the hinge and the perceptron takes a programme over all P (N + 1) cells.
 
     Args:
         rank_weights: r, non-negative: an array (0 past its end), a function of arrays (i, P, N),
@@ -221,7 +222,7 @@ class AveragePrecision(RankingTask):
     F the pairwise score of `RankingTask`. The algorithm of the paper, to be read, is
     `directloss.inference.programme`; what runs gives the same rankings faster. The positive
     direction takes one walk, with divide and conquer in (P + N) log N steps where the walk crosses
-    itself, the negative one the programme in a corridor.
+    itself; the negative one takes debts (`directloss.inference.debts`) in about the time of a sort.
 
     With a cutoff, positives past position k count 0; Delta is then at its maximum where no
     positive is in the top k, and the positive direction dead, so that the default is "both".
@@ -271,6 +272,10 @@ class AveragePrecision(RankingTask):
     @property
     def direction(self) -> Direction:  # type: ignore[override]
         return "positive" if self.k is None else "both"
+
+    def _solver(self, weight: float, sizes: ClassSizes, ranks: Read, discount: Read) -> str | None:
+        solver = super()._solver(weight, sizes, ranks, discount)
+        return "debts" if solver == "corridor" and self.k is None else solver
 
     def evaluate(self, lists: Lists) -> tuple[Array, Array]:
         if self.k is not None:
