@@ -22,6 +22,7 @@ LAYERS = (
     {"_device", "_solve"},
     {"_operators"},
     {"_update"},
+    {"_one_against_rest"},
     {"tasks"},
     {"_stepped"},
     {"perturbation", "thresholds"},

@@ -16,7 +16,8 @@ from directloss._solver import chosen_place
 from directloss._terms import Step, Term
 from directloss._world import World
 from directloss.errors import ArgumentError
-from directloss.lists import Empty, Layout, Reduction, Unit, widened
+from directloss.inference._kernel import Array
+from directloss.lists import Empty, Layout, Reduction, Unit, read_lists, widened
 
 if TYPE_CHECKING:
     from directloss.inference.device import Solver
@@ -133,7 +134,7 @@ class ListBatch(Batch):
     ) -> tuple[Tensor, Tensor]:
         require_reduction(reduction)
         layout = self.layout
-        value, rows = self._solve(terms, shown == "objective", reduction, unit)
+        value, rows = self._solve(layout, terms, shown == "objective", reduction, unit)
         gradient = layout.from_rows(rows)
         owner, axes = None, None
         if reduction == "none":
@@ -147,14 +148,9 @@ class ListBatch(Batch):
         return loss, gradient
 
     def _solve(
-        self, terms: Terms, objective: bool, reduction: Reduction, unit: Unit
-    ) -> tuple[Tensor, Tensor]:
-        """The value, a scalar or one a list, and the gradient as rows."""
-        return self._solve_rows(self.layout, terms, objective, reduction, unit)
-
-    def _solve_rows(
         self, layout: Layout, terms: Terms, objective: bool, reduction: Reduction, unit: Unit
     ) -> tuple[Tensor, Tensor]:
+        """The value, a scalar or one a list, and the gradient as rows."""
         on_device = self._solver(terms)
         if on_device is not None:
             return _device.solve(
@@ -209,6 +205,31 @@ class ListBatch(Batch):
         self.on_device = solver is not None
         return solver
 
+    @property
+    def padded(self) -> bool:
+        """Whether entries may have been left out, so that a list may have a single one."""
+        return self.layout.mask is not None or self.layout.ignore_index is not None
+
+    @property
+    def rows(self) -> tuple[int, int]:
+        """Number of lists before groups, and their length."""
+        return self.layout.rows
+
+    def refuse_lists_of_one(self) -> None:
+        """As `Layout.refuse_lists_of_one`."""
+        self.layout.refuse_lists_of_one()
+
+    def evaluate(self) -> tuple[Array, Array]:
+        """The exact metric of each list, and where it is defined, in the shape of "none"."""
+        task, layout = self.task, self.layout
+        lists, groups = read_lists(layout, task.read_targets, per_list=task.target_per_list)
+        of_rows = None if layout.groups is None else groups
+        values, defined = (
+            layout.per_list(torch.from_numpy(found), of_rows).numpy()
+            for found in task.evaluate(lists)
+        )
+        return values, defined
+
     def is_perfect(self) -> bool:
         return _solve.is_perfect(
             self.task, self.layout, skip_without_positives=self.skip_without_positives
@@ -256,10 +277,10 @@ class NoisyBatch(ListBatch):
         )
 
     def _solve(
-        self, terms: Terms, objective: bool, reduction: Reduction, unit: Unit
+        self, layout: Layout, terms: Terms, objective: bool, reduction: Reduction, unit: Unit
     ) -> tuple[Tensor, Tensor]:
-        value, rows = self._solve_rows(self.noisy, terms, objective, reduction, unit)
-        gradient = rows.reshape(self.copies, *self.layout.scores.shape).sum(0)
+        value, rows = super()._solve(self.noisy, terms, objective, reduction, unit)
+        gradient = rows.reshape(self.copies, *layout.scores.shape).sum(0)
         if reduction == "mean":  # over the lists of all copies
             return value, gradient
         if reduction == "none":

@@ -40,6 +40,7 @@ __all__ = [
     "WithoutPositives",
     "class_sizes",
     "host",
+    "list_axes",
     "read_lists",
     "widened",
 ]
@@ -133,7 +134,7 @@ class Layout:
         Raises:
             ArgumentError: an argument has the wrong shape or type.
         """
-        axes = _axes(scores, dim)
+        axes = list_axes(scores, dim)
         shape = scores.shape
         wanted = tuple(n for axis, n in enumerate(shape) if axis not in axes) if per_list else shape
         return cls(
@@ -198,7 +199,7 @@ class Layout:
         return values.reshape(*self.rest, groups).movedim(-1, self.axes[0])
 
 
-def _axes(scores: Tensor, dim: Dim) -> tuple[int, ...]:
+def list_axes(scores: Tensor, dim: Dim) -> tuple[int, ...]:
     """The list axes, ascending."""
     if not isinstance(scores, Tensor) or not scores.is_floating_point():
         came = scores.dtype if isinstance(scores, Tensor) else type(scores).__name__

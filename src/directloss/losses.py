@@ -54,7 +54,8 @@ class _TaskLoss(SteppedModule):
         self,
         task: TaskBase,
         *,
-        dim: Dim = -1,
+        dim: Dim | None = None,
+        class_dim: int | None = None,
         reduction: Reduction = "mean",
         ignore_index: int | None = None,
         empty: Empty = "skip",
@@ -69,7 +70,10 @@ class _TaskLoss(SteppedModule):
             raise ArgumentError("empty", repr(empty), "'skip' or 'error'")
         task.skips_without_positives(without_positives)
         self.task = task
-        self.dim: Dim = int(dim) if isinstance(dim, np.integer) else dim
+        self.class_dim = None if class_dim is None else task.check_class_dim(class_dim)
+        if dim is None and class_dim is None:
+            dim = -1
+        self.dim: Dim | None = int(dim) if isinstance(dim, np.integer) else dim
         self.reduction: Reduction = reduction
         self.ignore_index = None if ignore_index is None else index_number(ignore_index)
         self.empty: Empty = empty
@@ -107,7 +111,7 @@ class _TaskLoss(SteppedModule):
         Args:
             scores: any floating type, raw scores (not probabilities); for `Chain` a `LinearChain`.
             targets: bool, int or float in the shape of `scores`, as the task wants them; NaN
-                leaves an entry out.
+                leaves an entry out. With `class_dim`: integers without that axis.
             mask: bool in the shape of `targets`; False leaves an entry out.
             groups: integers along `dim`, in any order: entries of equal number form a list.
 
@@ -127,8 +131,14 @@ class _TaskLoss(SteppedModule):
         mask: Tensor | None,
         groups: Tensor | None,
     ) -> Batch:
-        layout = self.dim, mask, groups, self.ignore_index
-        batch = self.task.read(scores, targets, *layout, self.empty, self.without_positives)
+        dim, layout = (
+            self.dim,
+            (mask, groups, self.ignore_index, self.empty, self.without_positives),
+        )
+        if self.class_dim is not None:
+            batch = self.task.read_classes(scores, targets, self.class_dim, dim, *layout)
+        else:
+            batch = self.task.read(scores, targets, -1 if dim is None else dim, *layout)
         self._check_lists(batch)
         if self.solver is not None:
             batch.on_device = batch.requires_device = self.solver == "device"
@@ -141,8 +151,8 @@ class _TaskLoss(SteppedModule):
         if torch.compiler.is_compiling():  # whose graphs keep no such note
             functional.refuse_lists_of_one(batch)
             return
-        batch.layout.refuse_lists_of_one()
-        self._ranked = batch.layout.rows[1] > 1
+        batch.refuse_lists_of_one()
+        self._ranked = batch.rows[1] > 1
 
     def _loss(self, batch: Batch, step: Step) -> Tensor:
         loss, gradient = batch.solve(self._terms(step), self._shown, self.reduction, self.unit)
@@ -189,8 +199,13 @@ class DirectLoss(_TaskLoss):
         perturbation: noise on the scores in training, by which the gradient is that of a smoothed
             metric; None: none.
         dim: the axis, or axes, whose entries form one list. (n,) is one list; (..., n) one a row;
-            (n, C) with ``dim=0`` one a column. Of a task that ranks, lists of one item each, such
-            as (n, 1), are refused until a batch had longer ones.
+            (n, C) with ``dim=0`` one a column. None is the last axis, or with `class_dim` all axes
+            but that. Of a task that ranks, lists of one item each, such as (n, 1), are refused
+            until a batch had longer ones.
+        class_dim: the axis of the classes in scores (B, C, ...) whose targets are class indices
+            (B, ...), as those of cross-entropy, where it is 1. Each class against the rest is a
+            list along `dim`, as with one-hot targets in the shape of the scores, which nobody has
+            to make: macro F1, mean IoU, mean AP. None: targets are as the task wants them.
         reduction: "mean" over the lists on which the metric is defined (0 if there are none),
             "sum", or "none": one value a list, in the shape without `dim`.
         ignore_index: target value that leaves its entry out.
@@ -227,7 +242,8 @@ class DirectLoss(_TaskLoss):
         unit: Unit = "score",
         direction: Direction | None = None,
         perturbation: Perturbation | None = None,
-        dim: Dim = -1,
+        dim: Dim | None = None,
+        class_dim: int | None = None,
         reduction: Reduction = "mean",
         ignore_index: int | None = None,
         empty: Empty = "skip",
@@ -237,6 +253,7 @@ class DirectLoss(_TaskLoss):
         super().__init__(
             task,
             dim=dim,
+            class_dim=class_dim,
             reduction=reduction,
             ignore_index=ignore_index,
             empty=empty,
@@ -351,7 +368,8 @@ class HingeLoss(_TaskLoss):
         task: the metric.
         margin: m, a positive number, the weight of Delta beside F; or "auto": as epsilon of
             `DirectLoss` in ``unit="loss"``.
-        dim, reduction, ignore_index, empty, without_positives, solver: as in `DirectLoss`.
+        dim, class_dim, reduction, ignore_index, empty, without_positives, solver: as in
+            `DirectLoss`.
 
     Source: Tsochantaridis et al. 2005; for AP Yue et al. 2007; section 5 of Song et al. 2016.
     """
@@ -364,7 +382,8 @@ class HingeLoss(_TaskLoss):
         task: TaskBase,
         *,
         margin: float | Auto = 1.0,
-        dim: Dim = -1,
+        dim: Dim | None = None,
+        class_dim: int | None = None,
         reduction: Reduction = "mean",
         ignore_index: int | None = None,
         empty: Empty = "skip",
@@ -374,6 +393,7 @@ class HingeLoss(_TaskLoss):
         super().__init__(
             task,
             dim=dim,
+            class_dim=class_dim,
             reduction=reduction,
             ignore_index=ignore_index,
             empty=empty,
@@ -397,7 +417,8 @@ class PerceptronLoss(_TaskLoss):
     Where y_w = y* it has no gradient: it stops at the first separating scores.
 
     Args:
-        task, dim, reduction, ignore_index, empty, without_positives, solver: as in `DirectLoss`.
+        task, dim, class_dim, reduction, ignore_index, empty, without_positives, solver: as in
+            `DirectLoss`.
 
     Source: Collins 2002; section 5 of Song et al. 2016.
     """

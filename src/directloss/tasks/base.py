@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from directloss._arguments import as_tensor
+from directloss._arguments import as_tensor, whole_number
+from directloss._one_against_rest import OneAgainstRest
 from directloss._operators import number_of
 from directloss._range import solve_in_range
 from directloss._solution import Solution
@@ -105,6 +106,30 @@ class TaskBase(ABC):
         Raises:
             ArgumentError: an argument has the wrong shape or type.
         """
+
+    def check_class_dim(self, class_dim: object) -> int:
+        """A loss's `class_dim`, where the task has lists of one class against the rest.
+
+        Raises:
+            ArgumentError: it has none, or `class_dim` is no whole number.
+        """
+        wanted = "None, as its scores are not those of classes, item by item"
+        raise ArgumentError("class_dim", f"{class_dim!r} for {self!r}", wanted)
+
+    def read_classes(
+        self,
+        scores: Any,
+        targets: Tensor,
+        class_dim: int,
+        dim: Dim | None = None,
+        mask: Tensor | None = None,
+        groups: Tensor | None = None,
+        ignore_index: int | None = None,
+        empty: Empty = "skip",
+        without_positives: WithoutPositives | None = None,
+    ) -> Batch:
+        """As `read`, of class indices; each class against the rest."""
+        raise AssertionError(f"no class_dim {self.check_class_dim(class_dim)} was let through")
 
 
 class Task(TaskBase):
@@ -246,6 +271,37 @@ class Task(TaskBase):
         skips = self.skips_without_positives(without_positives)
         return ListBatch(self, scores, layout, empty, skip_without_positives=skips)
 
+    def check_class_dim(self, class_dim: object) -> int:
+        if self.target_per_list:
+            wanted = "None: it takes class indices as they are, with dim= the axis of the classes"
+            raise ArgumentError("class_dim", f"{class_dim!r} for {self!r}", wanted)
+        return whole_number("class_dim", class_dim, least=-(2**63), wanted="an int, or None")
+
+    def read_classes(
+        self,
+        scores: Tensor,
+        targets: Tensor,
+        class_dim: int,
+        dim: Dim | None = None,
+        mask: Tensor | None = None,
+        groups: Tensor | None = None,
+        ignore_index: int | None = None,
+        empty: Empty = "skip",
+        without_positives: WithoutPositives | None = None,
+    ) -> OneAgainstRest:
+        return OneAgainstRest(
+            self,
+            scores,
+            targets,
+            self.check_class_dim(class_dim),
+            dim,
+            mask,
+            groups,
+            ignore_index,
+            empty,
+            skip_without_positives=self.skips_without_positives(without_positives),
+        )
+
     def configuration(self, scores: Tensor, targets: Tensor, weight: float) -> Tensor:
         """argmax F + weight * Delta, as coefficients, float64 in the shape of `scores`.
 
@@ -282,15 +338,18 @@ class Task(TaskBase):
         scores: Tensor | Array,
         targets: Tensor | Array,
         *,
-        dim: Dim = -1,
+        dim: Dim | None = None,
+        class_dim: int | None = None,
         mask: Tensor | Array | None = None,
         groups: Tensor | Array | None = None,
+        ignore_index: int | None = None,
         reduction: Reduction = "mean",
     ) -> Tensor:
         """The metric itself, exact, on raw scores.
 
         Args:
-            scores, targets, dim, mask, groups, reduction: as for the losses; numpy arrays, too.
+            scores, targets, dim, class_dim, mask, groups, ignore_index, reduction: as for the
+                losses; numpy arrays, too.
 
         Returns:
             float64. "none": one value a list, NaN where the metric is undefined; "mean" and "sum":
@@ -304,17 +363,19 @@ class Task(TaskBase):
         scores, targets = as_tensor("scores", scores), as_tensor("targets", targets)
         mask = None if mask is None else as_tensor("mask", mask)
         groups = None if groups is None else as_tensor("groups", groups)
-        layout = self.read(scores, targets, dim, mask, groups).layout
-        if self.ranks and mask is None:
-            layout.refuse_lists_of_one()
-        lists, groups_a_row = read_lists(layout, self.read_targets, per_list=self.target_per_list)
-        values, defined = self.evaluate(lists)
-        result = np.where(defined, values, np.nan)
-        if reduction == "none":
-            return layout.per_list(
-                torch.from_numpy(result), None if groups is None else groups_a_row
+        batch: ListBatch
+        if class_dim is not None:
+            batch = self.read_classes(scores, targets, class_dim, dim, mask, groups, ignore_index)
+        else:
+            batch = self.read(
+                scores, targets, -1 if dim is None else dim, mask, groups, ignore_index
             )
+        if self.ranks and not batch.padded:
+            batch.refuse_lists_of_one()
+        values, defined = batch.evaluate()
+        if reduction == "none":
+            return torch.from_numpy(np.where(defined, values, np.nan))
+        found = values[defined]
         if reduction == "sum":
-            return torch.tensor(result[defined].sum(), dtype=torch.float64)
-        mean = result[defined].mean() if defined.any() else np.nan
-        return torch.tensor(mean, dtype=torch.float64)
+            return torch.tensor(found.sum(), dtype=torch.float64)
+        return torch.tensor(found.mean() if found.size else np.nan, dtype=torch.float64)
