@@ -20,7 +20,7 @@ LAYERS = (
     {"_range"},
     {"_unit"},
     {"_device", "_solve"},
-    {"_operators"},
+    {"_operators", "_weights"},
     {"_update"},
     {"_one_against_rest"},
     {"tasks"},

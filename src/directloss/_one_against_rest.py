@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from directloss import _solve
+from directloss import _solve, _weights
 from directloss._copies import from_host
 from directloss._operators import traced
 from directloss._solver import chosen_place
 from directloss._spread import Spread, pooled
-from directloss._update import ListBatch, Shown, Terms, Update, require_reduction
+from directloss._update import ListBatch, Shown, Terms, Update, per_entry, require_reduction
 from directloss.errors import ArgumentError, UndefinedMetricError
 from directloss.inference._kernel import Array
-from directloss.lists import Dim, Empty, Layout, Reduction, Unit, list_axes, read_lists
+from directloss.lists import Dim, Empty, Layout, Reduction, Unit, host, list_axes, read_lists
 
 if TYPE_CHECKING:
     from directloss.tasks.base import Task
@@ -63,6 +63,8 @@ class OneAgainstRest(ListBatch):
             wanted = f"axes other than that of the classes, class_dim={class_dim}"
             raise ArgumentError("dim", dim, wanted)
         self._targets, self._mask, self.groups = targets, mask, groups
+        self.list_weights: Tensor | None = None
+        self._item_weights: Tensor | None = None
         self._whole: Layout | None = None
         self._check()
         if ignore_index is not None:
@@ -95,6 +97,61 @@ class OneAgainstRest(ListBatch):
             shape = tuple(self.scores.shape)
             came = f"shape {shape}, of each class a list of one item, in which nothing is ranked"
             raise ArgumentError("scores", came, "several items along dim, such as a larger batch")
+
+    def weigh(
+        self, weight: Tensor | None, class_weight: Tensor | None, *, to_train: bool = True
+    ) -> None:
+        if class_weight is not None:
+            _weights.require_classes(class_weight, self.class_count)
+            behind = len(self._shape()) - 1 - self._place
+            self._weigh_lists(class_weight.reshape(-1, *(1,) * behind))
+        if weight is None:
+            return
+        weight = _weights.checked(weight)
+        of_items = tuple(weight.shape) == tuple(self._targets.shape)
+        of_lists = tuple(weight.shape) == self._shape()
+        if of_items == of_lists:
+            shape = tuple(self._targets.shape)
+            wanted = f"{self._shape()}, one a list, or {shape}, one an item"
+            if of_lists:
+                wanted = "class_weight= of the loss for weights of classes, as both are the same"
+            raise ArgumentError("weight", f"shape {tuple(weight.shape)}", wanted)
+        if of_lists:
+            self._weigh_lists(weight)
+            return
+        if to_train:
+            _weights.require_items(self.task, weight)
+        self._item_weights = weight
+
+    def _weigh_lists(self, weight: Tensor) -> None:
+        """Multiply the weights of the lists by these, which spread to the shape of "none"."""
+        weight = weight.to(self.scores.device).expand(self._shape())
+        if self.groups is not None:
+            weight = weight.movedim(self.axes[0], -1)
+        weight = weight.reshape(-1)
+        self.list_weights = weight if self.list_weights is None else weight * self.list_weights
+
+    def weights_as(self, values: Array) -> Array:
+        assert self.list_weights is not None
+        weights = self.list_weights.double()
+        if self.groups is None:
+            return host(weights.reshape(values.shape))
+        behind = [n for axis, n in enumerate(values.shape) if axis != self.axes[0]]
+        groups = values.shape[self.axes[0]]
+        return host(weights.reshape(*behind, groups).movedim(-1, self.axes[0]))
+
+    def _shape(self) -> tuple[int, ...]:
+        """That of "none"."""
+        shape = [n for axis, n in enumerate(self.scores.shape) if axis not in self.axes]
+        if self.groups is not None:
+            shape.insert(self.axes[0], torch.unique(self.groups).numel())
+        return tuple(shape)
+
+    @property
+    def _place(self) -> int:
+        """The axis of the classes in the shape of "none"."""
+        before = sum(axis not in self.axes for axis in range(self.class_axis))
+        return before + (self.groups is not None and self.axes[0] < self.class_axis)
 
     def step(self, stored: Tensor, share: float, *, together: bool) -> Tensor:
         if traced():
@@ -135,19 +192,24 @@ class OneAgainstRest(ListBatch):
         values, defined = self._joined(values_of), self._joined(defined_of)
         if self.refuse_undefined and not defined.all():
             raise self._undefined(defined)
-        if reduction != "none":
-            values, share = _solve.reduced(values.reshape(-1), defined.reshape(-1), reduction)
+        owner = None
+        if self.groups is not None:
+            owner = torch.unique(self.groups.reshape(-1), return_inverse=True)[1]
+        flat = values.reshape(-1), defined.reshape(-1)
+        if self.list_weights is not None:
+            found, shares = _solve.weighted(*flat, self.weights_as(values).reshape(-1), reduction)
+            factor = torch.from_numpy(shares.reshape(values.shape)).to(gradient)
+            gradient *= per_entry(factor, self.axes, gradient.shape, owner)
+            values = found.reshape(values.shape if reduction == "none" else ())
+        elif reduction != "none":
+            found, share = _solve.reduced(*flat, reduction)
             if share != 1.0:
                 gradient *= share
-            values = values.reshape(())
+            values = found.reshape(())
         if size > _solve.LARGE:
             _solve.refuse_overflow(coefficients, gradient.numpy(force=True), scores.dtype)
         value = from_host(_narrowed(values, wide), gradient.device)
-        owner, axes = None, None
-        if reduction == "none":
-            axes = self.axes
-            if self.groups is not None:
-                owner = torch.unique(self.groups.reshape(-1), return_inverse=True)[1]
+        axes = self.axes if reduction == "none" else None
         loss: Tensor = Update.apply(self.scores, value, gradient, owner, axes)
         return loss, gradient
 
@@ -156,7 +218,10 @@ class OneAgainstRest(ListBatch):
         values_of, defined_of = [], []
         for first, last in self._chunks():
             layout = self._classes(first, last)
-            values, defined = self.task.evaluate(read_lists(layout, self.task.read_targets)[0])
+            lists, _ = read_lists(layout, self.task.read_targets)
+            plain = lists.item_weights is None
+            evaluate = self.task.evaluate if plain else self.task.evaluate_weighted
+            values, defined = evaluate(lists)
             values_of.append(self._per_list(values, layout))
             defined_of.append(self._per_list(defined, layout))
         return self._joined(values_of), self._joined(defined_of)
@@ -168,13 +233,16 @@ class OneAgainstRest(ListBatch):
         numbers = torch.arange(first, last, device=self._targets.device)
         numbers = numbers.reshape(-1, *(1,) * (scores.ndim - 1 - axis))
         mask = self._mask
-        return Layout.of(
+        layout = Layout.of(
             scores,
             self._targets.unsqueeze(axis) == numbers,
             dim=self.axes,
             mask=None if mask is None else mask.unsqueeze(axis).expand(scores.shape),
             groups=self.groups,
         )
+        if self._item_weights is None:
+            return layout
+        return layout.with_item_weights(self._item_weights.unsqueeze(axis).expand(scores.shape))
 
     def _chunks(self) -> Iterator[tuple[int, int]]:
         """Ranges of classes: of few, but enough lists for each thread to have one."""
@@ -197,9 +265,7 @@ class OneAgainstRest(ListBatch):
         """What chunks of classes have, in the shape of "none"."""
         if not parts:
             return np.zeros(0)
-        before = sum(axis not in self.axes for axis in range(self.class_axis))
-        place = before + (self.groups is not None and self.axes[0] < self.class_axis)
-        return np.concatenate(parts, axis=place)
+        return np.concatenate(parts, axis=self._place)
 
     def _on_its_device(self, terms: Terms) -> bool:
         return self.on_device and self._solver(terms) is not None

@@ -21,7 +21,7 @@ from directloss._world import World
 from directloss.errors import ArgumentError, UndefinedMetricError
 from directloss.inference._kernel import Array
 from directloss.inference.checks import silence_infinite
-from directloss.lists import Layout, Lists, class_sizes, read_lists
+from directloss.lists import Layout, Lists, check_weights, class_sizes, read_lists
 
 if TYPE_CHECKING:
     from directloss.tasks.base import Task
@@ -38,6 +38,7 @@ __all__ = [
     "solve_each",
     "spread_of",
     "step",
+    "weighted",
 ]
 
 TOLERANCE = 1e-9
@@ -58,6 +59,7 @@ def solve(
     refuse_undefined: bool,
     skip_without_positives: bool = False,
     in_scores: bool = False,
+    list_weights: Array | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Solve every term (coefficient, weight) of an update on every list.
 
@@ -69,6 +71,7 @@ def solve(
         refuse_undefined: whether a list without a defined metric is an error.
         skip_without_positives: whether lists without a positive are left out.
         in_scores: whether weights count in shifts of the scores (`directloss._unit`).
+        list_weights: (L,), by which lists count; None: all alike.
 
     Returns:
         The value: a scalar, or for "none" (L,). And the gradient: the sum of coefficient * y as
@@ -85,7 +88,10 @@ def solve(
         skip_without_positives=skip_without_positives,
         in_scores=in_scores,
     )
-    if values.size != 1 and reduction != "none":
+    if list_weights is not None:
+        values, shares = weighted(values, defined, list_weights, reduction)
+        combination *= np.repeat(shares, np.diff(lists.offsets)).astype(combination.dtype)
+    elif values.size != 1 and reduction != "none":
         values, share = reduced(values, defined, reduction)
         if share != 1.0:
             combination *= combination.dtype.type(share)
@@ -156,6 +162,33 @@ def reduced(values: Array, defined: Array, reduction: str) -> tuple[Array, float
     if not np.isfinite(mean):
         mean = (values / count).sum(keepdims=True)
     return mean, 1.0 / count
+
+
+def weighted(values: Array, defined: Array, weights: Array, reduction: str) -> tuple[Array, Array]:
+    """The values of lists with weights, and what each list's gradient is multiplied by, (L,).
+
+    Args:
+        values: float64 (L,), 0 where not `defined`.
+        weights: (L,), >= 0.
+        reduction: "mean", the weighted one over the defined lists (0 if they weigh nothing);
+            "sum" or "none".
+
+    Returns:
+        The value, (1,), or for "none" (L,).
+
+    Raises:
+        ArgumentError: the weights are too few, too many, or no weights.
+    """
+    weights = weights.astype(np.float64)
+    if weights.shape != values.shape:
+        came = f"{weights.size} weights of lists"
+        raise ArgumentError("weight", came, f"one a list, of which there are {values.size}")
+    check_weights(weights)
+    if reduction == "mean":
+        total = weights[defined].sum()
+        weights = weights / total if total > 0.0 else np.zeros(weights.size)
+    products: Array = weights * values
+    return products if reduction == "none" else products.sum(keepdims=True), weights
 
 
 def step(stored: Tensor, layout: Layout, scale: float, *, together: bool) -> Tensor:

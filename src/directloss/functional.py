@@ -120,6 +120,8 @@ def direct_loss(
     reduction: Reduction = "mean",
     dim: Dim | None = None,
     class_dim: int | None = None,
+    weight: Tensor | None = None,
+    class_weight: Tensor | None = None,
     mask: Tensor | None = None,
     groups: Tensor | None = None,
     ignore_index: int | None = None,
@@ -134,6 +136,8 @@ def direct_loss(
     terms = direct_terms(require_positive("epsilon", epsilon), direction or task.direction)
     layout = mask, groups, ignore_index, empty, without_positives
     batch = refuse_lists_of_one(_read(task, scores, targets, dim, class_dim, *layout))
+    if weight is not None or class_weight is not None:
+        batch.weigh(weight, class_weight)
     return batch.solve(terms, "prediction", reduction, unit)[0]
 
 
@@ -146,6 +150,8 @@ def hinge_loss(
     reduction: Reduction = "mean",
     dim: Dim | None = None,
     class_dim: int | None = None,
+    weight: Tensor | None = None,
+    class_weight: Tensor | None = None,
     mask: Tensor | None = None,
     groups: Tensor | None = None,
     ignore_index: int | None = None,
@@ -156,6 +162,8 @@ def hinge_loss(
     terms = hinge_terms(require_positive("margin", margin))
     layout = mask, groups, ignore_index, empty, without_positives
     batch = refuse_lists_of_one(_read(task, scores, targets, dim, class_dim, *layout))
+    if weight is not None or class_weight is not None:
+        batch.weigh(weight, class_weight)
     return batch.solve(terms, "objective", reduction)[0]
 
 
@@ -167,6 +175,8 @@ def perceptron_loss(
     reduction: Reduction = "mean",
     dim: Dim | None = None,
     class_dim: int | None = None,
+    weight: Tensor | None = None,
+    class_weight: Tensor | None = None,
     mask: Tensor | None = None,
     groups: Tensor | None = None,
     ignore_index: int | None = None,
@@ -176,6 +186,8 @@ def perceptron_loss(
     """The structured perceptron; the stateless form of `directloss.PerceptronLoss`."""
     layout = mask, groups, ignore_index, empty, without_positives
     batch = refuse_lists_of_one(_read(task, scores, targets, dim, class_dim, *layout))
+    if weight is not None or class_weight is not None:
+        batch.weigh(weight, class_weight)
     return batch.solve(perceptron_terms(), "objective", reduction)[0]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -38,6 +38,7 @@ __all__ = [
     "Reduction",
     "Unit",
     "WithoutPositives",
+    "check_weights",
     "class_sizes",
     "host",
     "list_axes",
@@ -70,6 +71,7 @@ class Lists:
         position: int64, where each entry of the flattened rows stands, if all are kept but not as
             they came. If both are None, the entries are the flattened rows.
         finite: whether no score is known to be infinite; False where nobody has checked.
+        item_weights: float64, flat as the scores, >= 0; None: 1 everywhere.
     """
 
     scores: Array
@@ -78,6 +80,7 @@ class Lists:
     kept_index: Array | None = None
     position: Array | None = None
     finite: bool = False
+    item_weights: Array | None = None
 
     def __len__(self) -> int:
         return int(self.offsets.size) - 1
@@ -103,6 +106,7 @@ class Layout:
         mask: in the form of the targets, bool: False leaves an entry (or a list) out; or None.
         groups: integers (n,): each value makes one list a row; or None.
         ignore_index: target that leaves its entry out; or None.
+        item_weights: in the form of the scores; or None.
     """
 
     shape: torch.Size
@@ -112,6 +116,7 @@ class Layout:
     mask: Tensor | None = None
     groups: Tensor | None = None
     ignore_index: int | None = None
+    item_weights: Tensor | None = None
 
     @classmethod
     def of(
@@ -146,6 +151,10 @@ class Layout:
             None if groups is None else _group_row(groups, tuple(shape[axis] for axis in axes)),
             ignore_index,
         )
+
+    def with_item_weights(self, weights: Tensor) -> Layout:
+        """The same with weights of the items, in the shape of the scores."""
+        return replace(self, item_weights=_rows(weights, self.axes))
 
     @property
     def rest(self) -> tuple[int, ...]:
@@ -352,9 +361,32 @@ def read_lists(
             # A list left out keeps its place; any target that is kept stands in for its own.
             kept = np.diff(offsets) > 0
             chosen = np.where(kept, flat_targets, flat_targets[kept][:1].sum())
-    return Lists(
-        flat, read_targets(chosen), offsets, kept_index, position, not infinite
-    ), lists_a_row
+    lists = Lists(flat, read_targets(chosen), offsets, kept_index, position, not infinite)
+    if layout.item_weights is not None:
+        lists.item_weights = _item_weights(layout.item_weights, lists)
+    return lists, lists_a_row
+
+
+def _item_weights(rows: Tensor, lists: Lists) -> Array:
+    """The weights of the items that are kept, in the order of the lists."""
+    weights = host(rows).reshape(-1).astype(np.float64)
+    if lists.kept_index is not None:
+        weights = gather(weights, lists.kept_index)
+    elif lists.position is not None:
+        weights = scatter(weights, lists.position, weights.size)
+    check_weights(weights)
+    return weights
+
+
+def check_weights(weights: Array) -> None:
+    """Refuse weights of which one is negative, infinite or NaN.
+
+    Raises:
+        ArgumentError: naming `weight`.
+    """
+    wrong = ~((weights >= 0.0) & (weights < np.inf))
+    if wrong.any():
+        raise ArgumentError("weight", weights[wrong].reshape(-1)[0], "finite numbers >= 0")
 
 
 def _nan_error(places: Array, entries: int, shape: tuple[int, ...]) -> NonFiniteScoreError:

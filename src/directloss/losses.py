@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from directloss import _device, functional
@@ -50,12 +51,15 @@ class _TaskLoss(SteppedModule):
 
     unit: Unit = "loss"
 
+    class_weight: Tensor | None
+
     def __init__(
         self,
         task: TaskBase,
         *,
         dim: Dim | None = None,
         class_dim: int | None = None,
+        class_weight: ArrayLike | None = None,
         reduction: Reduction = "mean",
         ignore_index: int | None = None,
         empty: Empty = "skip",
@@ -71,6 +75,7 @@ class _TaskLoss(SteppedModule):
         task.skips_without_positives(without_positives)
         self.task = task
         self.class_dim = None if class_dim is None else task.check_class_dim(class_dim)
+        self._take_class_weight(class_weight)
         if dim is None and class_dim is None:
             dim = -1
         self.dim: Dim | None = int(dim) if isinstance(dim, np.integer) else dim
@@ -90,6 +95,23 @@ class _TaskLoss(SteppedModule):
             if obstacle is not None:
                 raise ArgumentError("solver", "'device'", f"'host' or None for {obstacle}")
 
+    def _take_class_weight(self, given: ArrayLike | None) -> None:
+        """Keep the weights of the classes in a buffer, as torch's losses do."""
+        if given is None:
+            self.class_weight = None
+            return
+        if self.class_dim is None and not getattr(self.task, "target_per_list", False):
+            wanted = "None, or class_dim=, as its lists have no class; weight= takes those of lists"
+            raise ArgumentError("class_weight", f"a value for {self.task!r}", wanted)
+        try:
+            weight = torch.as_tensor(given, dtype=torch.get_default_dtype()).detach().clone()
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise ArgumentError("class_weight", repr(given), "numbers, one a class") from error
+        if weight.ndim != 1 or not bool(((weight >= 0.0) & weight.isfinite()).all()):
+            came = f"shape {tuple(weight.shape)}" if weight.ndim != 1 else f"{weight.tolist()}"
+            raise ArgumentError("class_weight", came, "finite numbers >= 0, one a class, (C,)")
+        self.register_buffer("class_weight", weight)
+
     @property
     def _share(self) -> float:
         return 1.0 if self.unit == "score" else self.task.epsilon_scale
@@ -103,6 +125,7 @@ class _TaskLoss(SteppedModule):
         scores: Tensor | LinearChain,
         targets: Tensor,
         *,
+        weight: Tensor | None = None,
         mask: Tensor | None = None,
         groups: Tensor | None = None,
     ) -> Tensor:
@@ -112,6 +135,14 @@ class _TaskLoss(SteppedModule):
             scores: any floating type, raw scores (not probabilities); for `Chain` a `LinearChain`.
             targets: bool, int or float in the shape of `scores`, as the task wants them; NaN
                 leaves an entry out. With `class_dim`: integers without that axis.
+            weight: >= 0, by which lists count: one a list, in the shape that ``reduction="none"``
+                returns. "mean" is then the weighted one, sum of w * loss over the sum of w of the
+                lists on which the metric is defined, as in cross-entropy; "sum" and "none" are of
+                w * loss. In the shape of the scores (with `class_dim` in that of the targets): of
+                the items, where each item is decided by itself (`ZeroOne`, `BalancedError`); an
+                item of weight 2 counts as two of weight 1. For other metrics such weights would
+                make the inference inexact, and are refused: draw rows in proportion to theirs, as
+                the samplers do with ``weights=``. "auto" measures scores without weights.
             mask: bool in the shape of `targets`; False leaves an entry out.
             groups: integers along `dim`, in any order: entries of equal number form a list.
 
@@ -121,13 +152,14 @@ class _TaskLoss(SteppedModule):
             UndefinedMetricError: with ``empty="error"``, for a list without a defined metric.
             RankError: where several processes measure a step together, in place of these.
         """
-        read = partial(self._read, scores, targets, mask, groups)
+        read = partial(self._read, scores, targets, weight, mask, groups)
         return self._with_step(scores, read, self._loss)
 
     def _read(
         self,
         scores: Tensor | LinearChain,
         targets: Tensor,
+        weight: Tensor | None,
         mask: Tensor | None,
         groups: Tensor | None,
     ) -> Batch:
@@ -140,6 +172,8 @@ class _TaskLoss(SteppedModule):
         else:
             batch = self.task.read(scores, targets, -1 if dim is None else dim, *layout)
         self._check_lists(batch)
+        if weight is not None or self.class_weight is not None:
+            batch.weigh(weight, self.class_weight)
         if self.solver is not None:
             batch.on_device = batch.requires_device = self.solver == "device"
         return batch
@@ -206,6 +240,9 @@ class DirectLoss(_TaskLoss):
             (B, ...), as those of cross-entropy, where it is 1. Each class against the rest is a
             list along `dim`, as with one-hot targets in the shape of the scores, which nobody has
             to make: macro F1, mean IoU, mean AP. None: targets are as the task wants them.
+        class_weight: (C,), >= 0, of the classes: with `class_dim` those of each class's lists, for
+            `MulticlassZeroOne`, `CostMatrix` and `TopKError` that of a sample's target, as
+            ``weight`` of cross-entropy. They multiply `weight` of the call.
         reduction: "mean" over the lists on which the metric is defined (0 if there are none),
             "sum", or "none": one value a list, in the shape without `dim`.
         ignore_index: target value that leaves its entry out.
@@ -244,6 +281,7 @@ class DirectLoss(_TaskLoss):
         perturbation: Perturbation | None = None,
         dim: Dim | None = None,
         class_dim: int | None = None,
+        class_weight: ArrayLike | None = None,
         reduction: Reduction = "mean",
         ignore_index: int | None = None,
         empty: Empty = "skip",
@@ -254,6 +292,7 @@ class DirectLoss(_TaskLoss):
             task,
             dim=dim,
             class_dim=class_dim,
+            class_weight=class_weight,
             reduction=reduction,
             ignore_index=ignore_index,
             empty=empty,
@@ -302,6 +341,7 @@ class DirectLoss(_TaskLoss):
         scores: Tensor | LinearChain,
         targets: Tensor,
         *,
+        weight: Tensor | None = None,
         mask: Tensor | None = None,
         groups: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
@@ -310,7 +350,7 @@ class DirectLoss(_TaskLoss):
         With a perturbation, in training mode: the means over the copies that the next forward pass
         draws, which enclose its value; their expectations enclose the smoothed metric.
         """
-        batch = self._read(scores, targets, mask, groups)
+        batch = self._read(scores, targets, weight, mask, groups)
         epsilon = self._current_step(batch)
         batch.requires_device = False  # which may lack the other direction
         if self._noise is not None:
@@ -335,7 +375,7 @@ class DirectLoss(_TaskLoss):
 
         Nothing is kept, and no other process is asked, here and in `bounds`.
         """
-        batch = self._read(scores, targets, mask, groups)
+        batch = self._read(scores, targets, None, mask, groups)
         if not isinstance(batch, ListBatch):
             raise ArgumentError("task", repr(self.task), "a task on lists of scores")
         epsilon = float(self._current_step(batch))
@@ -368,8 +408,8 @@ class HingeLoss(_TaskLoss):
         task: the metric.
         margin: m, a positive number, the weight of Delta beside F; or "auto": as epsilon of
             `DirectLoss` in ``unit="loss"``.
-        dim, class_dim, reduction, ignore_index, empty, without_positives, solver: as in
-            `DirectLoss`.
+        dim, class_dim, class_weight, reduction, ignore_index, empty, without_positives, solver: as
+            in `DirectLoss`.
 
     Source: Tsochantaridis et al. 2005; for AP Yue et al. 2007; section 5 of Song et al. 2016.
     """
@@ -384,6 +424,7 @@ class HingeLoss(_TaskLoss):
         margin: float | Auto = 1.0,
         dim: Dim | None = None,
         class_dim: int | None = None,
+        class_weight: ArrayLike | None = None,
         reduction: Reduction = "mean",
         ignore_index: int | None = None,
         empty: Empty = "skip",
@@ -394,6 +435,7 @@ class HingeLoss(_TaskLoss):
             task,
             dim=dim,
             class_dim=class_dim,
+            class_weight=class_weight,
             reduction=reduction,
             ignore_index=ignore_index,
             empty=empty,
@@ -417,8 +459,8 @@ class PerceptronLoss(_TaskLoss):
     Where y_w = y* it has no gradient: it stops at the first separating scores.
 
     Args:
-        task, dim, class_dim, reduction, ignore_index, empty, without_positives, solver: as in
-            `DirectLoss`.
+        task, dim, class_dim, class_weight, reduction, ignore_index, empty, without_positives,
+            solver: as in `DirectLoss`.
 
     Source: Collins 2002; section 5 of Song et al. 2016.
     """

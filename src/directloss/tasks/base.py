@@ -27,6 +27,7 @@ from directloss.lists import (
     Lists,
     Reduction,
     WithoutPositives,
+    check_weights,
     read_lists,
 )
 from directloss.tasks._either import Numbers
@@ -49,12 +50,14 @@ class TaskBase(ABC):
         without_positives: what the metric makes of a list without a positive: "skip", it is
             undefined; "punish", it counts what is predicted there; None: targets are no positives
             and negatives.
+        weighs_items: whether its inference stays exact with weights of items.
         number: unique among the tasks of this process.
     """
 
     direction: ClassVar[Direction] = "positive"
     epsilon_scale: ClassVar[float] = 1.0
     without_positives: ClassVar[WithoutPositives | None] = None
+    weighs_items: ClassVar[bool] = False
     number: int
 
     def __new__(cls, *_: object, **__: object) -> Self:
@@ -217,6 +220,15 @@ class Task(TaskBase):
         losses = solution.task_losses[:, 0]
         return 1.0 - losses if self.higher_is_better else losses, solution.defined
 
+    def evaluate_weighted(self, lists: Lists) -> tuple[Array, Array]:
+        """As `evaluate`, with the weights of the items, as scikit-learn counts them.
+
+        Raises:
+            ArgumentError: nobody has defined that for the metric.
+        """
+        wanted = "None, or one a list: this metric has no weights of items"
+        raise ArgumentError("weight", f"weights of items for {self!r}", wanted)
+
     def loss_of(self, configurations: Lists) -> Array:
         """Delta, float64 (L,), of configurations given by their coefficients in place of scores."""
         raise NotImplementedError(f"{type(self).__name__} defines no `loss_of`")
@@ -342,6 +354,7 @@ class Task(TaskBase):
         class_dim: int | None = None,
         mask: Tensor | Array | None = None,
         groups: Tensor | Array | None = None,
+        weight: Tensor | Array | None = None,
         ignore_index: int | None = None,
         reduction: Reduction = "mean",
     ) -> Tensor:
@@ -350,6 +363,10 @@ class Task(TaskBase):
         Args:
             scores, targets, dim, class_dim, mask, groups, ignore_index, reduction: as for the
                 losses; numpy arrays, too.
+            weight: of the lists, in the shape of "none", which enters their mean and sum; or of the
+                items, in the shape of the scores (with `class_dim` in that of the targets), where
+                scikit-learn has a metric with `sample_weight`: those of counts, average precision
+                and the areas under the ROC curve.
 
         Returns:
             float64. "none": one value a list, NaN where the metric is undefined; "mean" and "sum":
@@ -372,10 +389,23 @@ class Task(TaskBase):
             )
         if self.ranks and not batch.padded:
             batch.refuse_lists_of_one()
+        if weight is not None:
+            batch.weigh(as_tensor("weight", weight), None, to_train=False)
         values, defined = batch.evaluate()
         if reduction == "none":
             return torch.from_numpy(np.where(defined, values, np.nan))
         found = values[defined]
+        if batch.list_weights is not None:
+            return _weighted(found, batch.weights_as(defined)[defined], reduction)
         if reduction == "sum":
             return torch.tensor(found.sum(), dtype=torch.float64)
         return torch.tensor(found.mean() if found.size else np.nan, dtype=torch.float64)
+
+
+def _weighted(values: Array, weights: Array, reduction: Reduction) -> Tensor:
+    """The sum or mean of values with weights; the mean of no weight is NaN."""
+    check_weights(weights)
+    total = float(weights @ values)
+    if reduction == "mean":
+        total = total / weights.sum() if weights.sum() > 0.0 else np.nan
+    return torch.tensor(total, dtype=torch.float64)
