@@ -25,6 +25,7 @@ from directloss.inference.grouping import (
     ascending_starts,
     gather,
     group_entries,
+    kept_entries,
     scatter,
     scatter_both,
 )
@@ -250,7 +251,12 @@ def _rows(tensor: Tensor, axes: tuple[int, ...]) -> Tensor:
 
 
 def _target_rows(
-    name: str, targets: Tensor, wanted: tuple[int, ...], axes: tuple[int, ...], *, per_list: bool
+    name: str,
+    targets: Tensor,
+    wanted: tuple[int, ...],
+    axes: tuple[int, ...],
+    *,
+    per_list: bool,
 ) -> Tensor:
     if not isinstance(targets, Tensor):
         raise ArgumentError(name, type(targets).__name__, "a tensor")
@@ -324,6 +330,8 @@ def read_lists(
     if ignore_index is not None:
         wanted = flat_targets != ignore_index
         keep = wanted if keep is None else keep & wanted
+    if keep is not None and keep.all():
+        keep = None  # nothing is left out, and so nothing has to be moved
 
     if per_list is None:
         per_list = targets.shape != scores.shape
@@ -349,8 +357,10 @@ def read_lists(
                 position = (np.arange(rows)[:, None] * length + position).reshape(-1)
             flat, chosen = scatter_both(flat, chosen, position)
     else:
-        kept_rows = np.broadcast_to(keep.reshape(rows, 1 if per_list else length), shape)
-        kept_index, offsets, lists_a_row = _kept(shape, kept_rows, starts, position)
+        bounds = np.array([0, length]) if starts is None else np.append(starts, length)
+        order = None if position is None else scatter(np.arange(length), position, length)
+        kept_index, offsets = kept_entries(keep, rows, bounds, order, per_row=per_list)
+        lists_a_row = bounds.size - 1
         position = None
         flat = gather(flat, kept_index)
         if wrong and count_odd(flat)[0]:
@@ -408,28 +418,6 @@ def _grouped(groups: Array) -> tuple[Array, Array | None]:
         return starts, None
     grouped = group_entries(groups)
     return grouped.starts, grouped.position
-
-
-def _kept(
-    shape: tuple[int, ...], keep: Array, starts: Array | None, position: Array | None
-) -> tuple[Array, Array, int]:
-    """Places of the kept entries in list order, offsets of the lists, lists a row."""
-    rows, length = shape
-    order = np.arange(length)
-    if position is not None:
-        order = scatter(order, position, length)
-    if starts is None:
-        starts = np.zeros(1, np.int64)
-    number = np.zeros(length, np.int64)
-    number[starts[1:]] = 1
-    # The list of each entry, in list order: rows first, then groups.
-    lists = np.cumsum(number) + starts.size * np.arange(rows)[:, None]
-    kept = keep[:, order]
-    kept_index = (np.arange(rows)[:, None] * length + order)[kept]
-    sizes = np.bincount(lists[kept], minlength=rows * starts.size)
-    offsets = np.zeros(sizes.size + 1, np.int64)
-    np.cumsum(sizes, out=offsets[1:])
-    return kept_index, offsets, int(starts.size)
 
 
 class ClassSizes(NamedTuple):
