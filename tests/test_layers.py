@@ -15,6 +15,7 @@ LAYERS = (
     {"errors", "files", "terminal"},
     {"_arguments", "_copies", "_extras", "_noise", "_solver", "_terms", "_world"},
     {"inference"},
+    {"qrels"},
     {"lists"},
     {"_solution", "_spread"},
     {"_range"},

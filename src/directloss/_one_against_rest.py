@@ -41,7 +41,7 @@ class OneAgainstRest(ListBatch):
         self,
         task: Task,
         scores: Tensor,
-        targets: Tensor,
+        targets: Any,
         class_dim: int,
         dim: Dim | None,
         mask: Tensor | None,

@@ -32,6 +32,7 @@ from directloss._terms import Lowering, Term
 from directloss._update import ListBatch, Step, loss_from_configurations, require_unit
 from directloss.errors import ArgumentError
 from directloss.lists import Dim, Empty, Layout, Reduction, Unit, WithoutPositives
+from directloss.qrels import Qrels
 from directloss.tasks.base import Direction, Task
 
 __all__ = [
@@ -111,7 +112,7 @@ def structured_direct_loss(
 
 def direct_loss(
     scores: Tensor,
-    targets: Tensor,
+    targets: Tensor | Qrels,
     task: Task,
     *,
     epsilon: Step,
@@ -143,7 +144,7 @@ def direct_loss(
 
 def hinge_loss(
     scores: Tensor,
-    targets: Tensor,
+    targets: Tensor | Qrels,
     task: Task,
     *,
     margin: Step = 1.0,
@@ -169,7 +170,7 @@ def hinge_loss(
 
 def perceptron_loss(
     scores: Tensor,
-    targets: Tensor,
+    targets: Tensor | Qrels,
     task: Task,
     *,
     reduction: Reduction = "mean",
@@ -240,7 +241,7 @@ def require_positive(name: str, value: Step) -> Step:
 def _read(
     task: Task,
     scores: Tensor,
-    targets: Tensor,
+    targets: Tensor | Qrels,
     dim: Dim | None,
     class_dim: int | None,
     *layout: Any,

@@ -29,6 +29,7 @@ from directloss.inference.grouping import (
     scatter,
     scatter_both,
 )
+from directloss.qrels import Qrels
 
 __all__ = [
     "ClassSizes",
@@ -123,7 +124,7 @@ class Layout:
     def of(
         cls,
         scores: Tensor,
-        targets: Tensor,
+        targets: Tensor | Qrels,
         *,
         per_list: bool = False,
         dim: Dim = -1,
@@ -252,13 +253,17 @@ def _rows(tensor: Tensor, axes: tuple[int, ...]) -> Tensor:
 
 def _target_rows(
     name: str,
-    targets: Tensor,
+    targets: Tensor | Qrels,
     wanted: tuple[int, ...],
     axes: tuple[int, ...],
     *,
     per_list: bool,
 ) -> Tensor:
     if not isinstance(targets, Tensor):
+        if isinstance(targets, Qrels) and name == "targets" and not per_list:
+            rows = tuple(n for axis, n in enumerate(wanted) if axis not in axes)
+            dense = targets.dense(rows, math.prod(wanted[axis] for axis in axes))
+            return dense if len(wanted) == 1 else dense.reshape(-1, dense.shape[-1])
         raise ArgumentError(name, type(targets).__name__, "a tensor")
     if targets.shape != wanted:
         without = f" (the scores' without dim {axes})" if per_list else " of the scores"

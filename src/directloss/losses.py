@@ -33,6 +33,7 @@ from directloss.diagnostics import Diagnostics, diagnose
 from directloss.errors import ArgumentError
 from directloss.lists import Dim, Empty, Reduction, Unit, WithoutPositives
 from directloss.perturbation import Perturbation
+from directloss.qrels import Qrels
 from directloss.tasks.base import Direction, TaskBase
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class _TaskLoss(SteppedModule):
     def forward(
         self,
         scores: Tensor | LinearChain,
-        targets: Tensor,
+        targets: Tensor | Qrels,
         *,
         weight: Tensor | None = None,
         mask: Tensor | None = None,
@@ -134,7 +135,8 @@ class _TaskLoss(SteppedModule):
         Args:
             scores: any floating type, raw scores (not probabilities); for `Chain` a `LinearChain`.
             targets: bool, int or float in the shape of `scores`, as the task wants them; NaN
-                leaves an entry out. With `class_dim`: integers without that axis.
+                leaves an entry out. Or `Qrels`, the indices of the relevant items of each list.
+                With `class_dim`: integers without that axis.
             weight: >= 0, by which lists count: one a list, in the shape that ``reduction="none"``
                 returns. "mean" is then the weighted one, sum of w * loss over the sum of w of the
                 lists on which the metric is defined, as in cross-entropy; "sum" and "none" are of
@@ -158,7 +160,7 @@ class _TaskLoss(SteppedModule):
     def _read(
         self,
         scores: Tensor | LinearChain,
-        targets: Tensor,
+        targets: Tensor | Qrels,
         weight: Tensor | None,
         mask: Tensor | None,
         groups: Tensor | None,
@@ -218,9 +220,10 @@ class DirectLoss(_TaskLoss):
     Args:
         task: the metric, such as ``AveragePrecision()``.
         epsilon: a positive number, or "auto": the pooled within-list standard deviation of the
-            first training batch that has one (of a `Chain` three of them), then held fixed and kept
-            in ``state_dict()``. ``loss_fn.epsilon = 0.3`` sets it anew, as a schedule does; `repr`
-            shows what it is.
+            first training batch that has one (of a `Chain` three of them), over all items that take
+            part, relevant or not (``diagnostics(...).spread_items`` counts them); then held fixed
+            and kept in ``state_dict()``. ``loss_fn.epsilon = 0.3`` sets it anew, as a schedule does;
+            `repr` shows what it is.
         unit: what epsilon counts. "score": the largest shift that the loss augmentation can give
             the score of an item, in units of the scores, whatever the metric, the length of a list
             and its share of positives. What is largest follows from the counts of each list (for
@@ -228,8 +231,10 @@ class DirectLoss(_TaskLoss):
             measured at a place that `docs/theory.md` states, section 12), and is rounded by a
             factor of two at most, downwards. "loss": the weight of Delta beside F, as in the
             theorem; "auto" then takes ``task.epsilon_scale`` deviations.
-        direction: "positive" (away from worse), "negative" (toward better), "both" (the mean of
-            the two, a central difference); None takes ``task.direction``.
+        direction: None takes ``task.direction``, which changes with a cutoff: it is "positive" for
+            `NDCG()` and `AveragePrecision()`, "both" for `NDCG(k)` and `AveragePrecision(k)`.
+            "positive" (away from worse), "negative" (toward better), "both" (the mean of the two, a
+            central difference).
         perturbation: noise on the scores in training, by which the gradient is that of a smoothed
             metric; None: none.
         dim: the axis, or axes, whose entries form one list. (n,) is one list; (..., n) one a row;
@@ -339,7 +344,7 @@ class DirectLoss(_TaskLoss):
     def bounds(
         self,
         scores: Tensor | LinearChain,
-        targets: Tensor,
+        targets: Tensor | Qrels,
         *,
         weight: Tensor | None = None,
         mask: Tensor | None = None,
@@ -366,7 +371,7 @@ class DirectLoss(_TaskLoss):
     def diagnostics(
         self,
         scores: Tensor,
-        targets: Tensor,
+        targets: Tensor | Qrels,
         *,
         mask: Tensor | None = None,
         groups: Tensor | None = None,

@@ -30,6 +30,7 @@ from directloss.lists import (
     check_weights,
     read_lists,
 )
+from directloss.qrels import Qrels
 from directloss.tasks._either import Numbers
 from directloss.tasks._names import MetricName
 
@@ -96,7 +97,7 @@ class TaskBase(ABC):
     def read(
         self,
         scores: Any,
-        targets: Tensor,
+        targets: Tensor | Qrels,
         dim: Dim = -1,
         mask: Tensor | None = None,
         groups: Tensor | None = None,
@@ -122,7 +123,7 @@ class TaskBase(ABC):
     def read_classes(
         self,
         scores: Any,
-        targets: Tensor,
+        targets: Tensor | Qrels,
         class_dim: int,
         dim: Dim | None = None,
         mask: Tensor | None = None,
@@ -263,7 +264,7 @@ class Task(TaskBase):
     def read(
         self,
         scores: Tensor,
-        targets: Tensor,
+        targets: Tensor | Qrels,
         dim: Dim = -1,
         mask: Tensor | None = None,
         groups: Tensor | None = None,
@@ -292,7 +293,7 @@ class Task(TaskBase):
     def read_classes(
         self,
         scores: Tensor,
-        targets: Tensor,
+        targets: Tensor | Qrels,
         class_dim: int,
         dim: Dim | None = None,
         mask: Tensor | None = None,
@@ -348,7 +349,7 @@ class Task(TaskBase):
     def metric(
         self,
         scores: Tensor | Array,
-        targets: Tensor | Array,
+        targets: Tensor | Array | Qrels,
         *,
         dim: Dim | None = None,
         class_dim: int | None = None,

@@ -30,6 +30,7 @@ from directloss.lists import (
     check_weights,
     widened,
 )
+from directloss.qrels import Qrels
 from directloss.tasks.base import Direction, TaskBase
 from directloss.tasks.structured import ChainSolution, LinearChain, times_power_of_two
 
@@ -91,7 +92,7 @@ class Chain(TaskBase):
     def read(
         self,
         scores: LinearChain,
-        targets: Tensor,
+        targets: Tensor | Qrels,
         dim: Dim = -1,
         mask: Tensor | None = None,
         groups: Tensor | None = None,
@@ -101,6 +102,8 @@ class Chain(TaskBase):
     ) -> Batch:
         if not isinstance(scores, LinearChain):
             raise ArgumentError("scores", type(scores).__name__, "a LinearChain")
+        if isinstance(targets, Qrels):
+            raise ArgumentError("targets", "Qrels", "a tensor, as labels are no relevant items")
         self.skips_without_positives(without_positives)
         if dim != -1:
             raise ArgumentError("dim", dim, "-1, as a chain knows its own axes")
