@@ -262,7 +262,7 @@ def _target_rows(
     if not isinstance(targets, Tensor):
         if isinstance(targets, Qrels) and name == "targets" and not per_list:
             rows = tuple(n for axis, n in enumerate(wanted) if axis not in axes)
-            dense = targets.dense(rows, math.prod(wanted[axis] for axis in axes))
+            dense = targets.dense(rows, torch.Size([wanted[axis] for axis in axes]).numel())
             return dense if len(wanted) == 1 else dense.reshape(-1, dense.shape[-1])
         raise ArgumentError(name, type(targets).__name__, "a tensor")
     if targets.shape != wanted:

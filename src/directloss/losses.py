@@ -222,8 +222,8 @@ class DirectLoss(_TaskLoss):
         epsilon: a positive number, or "auto": the pooled within-list standard deviation of the
             first training batch that has one (of a `Chain` three of them), over all items that take
             part, relevant or not (``diagnostics(...).spread_items`` counts them); then held fixed
-            and kept in ``state_dict()``. ``loss_fn.epsilon = 0.3`` sets it anew, as a schedule does;
-            `repr` shows what it is.
+            and kept in ``state_dict()``. ``loss_fn.epsilon = 0.3`` sets it anew, as a schedule
+            does; `repr` shows what it is.
         unit: what epsilon counts. "score": the largest shift that the loss augmentation can give
             the score of an item, in units of the scores, whatever the metric, the length of a list
             and its share of positives. What is largest follows from the counts of each list (for
