@@ -111,7 +111,7 @@ def test_lists_without_entries_between_others() -> None:
     mask = torch.tensor([True, False, True, False])[:, None].expand(4, 3)
     loss_fn = dl.DirectLoss(dl.AveragePrecision(), epsilon=0.5)
     found = loss_fn.diagnostics(scores, targets, mask=mask)
-    assert found == loss_fn.diagnostics(scores[:1], targets[:1])
+    assert found == loss_fn.diagnostics(scores[:2], targets[:2])
 
 
 @pytest.mark.parametrize("shape", [(0,), (3, 0), (0, 3), (2, 3)])
@@ -179,3 +179,11 @@ def test_perfect_is_the_least_loss_that_there_is() -> None:
     assert not dl.PrecisionAtK(2).read(scores, targets).is_perfect()
     mask = torch.tensor([True, False])[:, None].expand(2, 4)
     assert dl.PrecisionAtK(2).read(scores, targets, mask=mask).is_perfect()
+
+
+def test_the_spread_says_of_how_many_items_it_is() -> None:
+    scores = torch.tensor([[0.0, 1.0, torch.inf, 2.0], [3.0, 1.0, 0.0, 5.0]])
+    targets, mask = torch.tensor([[0, 1, 0, 0], [1, 0, 0, 0]]), torch.ones(2, 4, dtype=torch.bool)
+    mask[1, 3] = False
+    found = dl.DirectLoss(dl.AveragePrecision()).diagnostics(scores, targets, mask=mask)
+    assert found.spread_items == 6, "neither the infinite score nor the masked one"

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from directloss.losses import HingeLoss as HingeLoss
     from directloss.losses import PerceptronLoss as PerceptronLoss
     from directloss.perturbation import Perturbation as Perturbation
+    from directloss.qrels import Qrels as Qrels
     from directloss.sklearn import metric_scorer as metric_scorer
     from directloss.tasks import *  # noqa: F403  (all its public names are public here)
     from directloss.thresholds import fit_threshold as fit_threshold
@@ -20,6 +21,7 @@ __version__ = "0.1.0"
 _OTHERS = {
     "directloss.losses": ("DirectLoss", "HingeLoss", "PerceptronLoss"),
     "directloss.perturbation": ("Perturbation",),
+    "directloss.qrels": ("Qrels",),
     "directloss.thresholds": ("fit_threshold",),
     "directloss._solver": ("solver",),
 }

@@ -36,6 +36,8 @@ def find(
         obstacle = "empty='error', for which Python has to look at the data"
     if obstacle is None and layout is not None and layout.groups is not None:
         obstacle = "groups: their number and sizes stand in the data, on which shapes would depend"
+    if obstacle is None and layout is not None and layout.item_weights is not None:
+        obstacle = "weights of items"
     if obstacle is None and layout is not None and layout.scores.device.type == "mps":
         obstacle = "scores on a device without float64"
     return (solver, None) if obstacle is None else (None, obstacle)
@@ -62,6 +64,7 @@ def solve(
     reduction: str,
     skip_without_positives: bool,
     in_scores: bool,
+    list_weights: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """As `_solve.solve`; a list with a NaN score or a wrong target has value and gradient NaN."""
     if layout.scores.numel() == 0:  # no list has an item
@@ -87,7 +90,15 @@ def solve(
     values = torch.where(refused, math.nan, values)
     rows = torch.where(scores.isinf(), 0.0, solved.combination).to(scores.dtype)
     rows = torch.where(refused[:, None] & mask, math.nan, rows)
-    if reduction == "mean":
+    if list_weights is not None:
+        shares = list_weights.to(values.device, values.dtype)
+        if reduction == "mean":
+            total = torch.where(solved.defined, shares, 0.0).sum()
+            shares = torch.where(total > 0.0, shares / total, 0.0)
+        values, rows = values * shares, rows * shares.to(rows.dtype)[:, None]
+        if reduction != "none":
+            values = values.sum()
+    elif reduction == "mean":
         share = 1.0 / solved.defined.sum().clamp(min=1).double()
         values, rows = values.sum() * share, rows * share.to(rows.dtype)
     elif reduction == "sum":

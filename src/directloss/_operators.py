@@ -63,6 +63,8 @@ def solve(
     reduction: str,
     skip_without_positives: bool = False,
     in_scores: bool = False,
+    list_weights: Tensor | None = None,
+    item_weights: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """`_solve.solve` of a layout's rows.
 
@@ -74,7 +76,7 @@ def solve(
     coefficients, weights = terms.numpy(force=True)
     return _solve.solve(
         task_by_number(task),
-        _layout(scores, targets, mask, groups, ignore_index),
+        _layout(scores, targets, mask, groups, ignore_index, item_weights),
         coefficients,
         weights,
         objective=objective,
@@ -82,6 +84,7 @@ def solve(
         refuse_undefined=refuse_undefined,
         skip_without_positives=skip_without_positives,
         in_scores=in_scores,
+        list_weights=None if list_weights is None else list_weights.numpy(force=True),
     )
 
 
@@ -99,6 +102,8 @@ def _(
     reduction: str,
     skip_without_positives: bool = False,
     in_scores: bool = False,
+    list_weights: Tensor | None = None,
+    item_weights: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     gradient = torch.empty_like(scores, memory_format=torch.contiguous_format)
     if reduction != "none":
@@ -145,10 +150,11 @@ def _layout(
     mask: Tensor | None,
     groups: Tensor | None,
     ignore_index: int | None,
+    item_weights: Tensor | None = None,
 ) -> Layout:
     """Of tensors that are rows already."""
     axes = (scores.ndim - 1,)
-    return Layout(scores.shape, axes, scores, targets, mask, groups, ignore_index)
+    return Layout(scores.shape, axes, scores, targets, mask, groups, ignore_index, item_weights)
 
 
 def _one_by_one(info: Any, in_dims: Sequence[int | None], *arguments: Any) -> Any:

@@ -21,17 +21,30 @@ from directloss._world import World
 from directloss.errors import ArgumentError, UndefinedMetricError
 from directloss.inference._kernel import Array
 from directloss.inference.checks import silence_infinite
-from directloss.lists import Layout, Lists, class_sizes, read_lists
+from directloss.lists import Layout, Lists, check_weights, class_sizes, read_lists
 
 if TYPE_CHECKING:
     from directloss.tasks.base import Task
 
-__all__ = ["TOLERANCE", "is_perfect", "leave_out", "solve", "spread_of", "step"]
+__all__ = [
+    "LARGE",
+    "TOLERANCE",
+    "is_perfect",
+    "leave_out",
+    "measured_step",
+    "reduced",
+    "refuse_overflow",
+    "solve",
+    "solve_each",
+    "spread_of",
+    "step",
+    "weighted",
+]
 
 TOLERANCE = 1e-9
 """Task losses that differ by less are the same."""
 
-_LARGE = 3e4
+LARGE = 3e4
 """Coefficients from which a gradient may be too large for half precision."""
 
 
@@ -46,6 +59,7 @@ def solve(
     refuse_undefined: bool,
     skip_without_positives: bool = False,
     in_scores: bool = False,
+    list_weights: Array | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Solve every term (coefficient, weight) of an update on every list.
 
@@ -57,11 +71,61 @@ def solve(
         refuse_undefined: whether a list without a defined metric is an error.
         skip_without_positives: whether lists without a positive are left out.
         in_scores: whether weights count in shifts of the scores (`directloss._unit`).
+        list_weights: (L,), by which lists count; None: all alike.
 
     Returns:
         The value: a scalar, or for "none" (L,). And the gradient: the sum of coefficient * y as
         rows, with the reduction's factor, and 0 where a score is infinite. Both of the scores' type
         (float32 for half precisions) and on their device.
+    """
+    lists, values, combination, defined, size = solve_each(
+        task,
+        layout,
+        coefficients,
+        weights,
+        objective=objective,
+        refuse_undefined=refuse_undefined,
+        skip_without_positives=skip_without_positives,
+        in_scores=in_scores,
+    )
+    if list_weights is not None:
+        values, shares = weighted(values, defined, list_weights, reduction)
+        combination *= np.repeat(shares, np.diff(lists.offsets)).astype(combination.dtype)
+    elif values.size != 1 and reduction != "none":
+        values, share = reduced(values, defined, reduction)
+        if share != 1.0:
+            combination *= combination.dtype.type(share)
+    if size > LARGE:
+        refuse_overflow(coefficients, combination, layout.scores.dtype)
+    if objective:
+        with np.errstate(over="ignore"):  # a hinge past the largest float32 is infinite
+            values = values.astype(combination.dtype)
+    else:
+        values = values.astype(combination.dtype)
+    value = torch.from_numpy(values if reduction == "none" else values.reshape(()))
+    gradient = torch.from_numpy(lists.scatter(combination, layout.scores.shape))
+    if layout.scores.is_cpu:
+        return value, gradient
+    device = layout.scores.device
+    return from_host(value, device), from_host(gradient, device)
+
+
+def solve_each(
+    task: Task,
+    layout: Layout,
+    coefficients: Array,
+    weights: Array,
+    *,
+    objective: bool,
+    refuse_undefined: bool,
+    skip_without_positives: bool,
+    in_scores: bool,
+) -> tuple[Lists, Array, Array, Array, float]:
+    """As `solve`, before any reduction.
+
+    Returns:
+        The lists; their values, float64 (L,); the gradient of each, flat as the lists' scores and
+        of their type; on which the metric is defined, bool (L,); and the largest coefficient.
     """
     lists, _ = read_lists(layout, task.read_targets, per_list=task.target_per_list)
     size = max(map(abs, coefficients.tolist()))
@@ -80,34 +144,51 @@ def solve(
         leave_out(solution, lists, class_sizes(lists).positives == 0)
     losses = solution.task_losses[:, 0]
     values = solution.objective(weights, coefficients) if objective else losses
-    if values.size != 1 and reduction != "none":
-        count = max(int(np.count_nonzero(defined)), 1) if reduction == "mean" else 1
-        values = _mean(values, count)
-        if count > 1:
-            combination *= combination.dtype.type(1.0 / count)
-    if size > _LARGE:
-        _refuse_overflow(coefficients, combination, layout.scores.dtype)
-    if objective:
-        with np.errstate(over="ignore"):  # a hinge past the largest float32 is infinite
-            values = values.astype(combination.dtype)
-    else:
-        values = values.astype(combination.dtype)
-    value = torch.from_numpy(values if reduction == "none" else values.reshape(()))
-    gradient = torch.from_numpy(lists.scatter(combination, layout.scores.shape))
-    if layout.scores.is_cpu:
-        return value, gradient
-    device = layout.scores.device
-    return from_host(value, device), from_host(gradient, device)
+    return lists, values, combination, defined, size
 
 
-def _mean(values: Array, count: int) -> Array:
-    """The sum over `count`, (1,); finite where that is, though the sum be not."""
+def reduced(values: Array, defined: Array, reduction: str) -> tuple[Array, float]:
+    """The values of lists as one, (1,), and what their gradients are multiplied by.
+
+    Finite where the mean is, though the sum be not.
+
+    Args:
+        values: float64 (L,), 0 where not `defined`.
+        reduction: "mean" over the defined ones, or "sum".
+    """
+    count = max(int(np.count_nonzero(defined)), 1) if reduction == "mean" else 1
     with np.errstate(over="ignore"):
         mean: Array = values.sum(keepdims=True) / count
-    if np.isfinite(mean):
-        return mean
-    small: Array = (values / count).sum(keepdims=True)
-    return small
+    if not np.isfinite(mean):
+        mean = (values / count).sum(keepdims=True)
+    return mean, 1.0 / count
+
+
+def weighted(values: Array, defined: Array, weights: Array, reduction: str) -> tuple[Array, Array]:
+    """The values of lists with weights, and what each list's gradient is multiplied by, (L,).
+
+    Args:
+        values: float64 (L,), 0 where not `defined`.
+        weights: (L,), >= 0.
+        reduction: "mean", the weighted one over the defined lists (0 if they weigh nothing);
+            "sum" or "none".
+
+    Returns:
+        The value, (1,), or for "none" (L,).
+
+    Raises:
+        ArgumentError: the weights are too few, too many, or no weights.
+    """
+    weights = weights.astype(np.float64)
+    if weights.shape != values.shape:
+        came = f"{weights.size} weights of lists"
+        raise ArgumentError("weight", came, f"one a list, of which there are {values.size}")
+    check_weights(weights)
+    if reduction == "mean":
+        total = weights[defined].sum()
+        weights = weights / total if total > 0.0 else np.zeros(weights.size)
+    products: Array = weights * values
+    return products if reduction == "none" else products.sum(keepdims=True), weights
 
 
 def step(stored: Tensor, layout: Layout, scale: float, *, together: bool) -> Tensor:
@@ -116,12 +197,23 @@ def step(stored: Tensor, layout: Layout, scale: float, *, together: bool) -> Ten
     Args:
         together: whether the scores of all processes are pooled, each of which has to come.
     """
+    return measured_step(stored, lambda: spread_of(layout), scale, layout.scores, together=together)
+
+
+def measured_step(
+    stored: Tensor, measure: Callable[[], Spread], scale: float, scores: Tensor, *, together: bool
+) -> Tensor:
+    """As `step`.
+
+    Args:
+        measure: the spread of the scores of this process.
+        scores: on the device by which processes reach each other.
+    """
     value = float(stored)
     if not math.isnan(value):
         checked_step("step", value)
         return stored.clone()
-    world = World(layout.scores.device) if together else None
-    spread = _pooled(lambda: spread_of(layout), world)
+    spread = _pooled(measure, World(scores.device) if together else None)
     try:
         value = checked_step("step", min(scale * spread.deviation, sys.float_info.max))
     except ArgumentError:  # no spread at all, or one whose inverse is infinite
@@ -178,7 +270,7 @@ def _pooled(measure: Callable[[], Spread], world: World | None) -> Spread:
     return pooled(world.agree(failure, own))
 
 
-def _refuse_overflow(coefficients: Array, combination: Array, dtype: torch.dtype) -> None:
+def refuse_overflow(coefficients: Array, combination: Array, dtype: torch.dtype) -> None:
     if (np.abs(combination) <= torch.finfo(dtype).max).all():
         return
     raise ArgumentError(

@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from directloss import _device, _operators, _solve
+from directloss import _device, _operators, _solve, _weights
 from directloss._operators import traced
 from directloss._solver import chosen_place
 from directloss._terms import Step, Term
 from directloss._world import World
 from directloss.errors import ArgumentError
-from directloss.lists import Empty, Layout, Reduction, Unit, widened
+from directloss.inference._kernel import Array
+from directloss.lists import Empty, Layout, Reduction, Unit, host, read_lists, widened
 
 if TYPE_CHECKING:
     from directloss.inference.device import Solver
@@ -31,6 +32,7 @@ __all__ = [
     "Terms",
     "Update",
     "loss_from_configurations",
+    "per_entry",
     "require_reduction",
     "require_unit",
 ]
@@ -86,6 +88,21 @@ class Batch(ABC):
         """
 
     @abstractmethod
+    def weigh(
+        self, weight: Tensor | None, class_weight: Tensor | None, *, to_train: bool = True
+    ) -> None:
+        """Take the weights of a call of a loss, by which lists or items count.
+
+        Args:
+            weight: as for the losses.
+            class_weight: (C,), that of each class.
+            to_train: whether an update is to be solved, else the metric is.
+
+        Raises:
+            ArgumentError: they do not fit.
+        """
+
+    @abstractmethod
     def is_perfect(self) -> bool:
         """Whether no prediction could be better."""
 
@@ -95,6 +112,7 @@ class ListBatch(Batch):
 
     __slots__ = (
         "layout",
+        "list_weights",
         "on_device",
         "refuse_undefined",
         "requires_device",
@@ -116,6 +134,25 @@ class ListBatch(Batch):
         self.refuse_undefined = empty == "error"
         self.skip_without_positives = skip_without_positives
         self.on_device, self.requires_device = chosen_place() == "device", False
+        self.list_weights: Tensor | None = None
+
+    def weigh(
+        self, weight: Tensor | None, class_weight: Tensor | None, *, to_train: bool = True
+    ) -> None:
+        layout = self.layout
+        if class_weight is not None:
+            self.list_weights = _weights.of_targets(class_weight, layout, self.task)
+        if weight is None:
+            return
+        per_list = self.task.target_per_list
+        kind, weight = _weights.kind_of(weight, layout, per_list=per_list)
+        if kind == "items":
+            if to_train:
+                _weights.require_items(self.task, weight)
+            self.layout = layout.with_item_weights(weight)
+            return
+        rows = _weights.of_lists(weight, layout)
+        self.list_weights = rows if self.list_weights is None else rows * self.list_weights
 
     def step(self, stored: Tensor, share: float, *, together: bool) -> Tensor:
         layout = self.layout
@@ -133,7 +170,7 @@ class ListBatch(Batch):
     ) -> tuple[Tensor, Tensor]:
         require_reduction(reduction)
         layout = self.layout
-        value, rows = self._solve(terms, shown == "objective", reduction, unit)
+        value, rows = self._solve(layout, terms, shown == "objective", reduction, unit)
         gradient = layout.from_rows(rows)
         owner, axes = None, None
         if reduction == "none":
@@ -147,14 +184,9 @@ class ListBatch(Batch):
         return loss, gradient
 
     def _solve(
-        self, terms: Terms, objective: bool, reduction: Reduction, unit: Unit
-    ) -> tuple[Tensor, Tensor]:
-        """The value, a scalar or one a list, and the gradient as rows."""
-        return self._solve_rows(self.layout, terms, objective, reduction, unit)
-
-    def _solve_rows(
         self, layout: Layout, terms: Terms, objective: bool, reduction: Reduction, unit: Unit
     ) -> tuple[Tensor, Tensor]:
+        """The value, a scalar or one a list, and the gradient as rows."""
         on_device = self._solver(terms)
         if on_device is not None:
             return _device.solve(
@@ -166,6 +198,7 @@ class ListBatch(Batch):
                 reduction=reduction,
                 skip_without_positives=self.skip_without_positives,
                 in_scores=unit == "score",
+                list_weights=self.list_weights,
             )
         if traced():
             solved: tuple[Tensor, Tensor] = _operators.solve(
@@ -181,6 +214,8 @@ class ListBatch(Batch):
                 reduction,
                 self.skip_without_positives,
                 unit == "score",
+                self.list_weights,
+                layout.item_weights,
             )
             return solved
         columns = zip(*terms, strict=True)
@@ -195,6 +230,7 @@ class ListBatch(Batch):
             refuse_undefined=self.refuse_undefined,
             skip_without_positives=self.skip_without_positives,
             in_scores=unit == "score",
+            list_weights=None if self.list_weights is None else host(self.list_weights),
         )
 
     def _solver(self, terms: Terms) -> Solver[Any] | None:
@@ -208,6 +244,39 @@ class ListBatch(Batch):
             raise ArgumentError("solver", "'device'", f"'host' or None for {obstacle}")
         self.on_device = solver is not None
         return solver
+
+    @property
+    def padded(self) -> bool:
+        """Whether entries may have been left out, so that a list may have a single one."""
+        return self.layout.mask is not None or self.layout.ignore_index is not None
+
+    @property
+    def rows(self) -> tuple[int, int]:
+        """Number of lists before groups, and their length."""
+        return self.layout.rows
+
+    def refuse_lists_of_one(self) -> None:
+        """As `Layout.refuse_lists_of_one`."""
+        self.layout.refuse_lists_of_one()
+
+    def evaluate(self) -> tuple[Array, Array]:
+        """The exact metric of each list, and where it is defined, in the shape of "none"."""
+        task, layout = self.task, self.layout
+        lists, groups = read_lists(layout, task.read_targets, per_list=task.target_per_list)
+        of_rows = None if layout.groups is None else groups
+        found = (
+            task.evaluate(lists) if lists.item_weights is None else task.evaluate_weighted(lists)
+        )
+        values, defined = (
+            layout.per_list(torch.from_numpy(part), of_rows).numpy() for part in found
+        )
+        return values, defined
+
+    def weights_as(self, values: Array) -> Array:
+        """The weights of the lists in the shape of "none", which these values have."""
+        assert self.list_weights is not None
+        groups = None if self.layout.groups is None else values.shape[self.layout.axes[0]]
+        return host(self.layout.per_list(self.list_weights.double(), groups))
 
     def is_perfect(self) -> bool:
         return _solve.is_perfect(
@@ -245,6 +314,9 @@ class NoisyBatch(ListBatch):
             scores = torch.where(rows.isfinite(), scores.clamp(-largest, largest), rows)
         scores = scores.reshape(-1, rows.shape[-1])
         targets, mask = batch.layout.targets, batch.layout.mask
+        items = batch.layout.item_weights
+        if batch.list_weights is not None:
+            self.list_weights = batch.list_weights.repeat(self.copies)
         self.noisy = Layout(
             scores.shape,
             (1,),
@@ -253,13 +325,14 @@ class NoisyBatch(ListBatch):
             None if mask is None else self._repeated(mask),
             batch.layout.groups,
             batch.layout.ignore_index,
+            None if items is None else self._repeated(items),
         )
 
     def _solve(
-        self, terms: Terms, objective: bool, reduction: Reduction, unit: Unit
+        self, layout: Layout, terms: Terms, objective: bool, reduction: Reduction, unit: Unit
     ) -> tuple[Tensor, Tensor]:
-        value, rows = self._solve_rows(self.noisy, terms, objective, reduction, unit)
-        gradient = rows.reshape(self.copies, *self.layout.scores.shape).sum(0)
+        value, rows = super()._solve(self.noisy, terms, objective, reduction, unit)
+        gradient = rows.reshape(self.copies, *layout.scores.shape).sum(0)
         if reduction == "mean":  # over the lists of all copies
             return value, gradient
         if reduction == "none":
@@ -298,7 +371,7 @@ class Update(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         slope, owner = ctx.saved_tensors
         if ctx.axes is not None:
-            gradient = _per_entry(gradient, ctx.axes, slope.shape, owner)
+            gradient = per_entry(gradient, ctx.axes, slope.shape, owner)
         # float32 for half scores; the engine narrows it.
         return _product(slope, gradient), None, None, None, None
 
@@ -324,7 +397,7 @@ class _TracedUpdate(Update):
         ctx.save_for_backward(slope, owner)
 
 
-def _per_entry(
+def per_entry(
     gradient: Tensor, axes: tuple[int, ...], shape: torch.Size, owner: Tensor | None
 ) -> Tensor:
     """What is given one a list, to be multiplied with what is given one an entry."""

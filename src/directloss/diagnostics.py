@@ -31,7 +31,9 @@ class Diagnostics:
 
     Attributes:
         epsilon: as the loss has it, in its unit.
-        spread: pooled within-list standard deviation of the scores.
+        spread: pooled within-list standard deviation of the scores, which "auto" takes.
+        spread_items: how many scores it is of: all finite ones that take part, of relevant and
+            irrelevant items alike. In a long list with few relevant items it is that of the others.
         epsilon_over_spread: what acts, in ``unit="score"``. Far below 1 the update touches few
             pairs; where it grows during training, the scores are collapsing.
         pairs_flipped: share of what a configuration decides (pairs, for a ranking) on which the two
@@ -45,6 +47,7 @@ class Diagnostics:
 
     epsilon: float
     spread: float
+    spread_items: int
     epsilon_over_spread: float
     pairs_flipped: float
     task_loss: float
@@ -58,7 +61,8 @@ def diagnose(batch: ListBatch, epsilon: float, direction: Direction, unit: Unit)
     """Solve the prediction and both directions at once, and compare."""
     task, layout = batch.task, batch.layout
     lists, _ = read_lists(layout, task.read_targets, per_list=task.target_per_list)
-    spread = within_lists(lists).deviation
+    measured = within_lists(lists)
+    spread = measured.deviation
     # What the update does not use takes part with coefficient 0.
     used = {term.weight: term.coefficient for term in direct_terms(epsilon, direction)}
     weights = np.array([0.0, epsilon, -epsilon])
@@ -90,6 +94,7 @@ def diagnose(batch: ListBatch, epsilon: float, direction: Direction, unit: Unit)
     return Diagnostics(
         epsilon=epsilon,
         spread=spread,
+        spread_items=measured.scores,
         epsilon_over_spread=epsilon / spread if spread else float("inf"),
         pairs_flipped=mean(task.share_changed(difference, lists)),
         task_loss=mean(solution.task_losses[:, 0]),

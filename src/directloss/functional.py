@@ -20,7 +20,7 @@ tends to 0 (Song, Schwing, Zemel, Urtasun 2016, theorem 1; the proof is in docs/
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -32,6 +32,7 @@ from directloss._terms import Lowering, Term
 from directloss._update import ListBatch, Step, loss_from_configurations, require_unit
 from directloss.errors import ArgumentError
 from directloss.lists import Dim, Empty, Layout, Reduction, Unit, WithoutPositives
+from directloss.qrels import Qrels
 from directloss.tasks.base import Direction, Task
 
 __all__ = [
@@ -111,14 +112,17 @@ def structured_direct_loss(
 
 def direct_loss(
     scores: Tensor,
-    targets: Tensor,
+    targets: Tensor | Qrels,
     task: Task,
     *,
     epsilon: Step,
     unit: Unit = "score",
     direction: Direction | None = None,
     reduction: Reduction = "mean",
-    dim: Dim = -1,
+    dim: Dim | None = None,
+    class_dim: int | None = None,
+    weight: Tensor | None = None,
+    class_weight: Tensor | None = None,
     mask: Tensor | None = None,
     groups: Tensor | None = None,
     ignore_index: int | None = None,
@@ -131,19 +135,24 @@ def direct_loss(
     """
     require_unit(unit)
     terms = direct_terms(require_positive("epsilon", epsilon), direction or task.direction)
-    layout = dim, mask, groups, ignore_index, empty, without_positives
-    batch = refuse_lists_of_one(task.read(scores, targets, *layout))
+    layout = mask, groups, ignore_index, empty, without_positives
+    batch = refuse_lists_of_one(_read(task, scores, targets, dim, class_dim, *layout))
+    if weight is not None or class_weight is not None:
+        batch.weigh(weight, class_weight)
     return batch.solve(terms, "prediction", reduction, unit)[0]
 
 
 def hinge_loss(
     scores: Tensor,
-    targets: Tensor,
+    targets: Tensor | Qrels,
     task: Task,
     *,
     margin: Step = 1.0,
     reduction: Reduction = "mean",
-    dim: Dim = -1,
+    dim: Dim | None = None,
+    class_dim: int | None = None,
+    weight: Tensor | None = None,
+    class_weight: Tensor | None = None,
     mask: Tensor | None = None,
     groups: Tensor | None = None,
     ignore_index: int | None = None,
@@ -152,18 +161,23 @@ def hinge_loss(
 ) -> Tensor:
     """The structured hinge; the stateless form of `directloss.HingeLoss`."""
     terms = hinge_terms(require_positive("margin", margin))
-    layout = dim, mask, groups, ignore_index, empty, without_positives
-    batch = refuse_lists_of_one(task.read(scores, targets, *layout))
+    layout = mask, groups, ignore_index, empty, without_positives
+    batch = refuse_lists_of_one(_read(task, scores, targets, dim, class_dim, *layout))
+    if weight is not None or class_weight is not None:
+        batch.weigh(weight, class_weight)
     return batch.solve(terms, "objective", reduction)[0]
 
 
 def perceptron_loss(
     scores: Tensor,
-    targets: Tensor,
+    targets: Tensor | Qrels,
     task: Task,
     *,
     reduction: Reduction = "mean",
-    dim: Dim = -1,
+    dim: Dim | None = None,
+    class_dim: int | None = None,
+    weight: Tensor | None = None,
+    class_weight: Tensor | None = None,
     mask: Tensor | None = None,
     groups: Tensor | None = None,
     ignore_index: int | None = None,
@@ -171,8 +185,10 @@ def perceptron_loss(
     without_positives: WithoutPositives | None = None,
 ) -> Tensor:
     """The structured perceptron; the stateless form of `directloss.PerceptronLoss`."""
-    layout = dim, mask, groups, ignore_index, empty, without_positives
-    batch = refuse_lists_of_one(task.read(scores, targets, *layout))
+    layout = mask, groups, ignore_index, empty, without_positives
+    batch = refuse_lists_of_one(_read(task, scores, targets, dim, class_dim, *layout))
+    if weight is not None or class_weight is not None:
+        batch.weigh(weight, class_weight)
     return batch.solve(perceptron_terms(), "objective", reduction)[0]
 
 
@@ -222,9 +238,22 @@ def require_positive(name: str, value: Step) -> Step:
     return step(name, value)
 
 
+def _read(
+    task: Task,
+    scores: Tensor,
+    targets: Tensor | Qrels,
+    dim: Dim | None,
+    class_dim: int | None,
+    *layout: Any,
+) -> ListBatch:
+    """As `Task.read`, or as `Task.read_classes` where there is an axis of classes."""
+    if class_dim is None:
+        return task.read(scores, targets, -1 if dim is None else dim, *layout)
+    return task.read_classes(scores, targets, class_dim, dim, *layout)
+
+
 def refuse_lists_of_one(batch: ListBatch) -> ListBatch:
     """The batch; lists of one item are refused but for padded ones, which may be that short."""
-    padded = batch.layout.mask is not None or batch.layout.ignore_index is not None
-    if batch.task.ranks and not padded:
-        batch.layout.refuse_lists_of_one()
+    if batch.task.ranks and not batch.padded:
+        batch.refuse_lists_of_one()
     return batch

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -25,9 +25,11 @@ from directloss.inference.grouping import (
     ascending_starts,
     gather,
     group_entries,
+    kept_entries,
     scatter,
     scatter_both,
 )
+from directloss.qrels import Qrels
 
 __all__ = [
     "ClassSizes",
@@ -38,8 +40,10 @@ __all__ = [
     "Reduction",
     "Unit",
     "WithoutPositives",
+    "check_weights",
     "class_sizes",
     "host",
+    "list_axes",
     "read_lists",
     "widened",
 ]
@@ -69,6 +73,7 @@ class Lists:
         position: int64, where each entry of the flattened rows stands, if all are kept but not as
             they came. If both are None, the entries are the flattened rows.
         finite: whether no score is known to be infinite; False where nobody has checked.
+        item_weights: float64, flat as the scores, >= 0; None: 1 everywhere.
     """
 
     scores: Array
@@ -77,6 +82,7 @@ class Lists:
     kept_index: Array | None = None
     position: Array | None = None
     finite: bool = False
+    item_weights: Array | None = None
 
     def __len__(self) -> int:
         return int(self.offsets.size) - 1
@@ -102,6 +108,7 @@ class Layout:
         mask: in the form of the targets, bool: False leaves an entry (or a list) out; or None.
         groups: integers (n,): each value makes one list a row; or None.
         ignore_index: target that leaves its entry out; or None.
+        item_weights: in the form of the scores; or None.
     """
 
     shape: torch.Size
@@ -111,12 +118,13 @@ class Layout:
     mask: Tensor | None = None
     groups: Tensor | None = None
     ignore_index: int | None = None
+    item_weights: Tensor | None = None
 
     @classmethod
     def of(
         cls,
         scores: Tensor,
-        targets: Tensor,
+        targets: Tensor | Qrels,
         *,
         per_list: bool = False,
         dim: Dim = -1,
@@ -133,7 +141,7 @@ class Layout:
         Raises:
             ArgumentError: an argument has the wrong shape or type.
         """
-        axes = _axes(scores, dim)
+        axes = list_axes(scores, dim)
         shape = scores.shape
         wanted = tuple(n for axis, n in enumerate(shape) if axis not in axes) if per_list else shape
         return cls(
@@ -145,6 +153,10 @@ class Layout:
             None if groups is None else _group_row(groups, tuple(shape[axis] for axis in axes)),
             ignore_index,
         )
+
+    def with_item_weights(self, weights: Tensor) -> Layout:
+        """The same with weights of the items, in the shape of the scores."""
+        return replace(self, item_weights=_rows(weights, self.axes))
 
     @property
     def rest(self) -> tuple[int, ...]:
@@ -198,7 +210,7 @@ class Layout:
         return values.reshape(*self.rest, groups).movedim(-1, self.axes[0])
 
 
-def _axes(scores: Tensor, dim: Dim) -> tuple[int, ...]:
+def list_axes(scores: Tensor, dim: Dim) -> tuple[int, ...]:
     """The list axes, ascending."""
     if not isinstance(scores, Tensor) or not scores.is_floating_point():
         came = scores.dtype if isinstance(scores, Tensor) else type(scores).__name__
@@ -240,9 +252,18 @@ def _rows(tensor: Tensor, axes: tuple[int, ...]) -> Tensor:
 
 
 def _target_rows(
-    name: str, targets: Tensor, wanted: tuple[int, ...], axes: tuple[int, ...], *, per_list: bool
+    name: str,
+    targets: Tensor | Qrels,
+    wanted: tuple[int, ...],
+    axes: tuple[int, ...],
+    *,
+    per_list: bool,
 ) -> Tensor:
     if not isinstance(targets, Tensor):
+        if isinstance(targets, Qrels) and name == "targets" and not per_list:
+            rows = tuple(n for axis, n in enumerate(wanted) if axis not in axes)
+            dense = targets.dense(rows, torch.Size([wanted[axis] for axis in axes]).numel())
+            return dense if len(wanted) == 1 else dense.reshape(-1, dense.shape[-1])
         raise ArgumentError(name, type(targets).__name__, "a tensor")
     if targets.shape != wanted:
         without = f" (the scores' without dim {axes})" if per_list else " of the scores"
@@ -314,6 +335,8 @@ def read_lists(
     if ignore_index is not None:
         wanted = flat_targets != ignore_index
         keep = wanted if keep is None else keep & wanted
+    if keep is not None and keep.all():
+        keep = None  # nothing is left out, and so nothing has to be moved
 
     if per_list is None:
         per_list = targets.shape != scores.shape
@@ -339,8 +362,10 @@ def read_lists(
                 position = (np.arange(rows)[:, None] * length + position).reshape(-1)
             flat, chosen = scatter_both(flat, chosen, position)
     else:
-        kept_rows = np.broadcast_to(keep.reshape(rows, 1 if per_list else length), shape)
-        kept_index, offsets, lists_a_row = _kept(shape, kept_rows, starts, position)
+        bounds = np.array([0, length]) if starts is None else np.append(starts, length)
+        order = None if position is None else scatter(np.arange(length), position, length)
+        kept_index, offsets = kept_entries(keep, rows, bounds, order, per_row=per_list)
+        lists_a_row = bounds.size - 1
         position = None
         flat = gather(flat, kept_index)
         if wrong and count_odd(flat)[0]:
@@ -351,9 +376,32 @@ def read_lists(
             # A list left out keeps its place; any target that is kept stands in for its own.
             kept = np.diff(offsets) > 0
             chosen = np.where(kept, flat_targets, flat_targets[kept][:1].sum())
-    return Lists(
-        flat, read_targets(chosen), offsets, kept_index, position, not infinite
-    ), lists_a_row
+    lists = Lists(flat, read_targets(chosen), offsets, kept_index, position, not infinite)
+    if layout.item_weights is not None:
+        lists.item_weights = _item_weights(layout.item_weights, lists)
+    return lists, lists_a_row
+
+
+def _item_weights(rows: Tensor, lists: Lists) -> Array:
+    """The weights of the items that are kept, in the order of the lists."""
+    weights = host(rows).reshape(-1).astype(np.float64)
+    if lists.kept_index is not None:
+        weights = gather(weights, lists.kept_index)
+    elif lists.position is not None:
+        weights = scatter(weights, lists.position, weights.size)
+    check_weights(weights)
+    return weights
+
+
+def check_weights(weights: Array) -> None:
+    """Refuse weights of which one is negative, infinite or NaN.
+
+    Raises:
+        ArgumentError: naming `weight`.
+    """
+    wrong = ~((weights >= 0.0) & (weights < np.inf))
+    if wrong.any():
+        raise ArgumentError("weight", weights[wrong].reshape(-1)[0], "finite numbers >= 0")
 
 
 def _nan_error(places: Array, entries: int, shape: tuple[int, ...]) -> NonFiniteScoreError:
@@ -375,28 +423,6 @@ def _grouped(groups: Array) -> tuple[Array, Array | None]:
         return starts, None
     grouped = group_entries(groups)
     return grouped.starts, grouped.position
-
-
-def _kept(
-    shape: tuple[int, ...], keep: Array, starts: Array | None, position: Array | None
-) -> tuple[Array, Array, int]:
-    """Places of the kept entries in list order, offsets of the lists, lists a row."""
-    rows, length = shape
-    order = np.arange(length)
-    if position is not None:
-        order = scatter(order, position, length)
-    if starts is None:
-        starts = np.zeros(1, np.int64)
-    number = np.zeros(length, np.int64)
-    number[starts[1:]] = 1
-    # The list of each entry, in list order: rows first, then groups.
-    lists = np.cumsum(number) + starts.size * np.arange(rows)[:, None]
-    kept = keep[:, order]
-    kept_index = (np.arange(rows)[:, None] * length + order)[kept]
-    sizes = np.bincount(lists[kept], minlength=rows * starts.size)
-    offsets = np.zeros(sizes.size + 1, np.int64)
-    np.cumsum(sizes, out=offsets[1:])
-    return kept_index, offsets, int(starts.size)
 
 
 class ClassSizes(NamedTuple):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from directloss import _device, functional
@@ -32,6 +33,7 @@ from directloss.diagnostics import Diagnostics, diagnose
 from directloss.errors import ArgumentError
 from directloss.lists import Dim, Empty, Reduction, Unit, WithoutPositives
 from directloss.perturbation import Perturbation
+from directloss.qrels import Qrels
 from directloss.tasks.base import Direction, TaskBase
 
 if TYPE_CHECKING:
@@ -50,11 +52,15 @@ class _TaskLoss(SteppedModule):
 
     unit: Unit = "loss"
 
+    class_weight: Tensor | None
+
     def __init__(
         self,
         task: TaskBase,
         *,
-        dim: Dim = -1,
+        dim: Dim | None = None,
+        class_dim: int | None = None,
+        class_weight: ArrayLike | None = None,
         reduction: Reduction = "mean",
         ignore_index: int | None = None,
         empty: Empty = "skip",
@@ -69,7 +75,11 @@ class _TaskLoss(SteppedModule):
             raise ArgumentError("empty", repr(empty), "'skip' or 'error'")
         task.skips_without_positives(without_positives)
         self.task = task
-        self.dim: Dim = int(dim) if isinstance(dim, np.integer) else dim
+        self.class_dim = None if class_dim is None else task.check_class_dim(class_dim)
+        self._take_class_weight(class_weight)
+        if dim is None and class_dim is None:
+            dim = -1
+        self.dim: Dim | None = int(dim) if isinstance(dim, np.integer) else dim
         self.reduction: Reduction = reduction
         self.ignore_index = None if ignore_index is None else index_number(ignore_index)
         self.empty: Empty = empty
@@ -86,6 +96,23 @@ class _TaskLoss(SteppedModule):
             if obstacle is not None:
                 raise ArgumentError("solver", "'device'", f"'host' or None for {obstacle}")
 
+    def _take_class_weight(self, given: ArrayLike | None) -> None:
+        """Keep the weights of the classes in a buffer, as torch's losses do."""
+        if given is None:
+            self.class_weight = None
+            return
+        if self.class_dim is None and not getattr(self.task, "target_per_list", False):
+            wanted = "None, or class_dim=, as its lists have no class; weight= takes those of lists"
+            raise ArgumentError("class_weight", f"a value for {self.task!r}", wanted)
+        try:
+            weight = torch.as_tensor(given, dtype=torch.get_default_dtype()).detach().clone()
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise ArgumentError("class_weight", repr(given), "numbers, one a class") from error
+        if weight.ndim != 1 or not bool(((weight >= 0.0) & weight.isfinite()).all()):
+            came = f"shape {tuple(weight.shape)}" if weight.ndim != 1 else f"{weight.tolist()}"
+            raise ArgumentError("class_weight", came, "finite numbers >= 0, one a class, (C,)")
+        self.register_buffer("class_weight", weight)
+
     @property
     def _share(self) -> float:
         return 1.0 if self.unit == "score" else self.task.epsilon_scale
@@ -97,8 +124,9 @@ class _TaskLoss(SteppedModule):
     def forward(
         self,
         scores: Tensor | LinearChain,
-        targets: Tensor,
+        targets: Tensor | Qrels,
         *,
+        weight: Tensor | None = None,
         mask: Tensor | None = None,
         groups: Tensor | None = None,
     ) -> Tensor:
@@ -107,7 +135,16 @@ class _TaskLoss(SteppedModule):
         Args:
             scores: any floating type, raw scores (not probabilities); for `Chain` a `LinearChain`.
             targets: bool, int or float in the shape of `scores`, as the task wants them; NaN
-                leaves an entry out.
+                leaves an entry out. Or `Qrels`, the indices of the relevant items of each list.
+                With `class_dim`: integers without that axis.
+            weight: >= 0, by which lists count: one a list, in the shape that ``reduction="none"``
+                returns. "mean" is then the weighted one, sum of w * loss over the sum of w of the
+                lists on which the metric is defined, as in cross-entropy; "sum" and "none" are of
+                w * loss. In the shape of the scores (with `class_dim` in that of the targets): of
+                the items, where each item is decided by itself (`ZeroOne`, `BalancedError`); an
+                item of weight 2 counts as two of weight 1. For other metrics such weights would
+                make the inference inexact, and are refused: draw rows in proportion to theirs, as
+                the samplers do with ``weights=``. "auto" measures scores without weights.
             mask: bool in the shape of `targets`; False leaves an entry out.
             groups: integers along `dim`, in any order: entries of equal number form a list.
 
@@ -117,19 +154,28 @@ class _TaskLoss(SteppedModule):
             UndefinedMetricError: with ``empty="error"``, for a list without a defined metric.
             RankError: where several processes measure a step together, in place of these.
         """
-        read = partial(self._read, scores, targets, mask, groups)
+        read = partial(self._read, scores, targets, weight, mask, groups)
         return self._with_step(scores, read, self._loss)
 
     def _read(
         self,
         scores: Tensor | LinearChain,
-        targets: Tensor,
+        targets: Tensor | Qrels,
+        weight: Tensor | None,
         mask: Tensor | None,
         groups: Tensor | None,
     ) -> Batch:
-        layout = self.dim, mask, groups, self.ignore_index
-        batch = self.task.read(scores, targets, *layout, self.empty, self.without_positives)
+        dim, layout = (
+            self.dim,
+            (mask, groups, self.ignore_index, self.empty, self.without_positives),
+        )
+        if self.class_dim is not None:
+            batch = self.task.read_classes(scores, targets, self.class_dim, dim, *layout)
+        else:
+            batch = self.task.read(scores, targets, -1 if dim is None else dim, *layout)
         self._check_lists(batch)
+        if weight is not None or self.class_weight is not None:
+            batch.weigh(weight, self.class_weight)
         if self.solver is not None:
             batch.on_device = batch.requires_device = self.solver == "device"
         return batch
@@ -141,8 +187,8 @@ class _TaskLoss(SteppedModule):
         if torch.compiler.is_compiling():  # whose graphs keep no such note
             functional.refuse_lists_of_one(batch)
             return
-        batch.layout.refuse_lists_of_one()
-        self._ranked = batch.layout.rows[1] > 1
+        batch.refuse_lists_of_one()
+        self._ranked = batch.rows[1] > 1
 
     def _loss(self, batch: Batch, step: Step) -> Tensor:
         loss, gradient = batch.solve(self._terms(step), self._shown, self.reduction, self.unit)
@@ -174,9 +220,10 @@ class DirectLoss(_TaskLoss):
     Args:
         task: the metric, such as ``AveragePrecision()``.
         epsilon: a positive number, or "auto": the pooled within-list standard deviation of the
-            first training batch that has one (of a `Chain` three of them), then held fixed and kept
-            in ``state_dict()``. ``loss_fn.epsilon = 0.3`` sets it anew, as a schedule does; `repr`
-            shows what it is.
+            first training batch that has one (of a `Chain` three of them), over all items that take
+            part, relevant or not (``diagnostics(...).spread_items`` counts them); then held fixed
+            and kept in ``state_dict()``. ``loss_fn.epsilon = 0.3`` sets it anew, as a schedule
+            does; `repr` shows what it is.
         unit: what epsilon counts. "score": the largest shift that the loss augmentation can give
             the score of an item, in units of the scores, whatever the metric, the length of a list
             and its share of positives. What is largest follows from the counts of each list (for
@@ -184,13 +231,23 @@ class DirectLoss(_TaskLoss):
             measured at a place that `docs/theory.md` states, section 12), and is rounded by a
             factor of two at most, downwards. "loss": the weight of Delta beside F, as in the
             theorem; "auto" then takes ``task.epsilon_scale`` deviations.
-        direction: "positive" (away from worse), "negative" (toward better), "both" (the mean of
-            the two, a central difference); None takes ``task.direction``.
+        direction: None takes ``task.direction``, which changes with a cutoff: it is "positive" for
+            `NDCG()` and `AveragePrecision()`, "both" for `NDCG(k)` and `AveragePrecision(k)`.
+            "positive" (away from worse), "negative" (toward better), "both" (the mean of the two, a
+            central difference).
         perturbation: noise on the scores in training, by which the gradient is that of a smoothed
             metric; None: none.
         dim: the axis, or axes, whose entries form one list. (n,) is one list; (..., n) one a row;
-            (n, C) with ``dim=0`` one a column. Of a task that ranks, lists of one item each, such
-            as (n, 1), are refused until a batch had longer ones.
+            (n, C) with ``dim=0`` one a column. None is the last axis, or with `class_dim` all axes
+            but that. Of a task that ranks, lists of one item each, such as (n, 1), are refused
+            until a batch had longer ones.
+        class_dim: the axis of the classes in scores (B, C, ...) whose targets are class indices
+            (B, ...), as those of cross-entropy, where it is 1. Each class against the rest is a
+            list along `dim`, as with one-hot targets in the shape of the scores, which nobody has
+            to make: macro F1, mean IoU, mean AP. None: targets are as the task wants them.
+        class_weight: (C,), >= 0, of the classes: with `class_dim` those of each class's lists, for
+            `MulticlassZeroOne`, `CostMatrix` and `TopKError` that of a sample's target, as
+            ``weight`` of cross-entropy. They multiply `weight` of the call.
         reduction: "mean" over the lists on which the metric is defined (0 if there are none),
             "sum", or "none": one value a list, in the shape without `dim`.
         ignore_index: target value that leaves its entry out.
@@ -227,7 +284,9 @@ class DirectLoss(_TaskLoss):
         unit: Unit = "score",
         direction: Direction | None = None,
         perturbation: Perturbation | None = None,
-        dim: Dim = -1,
+        dim: Dim | None = None,
+        class_dim: int | None = None,
+        class_weight: ArrayLike | None = None,
         reduction: Reduction = "mean",
         ignore_index: int | None = None,
         empty: Empty = "skip",
@@ -237,6 +296,8 @@ class DirectLoss(_TaskLoss):
         super().__init__(
             task,
             dim=dim,
+            class_dim=class_dim,
+            class_weight=class_weight,
             reduction=reduction,
             ignore_index=ignore_index,
             empty=empty,
@@ -283,8 +344,9 @@ class DirectLoss(_TaskLoss):
     def bounds(
         self,
         scores: Tensor | LinearChain,
-        targets: Tensor,
+        targets: Tensor | Qrels,
         *,
+        weight: Tensor | None = None,
         mask: Tensor | None = None,
         groups: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
@@ -293,7 +355,7 @@ class DirectLoss(_TaskLoss):
         With a perturbation, in training mode: the means over the copies that the next forward pass
         draws, which enclose its value; their expectations enclose the smoothed metric.
         """
-        batch = self._read(scores, targets, mask, groups)
+        batch = self._read(scores, targets, weight, mask, groups)
         epsilon = self._current_step(batch)
         batch.requires_device = False  # which may lack the other direction
         if self._noise is not None:
@@ -309,7 +371,7 @@ class DirectLoss(_TaskLoss):
     def diagnostics(
         self,
         scores: Tensor,
-        targets: Tensor,
+        targets: Tensor | Qrels,
         *,
         mask: Tensor | None = None,
         groups: Tensor | None = None,
@@ -318,7 +380,7 @@ class DirectLoss(_TaskLoss):
 
         Nothing is kept, and no other process is asked, here and in `bounds`.
         """
-        batch = self._read(scores, targets, mask, groups)
+        batch = self._read(scores, targets, None, mask, groups)
         if not isinstance(batch, ListBatch):
             raise ArgumentError("task", repr(self.task), "a task on lists of scores")
         epsilon = float(self._current_step(batch))
@@ -351,7 +413,8 @@ class HingeLoss(_TaskLoss):
         task: the metric.
         margin: m, a positive number, the weight of Delta beside F; or "auto": as epsilon of
             `DirectLoss` in ``unit="loss"``.
-        dim, reduction, ignore_index, empty, without_positives, solver: as in `DirectLoss`.
+        dim, class_dim, class_weight, reduction, ignore_index, empty, without_positives, solver: as
+            in `DirectLoss`.
 
     Source: Tsochantaridis et al. 2005; for AP Yue et al. 2007; section 5 of Song et al. 2016.
     """
@@ -364,7 +427,9 @@ class HingeLoss(_TaskLoss):
         task: TaskBase,
         *,
         margin: float | Auto = 1.0,
-        dim: Dim = -1,
+        dim: Dim | None = None,
+        class_dim: int | None = None,
+        class_weight: ArrayLike | None = None,
         reduction: Reduction = "mean",
         ignore_index: int | None = None,
         empty: Empty = "skip",
@@ -374,6 +439,8 @@ class HingeLoss(_TaskLoss):
         super().__init__(
             task,
             dim=dim,
+            class_dim=class_dim,
+            class_weight=class_weight,
             reduction=reduction,
             ignore_index=ignore_index,
             empty=empty,
@@ -397,7 +464,8 @@ class PerceptronLoss(_TaskLoss):
     Where y_w = y* it has no gradient: it stops at the first separating scores.
 
     Args:
-        task, dim, reduction, ignore_index, empty, without_positives, solver: as in `DirectLoss`.
+        task, dim, class_dim, class_weight, reduction, ignore_index, empty, without_positives,
+            solver: as in `DirectLoss`.
 
     Source: Collins 2002; section 5 of Song et al. 2016.
     """

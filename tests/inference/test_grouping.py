@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from directloss.inference.grouping import ascending_starts, group_entries
+from directloss.inference.grouping import ascending_starts, group_entries, kept_entries
 
 
 def check(groups: np.ndarray) -> None:
@@ -44,3 +46,23 @@ def test_many_groups_with_gaps() -> None:
     rng = np.random.default_rng(1)
     for most in (10, 1000, 100_000):
         check(rng.integers(-most, most, size=5000))
+
+
+@pytest.mark.parametrize("per_row", [False, True])
+@pytest.mark.parametrize("grouped", ["no", "ascending", "mixed"])
+def test_what_a_mask_keeps_list_by_list(per_row: bool, grouped: str) -> None:
+    random = np.random.default_rng(0)
+    rows, n = 5, 40
+    keep = random.random(rows if per_row else rows * n) < 0.6
+    keep[:n] = not per_row and keep[:n]
+    bounds = np.array([0, n]) if grouped == "no" else np.array([0, 7, 20, n])
+    order = random.permutation(n) if grouped == "mixed" else None
+    index, offsets = kept_entries(keep, rows, bounds, order, per_row=per_row)
+    everywhere = (np.repeat(keep, n) if per_row else keep).reshape(rows, n)
+    places = np.arange(n) if order is None else order
+    wanted = [
+        [row * n + k for k in places[begin:end] if everywhere[row, k]]
+        for row in range(rows)
+        for begin, end in pairwise(bounds)
+    ]
+    assert [index[a:b].tolist() for a, b in pairwise(offsets)] == wanted

@@ -14,7 +14,15 @@ from directloss.inference._kernel import Array, kernel
 from directloss.inference.memory import lent
 from directloss.inference.threads import even_parts, over_lists
 
-__all__ = ["Groups", "ascending_starts", "gather", "group_entries", "scatter", "scatter_both"]
+__all__ = [
+    "Groups",
+    "ascending_starts",
+    "gather",
+    "group_entries",
+    "kept_entries",
+    "scatter",
+    "scatter_both",
+]
 
 _MOST_EMPTY = 4
 """Numbers between the lowest and the highest, for each entry, up to which counting beats sorting:
@@ -151,6 +159,74 @@ def _place(
             group = groups[k] - lowest
             position[k] = counters[part, group]
             counters[part, group] += 1
+
+
+def kept_entries(
+    keep: Array, rows: int, bounds: Array, order: Array | None, *, per_row: bool
+) -> tuple[Array, Array]:
+    """Where the entries stand that a mask keeps, and where the lists begin that they form.
+
+    Args:
+        keep: bool, flat: of the entries of rows (rows, n), or one a row.
+        bounds: int64 (G + 1,): list g of a row is ``order[bounds[g]:bounds[g + 1]]``; the last one
+            is n.
+        order: int64 (n,), places within a row; None: 0 to n - 1.
+        per_row: whether `keep` has one entry a row.
+
+    Returns:
+        int64 (kept,), places among the flattened rows, list by list; and offsets int64 (L + 1,).
+    """
+    offsets = np.zeros(rows * (bounds.size - 1) + 1, np.int64)
+    shares = np.arange(rows + 1) * bounds[-1]
+    places = np.empty(0, np.int64) if order is None else order
+    over_lists(_count_kept, shares, keep, bounds, places, per_row, offsets[1:])
+    np.cumsum(offsets, out=offsets)
+    index = np.empty(offsets[-1], np.int64)
+    over_lists(_place_kept, shares, keep, bounds, places, per_row, offsets, index)
+    return index, offsets
+
+
+@kernel
+def _count_kept(
+    first: int, last: int, keep: Array, bounds: Array, order: Array, per_row: bool, sizes: Array
+) -> None:
+    groups, n = bounds.size - 1, bounds[-1]
+    for row in range(first, last):
+        for group in range(groups):
+            count = 0
+            if per_row:
+                count = (bounds[group + 1] - bounds[group]) * keep[row]
+            elif order.size == 0:
+                for kept in keep[row * n + bounds[group] : row * n + bounds[group + 1]]:
+                    count += kept
+            else:
+                for place in order[bounds[group] : bounds[group + 1]]:
+                    count += keep[row * n + place]
+            sizes[row * groups + group] = count
+
+
+@kernel
+def _place_kept(
+    first: int,
+    last: int,
+    keep: Array,
+    bounds: Array,
+    order: Array,
+    per_row: bool,
+    offsets: Array,
+    index: Array,
+) -> None:
+    groups, n = bounds.size - 1, bounds[-1]
+    for row in range(first, last):
+        for group in range(groups):
+            # Which entries are kept no processor can guess: each is written, and stays if it is.
+            at, end = offsets[row * groups + group], offsets[row * groups + group + 1]
+            k = bounds[group]
+            while at < end:
+                place = row * n + (k if order.size == 0 else order[k])
+                index[at] = place
+                at += 1 if per_row else np.int64(keep[place])
+                k += 1
 
 
 def gather(values: Array, places: Array) -> Array:

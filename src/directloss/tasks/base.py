@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from directloss._arguments import as_tensor
+from directloss._arguments import as_tensor, whole_number
+from directloss._one_against_rest import OneAgainstRest
 from directloss._operators import number_of
 from directloss._range import solve_in_range
 from directloss._solution import Solution
@@ -26,8 +27,10 @@ from directloss.lists import (
     Lists,
     Reduction,
     WithoutPositives,
+    check_weights,
     read_lists,
 )
+from directloss.qrels import Qrels
 from directloss.tasks._either import Numbers
 from directloss.tasks._names import MetricName
 
@@ -48,12 +51,14 @@ class TaskBase(ABC):
         without_positives: what the metric makes of a list without a positive: "skip", it is
             undefined; "punish", it counts what is predicted there; None: targets are no positives
             and negatives.
+        weighs_items: whether its inference stays exact with weights of items.
         number: unique among the tasks of this process.
     """
 
     direction: ClassVar[Direction] = "positive"
     epsilon_scale: ClassVar[float] = 1.0
     without_positives: ClassVar[WithoutPositives | None] = None
+    weighs_items: ClassVar[bool] = False
     number: int
 
     def __new__(cls, *_: object, **__: object) -> Self:
@@ -92,7 +97,7 @@ class TaskBase(ABC):
     def read(
         self,
         scores: Any,
-        targets: Tensor,
+        targets: Tensor | Qrels,
         dim: Dim = -1,
         mask: Tensor | None = None,
         groups: Tensor | None = None,
@@ -105,6 +110,30 @@ class TaskBase(ABC):
         Raises:
             ArgumentError: an argument has the wrong shape or type.
         """
+
+    def check_class_dim(self, class_dim: object) -> int:
+        """A loss's `class_dim`, where the task has lists of one class against the rest.
+
+        Raises:
+            ArgumentError: it has none, or `class_dim` is no whole number.
+        """
+        wanted = "None, as its scores are not those of classes, item by item"
+        raise ArgumentError("class_dim", f"{class_dim!r} for {self!r}", wanted)
+
+    def read_classes(
+        self,
+        scores: Any,
+        targets: Tensor | Qrels,
+        class_dim: int,
+        dim: Dim | None = None,
+        mask: Tensor | None = None,
+        groups: Tensor | None = None,
+        ignore_index: int | None = None,
+        empty: Empty = "skip",
+        without_positives: WithoutPositives | None = None,
+    ) -> Batch:
+        """As `read`, of class indices; each class against the rest."""
+        raise AssertionError(f"no class_dim {self.check_class_dim(class_dim)} was let through")
 
 
 class Task(TaskBase):
@@ -192,6 +221,15 @@ class Task(TaskBase):
         losses = solution.task_losses[:, 0]
         return 1.0 - losses if self.higher_is_better else losses, solution.defined
 
+    def evaluate_weighted(self, lists: Lists) -> tuple[Array, Array]:
+        """As `evaluate`, with the weights of the items, as scikit-learn counts them.
+
+        Raises:
+            ArgumentError: nobody has defined that for the metric.
+        """
+        wanted = "None, or one a list: this metric has no weights of items"
+        raise ArgumentError("weight", f"weights of items for {self!r}", wanted)
+
     def loss_of(self, configurations: Lists) -> Array:
         """Delta, float64 (L,), of configurations given by their coefficients in place of scores."""
         raise NotImplementedError(f"{type(self).__name__} defines no `loss_of`")
@@ -226,7 +264,7 @@ class Task(TaskBase):
     def read(
         self,
         scores: Tensor,
-        targets: Tensor,
+        targets: Tensor | Qrels,
         dim: Dim = -1,
         mask: Tensor | None = None,
         groups: Tensor | None = None,
@@ -245,6 +283,37 @@ class Task(TaskBase):
         )
         skips = self.skips_without_positives(without_positives)
         return ListBatch(self, scores, layout, empty, skip_without_positives=skips)
+
+    def check_class_dim(self, class_dim: object) -> int:
+        if self.target_per_list:
+            wanted = "None: it takes class indices as they are, with dim= the axis of the classes"
+            raise ArgumentError("class_dim", f"{class_dim!r} for {self!r}", wanted)
+        return whole_number("class_dim", class_dim, least=-(2**63), wanted="an int, or None")
+
+    def read_classes(
+        self,
+        scores: Tensor,
+        targets: Tensor | Qrels,
+        class_dim: int,
+        dim: Dim | None = None,
+        mask: Tensor | None = None,
+        groups: Tensor | None = None,
+        ignore_index: int | None = None,
+        empty: Empty = "skip",
+        without_positives: WithoutPositives | None = None,
+    ) -> OneAgainstRest:
+        return OneAgainstRest(
+            self,
+            scores,
+            targets,
+            self.check_class_dim(class_dim),
+            dim,
+            mask,
+            groups,
+            ignore_index,
+            empty,
+            skip_without_positives=self.skips_without_positives(without_positives),
+        )
 
     def configuration(self, scores: Tensor, targets: Tensor, weight: float) -> Tensor:
         """argmax F + weight * Delta, as coefficients, float64 in the shape of `scores`.
@@ -280,17 +349,25 @@ class Task(TaskBase):
     def metric(
         self,
         scores: Tensor | Array,
-        targets: Tensor | Array,
+        targets: Tensor | Array | Qrels,
         *,
-        dim: Dim = -1,
+        dim: Dim | None = None,
+        class_dim: int | None = None,
         mask: Tensor | Array | None = None,
         groups: Tensor | Array | None = None,
+        weight: Tensor | Array | None = None,
+        ignore_index: int | None = None,
         reduction: Reduction = "mean",
     ) -> Tensor:
         """The metric itself, exact, on raw scores.
 
         Args:
-            scores, targets, dim, mask, groups, reduction: as for the losses; numpy arrays, too.
+            scores, targets, dim, class_dim, mask, groups, ignore_index, reduction: as for the
+                losses; numpy arrays, too.
+            weight: of the lists, in the shape of "none", which enters their mean and sum; or of the
+                items, in the shape of the scores (with `class_dim` in that of the targets), where
+                scikit-learn has a metric with `sample_weight`: those of counts, average precision
+                and the areas under the ROC curve.
 
         Returns:
             float64. "none": one value a list, NaN where the metric is undefined; "mean" and "sum":
@@ -304,17 +381,32 @@ class Task(TaskBase):
         scores, targets = as_tensor("scores", scores), as_tensor("targets", targets)
         mask = None if mask is None else as_tensor("mask", mask)
         groups = None if groups is None else as_tensor("groups", groups)
-        layout = self.read(scores, targets, dim, mask, groups).layout
-        if self.ranks and mask is None:
-            layout.refuse_lists_of_one()
-        lists, groups_a_row = read_lists(layout, self.read_targets, per_list=self.target_per_list)
-        values, defined = self.evaluate(lists)
-        result = np.where(defined, values, np.nan)
-        if reduction == "none":
-            return layout.per_list(
-                torch.from_numpy(result), None if groups is None else groups_a_row
+        batch: ListBatch
+        if class_dim is not None:
+            batch = self.read_classes(scores, targets, class_dim, dim, mask, groups, ignore_index)
+        else:
+            batch = self.read(
+                scores, targets, -1 if dim is None else dim, mask, groups, ignore_index
             )
+        if self.ranks and not batch.padded:
+            batch.refuse_lists_of_one()
+        if weight is not None:
+            batch.weigh(as_tensor("weight", weight), None, to_train=False)
+        values, defined = batch.evaluate()
+        if reduction == "none":
+            return torch.from_numpy(np.where(defined, values, np.nan))
+        found = values[defined]
+        if batch.list_weights is not None:
+            return _weighted(found, batch.weights_as(defined)[defined], reduction)
         if reduction == "sum":
-            return torch.tensor(result[defined].sum(), dtype=torch.float64)
-        mean = result[defined].mean() if defined.any() else np.nan
-        return torch.tensor(mean, dtype=torch.float64)
+            return torch.tensor(found.sum(), dtype=torch.float64)
+        return torch.tensor(found.mean() if found.size else np.nan, dtype=torch.float64)
+
+
+def _weighted(values: Array, weights: Array, reduction: Reduction) -> Tensor:
+    """The sum or mean of values with weights; the mean of no weight is NaN."""
+    check_weights(weights)
+    total = float(weights @ values)
+    if reduction == "mean":
+        total = total / weights.sum() if weights.sum() > 0.0 else np.nan
+    return torch.tensor(total, dtype=torch.float64)

@@ -18,8 +18,19 @@ from directloss._update import (
     loss_from_configurations,
     require_reduction,
 )
+from directloss._weights import checked
 from directloss.errors import ArgumentError
-from directloss.lists import Dim, Empty, Layout, Reduction, Unit, WithoutPositives, widened
+from directloss.lists import (
+    Dim,
+    Empty,
+    Layout,
+    Reduction,
+    Unit,
+    WithoutPositives,
+    check_weights,
+    widened,
+)
+from directloss.qrels import Qrels
 from directloss.tasks.base import Direction, TaskBase
 from directloss.tasks.structured import ChainSolution, LinearChain, times_power_of_two
 
@@ -81,7 +92,7 @@ class Chain(TaskBase):
     def read(
         self,
         scores: LinearChain,
-        targets: Tensor,
+        targets: Tensor | Qrels,
         dim: Dim = -1,
         mask: Tensor | None = None,
         groups: Tensor | None = None,
@@ -91,6 +102,8 @@ class Chain(TaskBase):
     ) -> Batch:
         if not isinstance(scores, LinearChain):
             raise ArgumentError("scores", type(scores).__name__, "a LinearChain")
+        if isinstance(targets, Qrels):
+            raise ArgumentError("targets", "Qrels", "a tensor, as labels are no relevant items")
         self.skips_without_positives(without_positives)
         if dim != -1:
             raise ArgumentError("dim", dim, "-1, as a chain knows its own axes")
@@ -114,6 +127,21 @@ class _ChainBatch(Batch):
     ) -> None:
         self.task, self.chain, self.targets = task, chain, targets
         self.ignore_index, self.refuse_undefined = ignore_index, refuse_undefined
+        self.weight: Tensor | None = None
+
+    def weigh(
+        self, weight: Tensor | None, class_weight: Tensor | None, *, to_train: bool = True
+    ) -> None:
+        if weight is None:
+            return
+        weight = checked(weight)
+        sequences = (self.chain.emissions.shape[0],)
+        if tuple(weight.shape) != sequences:
+            wanted = f"the shape {sequences}, one a sequence"
+            raise ArgumentError("weight", f"shape {tuple(weight.shape)}", wanted)
+        self.weight = weight.to("cpu", torch.float64)
+        if not traced():
+            check_weights(self.weight.numpy())
 
     def step(self, stored: Tensor, share: float, *, together: bool) -> Tensor:
         emissions = self.chain.emissions.detach()
@@ -148,7 +176,13 @@ class _ChainBatch(Batch):
         # F = S / m, and the mean over the sequences with m > 0; the others have loss 0.
         defined = solution.counted > 0
         share = defined / solution.counted.clamp(min=1)
-        if reduction == "mean":
+        if self.weight is not None:
+            weight = self.weight.to(share.device)
+            if reduction == "mean":
+                total = torch.where(defined, weight, 0.0).sum()
+                weight = torch.where(total > 0.0, weight / total, 0.0)
+            share, values = share * weight, values * weight
+        elif reduction == "mean":
             sequences = defined.sum().clamp(min=1)
             share, values = share / sequences, values / sequences
         emissions = self.chain.emissions

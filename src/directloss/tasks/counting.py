@@ -12,12 +12,13 @@ from torch import Tensor
 from directloss._arguments import check_function, number, whole_number
 from directloss._range import LARGEST_VALUE
 from directloss.errors import ArgumentError
-from directloss.inference import counts, device
+from directloss.inference import additive, counts, device
 from directloss.inference._kernel import Array
 from directloss.inference.threads import over_lists
 from directloss.lists import Lists, WithoutPositives, class_sizes
 from directloss.tasks._either import Numbers, largest, least, root, where
 from directloss.tasks._names import MetricName
+from directloss.tasks._weighted import decisions
 from directloss.tasks.base import Direction, Solution, Task
 
 __all__ = [
@@ -64,6 +65,15 @@ class Counting(Task):
         fp = np.rint(np.bincount(owner, shares - found, minlength=len(configurations)))
         return self.loss_at(tp, fp, positives, negatives)
 
+    def evaluate_weighted(self, lists: Lists) -> tuple[Array, Array]:
+        tp, fp, positives, negatives = decisions(lists)
+        losses, defined = self._loss_of_weights(tp, fp, positives, negatives)
+        return 1.0 - losses if self.higher_is_better else losses, defined
+
+    @abstractmethod
+    def _loss_of_weights(self, tp: Array, fp: Array, P: Array, N: Array) -> tuple[Array, Array]:
+        """Delta of weights in place of counts, (L,), and where it is defined."""
+
     @abstractmethod
     def loss_at(self, tp: Array, fp: Array, positives: Array, negatives: Array) -> Array:
         """Delta of each list, float64 (L,), 0 where undefined.
@@ -106,12 +116,37 @@ class _Counted(Counting):
     def solve(
         self, lists: Lists, weights: Array, coefficients: Array, *, share_ties: bool = True
     ) -> Solution:
+        if lists.item_weights is not None:
+            return self._solve_weighted(lists, weights, coefficients)
         solvers = counts.Solvers.of(self._kind, self._parameters, weights.tolist())
         metric = self._kind, self._parameters, *solvers
         return _over_lists(lists, metric, any(solvers), weights, coefficients)
 
+    def _solve_weighted(self, lists: Lists, weights: Array, coefficients: Array) -> Solution:
+        assert self.weighs_items and lists.item_weights is not None
+        solution = Solution.empty(lists, weights.size)
+        flat = lists.scores, lists.targets, lists.item_weights, lists.offsets
+        balanced = self._kind == counts.BALANCED_ERROR
+        additive.solve(*flat, weights, coefficients, *solution.outputs, balanced=balanced)
+        return solution
+
+    def _loss_of_weights(self, tp: Array, fp: Array, P: Array, N: Array) -> tuple[Array, Array]:
+        defined = np.array(
+            [counts.is_defined(self._kind, *both) for both in zip(P, N, strict=True)]
+        )
+        losses = [
+            counts.task_loss(self._kind, self._parameters, *weights) if known else 0.0
+            for *weights, known in zip(tp, fp, P, N, defined, strict=True)
+        ]
+        return np.array(losses, np.float64), defined.astype(np.bool_)
+
     def unit_weights(self, lists: Lists) -> Array | float:
-        P, N, *_ = class_sizes(lists)
+        if lists.item_weights is None:
+            P, N, *_ = class_sizes(lists)
+        else:  # of weights whose mean is 1, as counts are of
+            P, N = additive.class_weights(lists.targets, lists.item_weights, lists.offsets)
+            scale = np.diff(lists.offsets) / np.where(P + N > 0.0, P + N, 1.0)
+            P, N = P * scale, N * scale
         weights = self.unit_weights_of(P.astype(np.float64), N.astype(np.float64))
         assert not isinstance(weights, Tensor)
         return weights
@@ -145,6 +180,7 @@ class ZeroOne(_Counted):
 
     names: ClassVar[tuple[MetricName, ...]] = (MetricName("accuracy", "accuracy", short=("acc",)),)
     without_positives: ClassVar[WithoutPositives | None] = "punish"
+    weighs_items: ClassVar[bool] = True
     _kind = counts.ERROR_RATE
 
     def __init__(self) -> None:
@@ -160,6 +196,7 @@ class BalancedError(_Counted):
     names: ClassVar[tuple[MetricName, ...]] = (
         MetricName("balanced-accuracy", "balanced accuracy"),
     )
+    weighs_items: ClassVar[bool] = True
     _kind = counts.BALANCED_ERROR
 
     def __init__(self) -> None:
@@ -321,6 +358,10 @@ class MatthewsCorrelation(_Counted):
         values, defined = super().evaluate(lists)
         return 2.0 * values - 1.0, defined
 
+    def evaluate_weighted(self, lists: Lists) -> tuple[Array, Array]:
+        values, defined = super().evaluate_weighted(lists)
+        return 2.0 * values - 1.0, defined
+
 
 class CountingTask(Counting):
     r"""A user's own metric of counts.
@@ -371,6 +412,12 @@ class CountingTask(Counting):
 
     def loss_at(self, tp: Array, fp: Array, positives: Array, negatives: Array) -> Array:
         return np.nan_to_num(self.loss_of_counts(tp, fp, positives - tp, negatives - fp))
+
+    def _loss_of_weights(self, tp: Array, fp: Array, P: Array, N: Array) -> tuple[Array, Array]:
+        losses = np.asarray(self.loss_of_counts(tp, fp, P - tp, N - fp), np.float64)
+        losses = np.broadcast_to(losses, tp.shape)
+        defined = (P + N > 0.0) & ~np.isnan(losses)
+        return np.where(defined, losses, 0.0), defined
 
     def _tables(self, positives: Array, negatives: Array) -> tuple[Array, Array]:
         """One table of Delta for each pair of class sizes that occurs, and where each list's is."""

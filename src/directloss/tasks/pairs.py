@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -19,6 +20,7 @@ from directloss.inference.rankings import Rankings, configuration_losses, solve_
 from directloss.inference.threads import over_lists
 from directloss.inference.ties import average_precisions, roc_areas
 from directloss.lists import ClassSizes, Lists, WithoutPositives, class_sizes
+from directloss.tasks import _weighted
 from directloss.tasks._either import Numbers
 from directloss.tasks._names import MetricName
 from directloss.tasks._relevance import BinaryRelevance
@@ -282,6 +284,9 @@ class AveragePrecision(RankingTask):
             return super().evaluate(lists)
         return _evaluate(average_precisions, lists)
 
+    def evaluate_weighted(self, lists: Lists) -> tuple[Array, Array]:
+        return _weighted.over_lists(_weighted.average_precision, lists)
+
 
 class ReciprocalRank(RankingTask):
     r"""Reciprocal rank: Delta = 1 - 1 / (position of the first positive).
@@ -349,6 +354,9 @@ class ROCAUC(RankingTask):
     def evaluate(self, lists: Lists) -> tuple[Array, Array]:
         return _evaluate(roc_areas, lists, 1.0)
 
+    def evaluate_weighted(self, lists: Lists) -> tuple[Array, Array]:
+        return _weighted.over_lists(_weighted.roc_area, lists)
+
 
 class PartialAUC(RankingTask):
     r"""Area under the ROC curve up to a false positive rate, over that rate.
@@ -391,6 +399,9 @@ class PartialAUC(RankingTask):
 
     def evaluate(self, lists: Lists) -> tuple[Array, Array]:
         return _evaluate(roc_areas, lists, self.max_fpr)
+
+    def evaluate_weighted(self, lists: Lists) -> tuple[Array, Array]:
+        return _weighted.over_lists(partial(_weighted.roc_area, max_fpr=self.max_fpr), lists)
 
     def unit_weights_of(self, P: Numbers, N: Numbers) -> float:
         return 2.0 * self.max_fpr

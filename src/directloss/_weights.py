@@ -1,0 +1,98 @@
+"""Weights of a call of a loss: whether they are of lists or of items, and their form as rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor
+
+from directloss.errors import ArgumentError
+from directloss.lists import Layout
+
+if TYPE_CHECKING:
+    from directloss.tasks.base import Task
+
+__all__ = ["checked", "kind_of", "of_lists", "of_targets", "require_classes", "require_items"]
+
+
+def checked(weight: object) -> Tensor:
+    """Weights as a constant, of a real type.
+
+    Raises:
+        ArgumentError: they are no such tensor.
+    """
+    if not isinstance(weight, Tensor) or weight.is_complex() or weight.dtype == torch.bool:
+        came = weight.dtype if isinstance(weight, Tensor) else type(weight).__name__
+        raise ArgumentError("weight", came, "a tensor of numbers")
+    return weight.detach()
+
+
+def kind_of(
+    weight: object, layout: Layout, *, per_list: bool
+) -> tuple[Literal["lists", "items"], Tensor]:
+    """What the shape of weights says that they are of.
+
+    The shape of the scores: of items. The shape of ``reduction="none"``: of lists. Only where each
+    group is one item do both fit; then they are of lists, whose items have nothing to be weighed
+    against.
+
+    Args:
+        per_list: whether a list has one target.
+    """
+    weight = checked(weight)
+    lists = layout.rest
+    if layout.groups is not None:
+        at = layout.axes[0]
+        lists = (*lists[:at], torch.unique(layout.groups).numel(), *lists[at:])
+    if tuple(weight.shape) == lists:
+        return "lists", weight
+    if weight.shape == layout.shape and not per_list:
+        return "items", weight
+    wanted = f"the shape {lists}, one a list (that of reduction='none')"
+    if not per_list:
+        wanted += f", or {tuple(layout.shape)}, one an item (that of the scores)"
+    raise ArgumentError("weight", f"shape {tuple(weight.shape)}", wanted)
+
+
+def of_lists(weight: Tensor, layout: Layout) -> Tensor:
+    """Weights in the shape of "none" in the order of the lists, (L,)."""
+    if layout.groups is not None:
+        weight = weight.movedim(layout.axes[0], -1)
+    return weight.reshape(-1)
+
+
+def of_targets(class_weight: Tensor, layout: Layout, task: Task) -> Tensor:
+    """The weight of each list's class, (L,), where its target is a class index."""
+    if not task.target_per_list:
+        wanted = "None for lists without a class: take class_dim=, or weight= for those of lists"
+        raise ArgumentError("class_weight", f"a tensor for {task!r}", wanted)
+    require_classes(class_weight, layout.rows[1])
+    # What is left out, or will be refused, has any weight.
+    targets = layout.targets.reshape(-1).long().clamp(0, class_weight.numel() - 1)
+    return class_weight.to(targets.device)[targets]
+
+
+def require_classes(class_weight: Tensor, classes: int) -> None:
+    """Refuse weights that are not one a class."""
+    if class_weight.numel() != classes:
+        came = f"{class_weight.numel()} weights"
+        raise ArgumentError(
+            "class_weight", came, f"one a class, of which the scores have {classes}"
+        )
+
+
+def require_items(task: Task, weight: Tensor) -> None:
+    """Refuse weights of items where the inference would no longer be exact.
+
+    Raises:
+        ArgumentError: saying what to do instead.
+    """
+    if not task.weighs_items:
+        raise ArgumentError(
+            "weight",
+            f"weights of items, shape {tuple(weight.shape)}, for {task!r}, whose inference they "
+            "would make inexact (docs/theory.md, section 13)",
+            "one a list (the shape of reduction='none'); to weigh items draw rows in proportion "
+            "to their weight, BalancedBatchSampler(targets, batch_size, weights=weights)",
+        )
