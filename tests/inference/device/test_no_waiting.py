@@ -44,7 +44,7 @@ def test_no_update_waits_for_a_device(case: TaskCase, update: str) -> None:
 def test_a_step_with_its_backward_looks_at_nothing(case: TaskCase, update: str) -> None:
     scores, targets, mask = draw()
     loss_fn = make_loss(update, case.make(), solver="device")
-    batch = loss_fn._read(scores.requires_grad_(), targets, mask, None)  # type: ignore[operator]
+    batch = loss_fn._read(scores.requires_grad_(), targets, None, mask, None)  # type: ignore[operator]
     with NoWaiting("cpu") as mode:
         loss_fn._loss(batch, 0.5).backward()  # type: ignore[operator]
     assert scores.grad is not None and mode.calls > 10
@@ -55,7 +55,7 @@ def test_bounds_and_copies_with_noise_do_not_wait_either() -> None:
     with FakeTensorMode(allow_non_fake_inputs=True):
         scores, targets, mask = draw(device="cuda")
         noise = torch.randn(2, 3, 40, device="cuda")
-        batch = loss_fn._read(scores, targets, mask, None)
+        batch = loss_fn._read(scores, targets, None, mask, None)
         assert isinstance(batch, ListBatch)
         with NoWaiting():
             lower, upper = loss_fn.bounds(scores, targets, mask=mask)
