@@ -464,8 +464,9 @@ class PerceptronLoss(_TaskLoss):
     Where y_w = y* it has no gradient: it stops at the first separating scores.
 
     Args:
-        task, dim, class_dim, class_weight, reduction, ignore_index, empty, without_positives,
-            solver: as in `DirectLoss`.
+        task: the metric.
+        dim, class_dim, class_weight, reduction, ignore_index, empty, without_positives, solver: as
+            in `DirectLoss`.
 
     Source: Collins 2002; section 5 of Song et al. 2016.
     """

@@ -40,7 +40,7 @@ class Qrels(NamedTuple):
     grades: Tensor | None = None
 
     def dense(self, rows: tuple[int, ...], length: int) -> Tensor:
-        """A target for each item, (*rows, length): 0 where an item is not named.
+        """A target for each item, in the shape `rows` and `length`: 0 where an item is not named.
 
         Raises:
             ArgumentError: something has the wrong shape, type or range.
