@@ -415,7 +415,8 @@ def test_rows_that_do_not_fit_leave_no_file(folder: Path, model: Path, tmp_path:
     out = tmp_path / "p.csv"
     done = directloss("predict", model, "--data", tmp_path / "bad.csv", "--out", out)
     assert done.exit_code == 2
-    assert "column 'a' holds 'much' (row 7), where the model wants a number" in done.output
+    where = "(row 9, the header is row 1)"
+    assert f"column 'a' holds 'much' {where}, where the model wants a number" in done.output
     assert sorted(tmp_path.iterdir()) == [tmp_path / "bad.csv"]
 
 
