@@ -67,6 +67,12 @@ def test_an_item_that_comes_twice_has_the_larger_grade() -> None:
     assert twice.dense((), 4).tolist() == [2.0, 0.0, 3.0, 0.0]
 
 
+@pytest.mark.parametrize("fill", [-1.0, float("nan"), 9.0])
+def test_the_grade_of_no_item_may_be_anything(fill: float) -> None:
+    filled = dl.Qrels(torch.tensor([[1, -1]]), torch.tensor([[2.0, fill]]))
+    assert filled.dense((1,), 4).tolist() == [[0.0, 2.0, 0.0, 0.0]]
+
+
 def test_a_loader_stacks_them_and_a_graph_takes_them() -> None:
     rows = [dl.Qrels(torch.tensor([k, -1]), torch.tensor([2, 0])) for k in range(6)]
     batches = list(DataLoader(rows, batch_size=3))  # type: ignore[arg-type]
@@ -82,7 +88,7 @@ def test_a_loader_stacks_them_and_a_graph_takes_them() -> None:
     [
         (torch.tensor([[8], [0]]), None, "targets.items: got 8, wanted places from 0 to 7"),
         (torch.tensor([[-2], [0]]), None, "targets.items: got -2, wanted places"),
-        (torch.tensor([0, 1]), None, r"targets.items: got shape \(2,\), wanted \(2, 'K'\)"),
+        (torch.tensor([0, 1]), None, r"targets.items: got shape \(2,\), wanted shape \(2, K\): "),
         (torch.ones(2, 1), None, "targets.items: got torch.float32, wanted a tensor of integers"),
         ([[1]], None, "targets.items: got list, wanted a tensor of integers"),
         (torch.ones(2, 1, dtype=torch.int64), torch.ones(2), r"targets.grades: got shape \(2,\)"),

@@ -25,7 +25,7 @@ class Qrels(NamedTuple):
             as one, flat); -1 fills up lists of fewer than K. Leading axes are the scores' without
             `dim`.
         grades: (..., K), >= 0, the relevance of each; None: 1. An item that comes twice has the
-            larger one.
+            larger one. Beside a -1 of `items` it may be anything.
 
     Example:
         >>> import torch, directloss as dl
@@ -50,7 +50,8 @@ class Qrels(NamedTuple):
             kind = str(items.dtype) if isinstance(items, Tensor) else type(items).__name__
             raise ArgumentError("targets.items", kind, "a tensor of integers")
         if tuple(items.shape[:-1]) != rows or items.ndim == 0:
-            wanted = f"{(*rows, 'K')}: the relevant items of each list"
+            shape = ", ".join(map(str, (*rows, "K")))
+            wanted = f"shape ({shape}): the relevant items of each list"
             raise ArgumentError("targets.items", f"shape {tuple(items.shape)}", wanted)
         if grades is None:
             grades = torch.ones(items.shape, dtype=torch.uint8, device=items.device)
@@ -63,8 +64,9 @@ class Qrels(NamedTuple):
             if lowest < -1 or highest >= length:
                 wanted = f"places from 0 to {length - 1}, or -1 for none"
                 raise ArgumentError("targets.items", lowest if lowest < -1 else highest, wanted)
-            if not bool((grades >= 0).all()):
-                raise ArgumentError("targets.grades", grades.min().item(), "numbers >= 0")
+            taken = grades[items >= 0]
+            if not bool((taken >= 0).all()):
+                raise ArgumentError("targets.grades", taken.min().item(), "numbers >= 0")
         none = torch.zeros((), dtype=grades.dtype, device=grades.device)
         found = torch.zeros((*rows, length), dtype=grades.dtype, device=grades.device)
         # What fills a list up writes a 0, which is the smaller of two.
