@@ -99,6 +99,17 @@ def test_predict_writes_what_it_reads(model: Path, tmp_path: Path) -> None:
     assert b"\r\n" not in (tmp_path / "p.csv").read_bytes()
 
 
+def test_predict_does_not_replace_what_it_reads(
+    model: Path, table: pd.DataFrame, tmp_path: Path
+) -> None:
+    table.to_csv(tmp_path / "t.csv", index=False)
+    before = (tmp_path / "t.csv").read_bytes()
+    for out in (tmp_path / "t.csv", tmp_path / "." / ".." / tmp_path.name / "t.csv"):
+        text = said("predict", model, "--data", tmp_path / "t.csv", "--out", out, code=2)
+        assert "--out: got" in text and "wanted another file than that of the data" in text
+    assert (tmp_path / "t.csv").read_bytes() == before
+
+
 def test_a_model_reads_as_it_was_told(table: pd.DataFrame, tmp_path: Path) -> None:
     cells = table.assign(a=(1000 * table["a"]).map("{:,.1f}".format))
     cells = cells.assign(a=cells["a"].str.translate(str.maketrans(",.", ".,")))
