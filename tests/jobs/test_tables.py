@@ -99,6 +99,35 @@ def test_predict_writes_what_it_reads(model: Path, tmp_path: Path) -> None:
     assert b"\r\n" not in (tmp_path / "p.csv").read_bytes()
 
 
+def test_predict_does_not_replace_what_it_reads(
+    model: Path, table: pd.DataFrame, tmp_path: Path
+) -> None:
+    table.to_csv(tmp_path / "t.csv", index=False)
+    before = (tmp_path / "t.csv").read_bytes()
+    for out in (tmp_path / "t.csv", tmp_path / "." / ".." / tmp_path.name / "t.csv"):
+        text = said("predict", model, "--data", tmp_path / "t.csv", "--out", out, code=2)
+        assert "--out: got" in text and "wanted another file than that of the data" in text
+    assert (tmp_path / "t.csv").read_bytes() == before
+
+
+def test_a_wish_says_that_the_data_of_the_training_are_missing(
+    table: pd.DataFrame, tmp_path: Path
+) -> None:
+    for name in ("t.csv", "other.csv"):
+        table.to_csv(tmp_path / name, index=False)
+    data = ("--data", tmp_path / "t.csv", "--target", "y")
+    said("train", *data, *QUICK, "--out", tmp_path / "model")
+    evaluate = ("evaluate", tmp_path / "model", "--data", tmp_path / "other.csv", "--resamples", 0)
+    table[1:].to_csv(tmp_path / "t.csv", index=False)
+    text = said(*evaluate, "--recall", 0.8, code=2)
+    assert "--recall: got 0.8, wanted the data of the training" in text
+    assert "t.csv has changed since the training" in text
+    (tmp_path / "t.csv").unlink()
+    text = said(*evaluate, "--cost", 1, 5, code=2)
+    assert "--cost: got (1.0, 5.0), wanted the data of the training" in text
+    said(*evaluate)
+
+
 def test_a_model_reads_as_it_was_told(table: pd.DataFrame, tmp_path: Path) -> None:
     cells = table.assign(a=(1000 * table["a"]).map("{:,.1f}".format))
     cells = cells.assign(a=cells["a"].str.translate(str.maketrans(",.", ".,")))

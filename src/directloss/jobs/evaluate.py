@@ -137,10 +137,14 @@ def _thresholds(model: Model, wanted: Wanted) -> dict[str, float]:
     found = {} if fitted is None else {words: fitted}
     if not wanted:
         return found
+    name, value = next((name, value) for name, value in vars(wanted).items() if value is not None)
     if model.configuration.data.group is not None:
-        name = next(each for each, value in vars(wanted).items() if value is not None)
-        raise ArgumentError(name, getattr(wanted, name), "nothing, for lists of queries")
-    validation = _own_split(model, "validation")
+        raise ArgumentError(name, value, "nothing, for lists of queries")
+    try:
+        validation = _own_split(model, "validation")
+    except DataError as error:  # the user may have named other data, which are not at fault
+        wish = "the data of the training as they were, in which the threshold is chosen"
+        raise ArgumentError(name, value, f"{wish} ({error})") from error
     positive = (validation.targets > 0).numpy()
     chosen = wanted_thresholds(wanted, validation.scores.numpy(), positive)
     return found | {f"{words} (validation part)": each for words, each in chosen.items()}

@@ -51,6 +51,8 @@ def predict(
     """
     if not out.name.lower().endswith(ENDINGS):
         raise ArgumentError("out", repr(out.name), f"a name that ends in {' or '.join(ENDINGS)}")
+    if out.is_file() and Path(data).is_file() and out.samefile(data):
+        raise ArgumentError("out", repr(str(out)), "another file than that of the data")
     rows = model.kind.unlabelled(model.recipe, data)
     for name in (column, f"{column}_probability", f"{column}_positive"):
         if is_named(name, rows.columns):
