@@ -99,3 +99,12 @@ def test_a_file_may_be_too_large(tmp_path: Path) -> None:
     assert read_file(file, most=1000) == bytes(1000)
     with pytest.raises(OSError, match="it has 1,000 bytes, at most 999 are read"):
         read_file(file, most=999)
+
+
+@pytest.mark.parametrize("place", ["missing/out.csv", "taken"])
+def test_an_error_names_the_file_and_no_draft(tmp_path: Path, place: str) -> None:
+    (tmp_path / "taken" / "inside").mkdir(parents=True)
+    with pytest.raises(OSError, match=place) as caught:
+        write_whole(tmp_path / place, b"new")
+    assert "draft" not in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]

@@ -502,6 +502,9 @@ def test_a_module_prints_what_it_is() -> None:
     assert repr(loss_fn) == "DirectLoss(AveragePrecision(), epsilon=0.5, direction='both')"
     assert repr(dl.HingeLoss(dl.AveragePrecision())) == "HingeLoss(AveragePrecision(), margin=1)"
     assert repr(dl.PerceptronLoss(dl.AveragePrecision())) == "PerceptronLoss(AveragePrecision())"
+    of_classes = dl.PerceptronLoss(dl.Jaccard(), class_dim=1, class_weight=[1.0, 0.5])
+    shown = "PerceptronLoss(Jaccard(), class_dim=1, class_weight=[1.0, 0.5])"
+    assert repr(of_classes) == shown
 
 
 def test_an_error_survives_the_way_home_from_a_worker() -> None:

@@ -39,14 +39,20 @@ def whole_file(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     """
     draft = path.with_name(f".{secrets.token_hex(8)}.draft")
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS | getattr(os, "O_NOFOLLOW", 0)
-    handle = os.open(draft, flags, 0o666)
+    try:
+        handle = os.open(draft, flags, 0o666)
+    except OSError as error:  # which names the draft, of which nobody knows
+        raise OSError(error.errno, error.strerror, str(path)) from None
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             if durable:
                 os.fsync(handle)
-        draft.replace(path)
+        try:
+            draft.replace(path)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from None
     except BaseException:
         draft.unlink(missing_ok=True)
         raise

@@ -113,6 +113,12 @@ class _TaskLoss(SteppedModule):
             raise ArgumentError("class_weight", came, "finite numbers >= 0, one a class, (C,)")
         self.register_buffer("class_weight", weight)
 
+    def _classes_shown(self) -> str:
+        shown = "" if self.class_dim is None else f", class_dim={self.class_dim}"
+        if self.class_weight is not None:
+            shown += f", class_weight={self.class_weight.tolist()}"
+        return shown
+
     @property
     def _share(self) -> float:
         return 1.0 if self.unit == "score" else self.task.epsilon_scale
@@ -398,7 +404,7 @@ class DirectLoss(_TaskLoss):
     def extra_repr(self) -> str:
         unit = "" if self.unit == "score" else f"unit={self.unit!r}, "
         shown = f"{self.task!r}, epsilon={self._step_shown()}, {unit}"
-        return f"{shown}direction={self.direction!r}"
+        return f"{shown}direction={self.direction!r}{self._classes_shown()}"
 
 
 class HingeLoss(_TaskLoss):
@@ -453,7 +459,7 @@ class HingeLoss(_TaskLoss):
         return functional.hinge_terms(step)
 
     def extra_repr(self) -> str:
-        return f"{self.task!r}, margin={self._step_shown()}"
+        return f"{self.task!r}, margin={self._step_shown()}{self._classes_shown()}"
 
 
 class PerceptronLoss(_TaskLoss):
@@ -475,4 +481,4 @@ class PerceptronLoss(_TaskLoss):
         return functional.perceptron_terms()
 
     def extra_repr(self) -> str:
-        return f"{self.task!r}"
+        return f"{self.task!r}{self._classes_shown()}"
