@@ -15,7 +15,15 @@ from directloss._copies import from_host
 from directloss._operators import traced
 from directloss._solver import chosen_place
 from directloss._spread import Spread, pooled
-from directloss._update import ListBatch, Shown, Terms, Update, per_entry, require_reduction
+from directloss._update import (
+    ListBatch,
+    Shown,
+    Terms,
+    Update,
+    evaluated,
+    per_entry,
+    require_reduction,
+)
 from directloss.errors import ArgumentError, UndefinedMetricError
 from directloss.inference._kernel import Array
 from directloss.lists import Dim, Empty, Layout, Reduction, Unit, host, list_axes, read_lists
@@ -126,9 +134,7 @@ class OneAgainstRest(ListBatch):
     def _weigh_lists(self, weight: Tensor) -> None:
         """Multiply the weights of the lists by these, which spread to the shape of "none"."""
         weight = weight.to(self.scores.device).expand(self._shape())
-        if self.groups is not None:
-            weight = weight.movedim(self.axes[0], -1)
-        weight = weight.reshape(-1)
+        weight = _weights.of_lists(weight, self.axes[0], grouped=self.groups is not None)
         self.list_weights = weight if self.list_weights is None else weight * self.list_weights
 
     def weights_as(self, values: Array) -> Array:
@@ -219,9 +225,7 @@ class OneAgainstRest(ListBatch):
         for first, last in self._chunks():
             layout = self._classes(first, last)
             lists, _ = read_lists(layout, self.task.read_targets)
-            plain = lists.item_weights is None
-            evaluate = self.task.evaluate if plain else self.task.evaluate_weighted
-            values, defined = evaluate(lists)
+            values, defined = evaluated(self.task, lists)
             values_of.append(self._per_list(values, layout))
             defined_of.append(self._per_list(defined, layout))
         return self._joined(values_of), self._joined(defined_of)

@@ -17,7 +17,7 @@ from directloss._terms import Step, Term
 from directloss._world import World
 from directloss.errors import ArgumentError
 from directloss.inference._kernel import Array
-from directloss.lists import Empty, Layout, Reduction, Unit, host, read_lists, widened
+from directloss.lists import Empty, Layout, Lists, Reduction, Unit, host, read_lists, widened
 
 if TYPE_CHECKING:
     from directloss.inference.device import Solver
@@ -31,6 +31,7 @@ __all__ = [
     "Step",
     "Terms",
     "Update",
+    "evaluated",
     "loss_from_configurations",
     "per_entry",
     "require_reduction",
@@ -151,7 +152,7 @@ class ListBatch(Batch):
                 _weights.require_items(self.task, weight)
             self.layout = layout.with_item_weights(weight)
             return
-        rows = _weights.of_lists(weight, layout)
+        rows = _weights.of_lists(weight, layout.axes[0], grouped=layout.groups is not None)
         self.list_weights = rows if self.list_weights is None else rows * self.list_weights
 
     def step(self, stored: Tensor, share: float, *, together: bool) -> Tensor:
@@ -264,11 +265,9 @@ class ListBatch(Batch):
         task, layout = self.task, self.layout
         lists, groups = read_lists(layout, task.read_targets, per_list=task.target_per_list)
         of_rows = None if layout.groups is None else groups
-        found = (
-            task.evaluate(lists) if lists.item_weights is None else task.evaluate_weighted(lists)
-        )
         values, defined = (
-            layout.per_list(torch.from_numpy(part), of_rows).numpy() for part in found
+            layout.per_list(torch.from_numpy(part), of_rows).numpy()
+            for part in evaluated(task, lists)
         )
         return values, defined
 
@@ -395,6 +394,11 @@ class _TracedUpdate(Update):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         _, _, slope, owner, ctx.axes = inputs
         ctx.save_for_backward(slope, owner)
+
+
+def evaluated(task: Task, lists: Lists) -> tuple[Array, Array]:
+    """The exact metric of each list, weighted where its items are, and where it is defined."""
+    return task.evaluate(lists) if lists.item_weights is None else task.evaluate_weighted(lists)
 
 
 def per_entry(

@@ -55,10 +55,10 @@ def kind_of(
     raise ArgumentError("weight", f"shape {tuple(weight.shape)}", wanted)
 
 
-def of_lists(weight: Tensor, layout: Layout) -> Tensor:
-    """Weights in the shape of "none" in the order of the lists, (L,)."""
-    if layout.groups is not None:
-        weight = weight.movedim(layout.axes[0], -1)
+def of_lists(weight: Tensor, axis: int, *, grouped: bool) -> Tensor:
+    """Weights in the shape of "none" in the order of the lists, (L,); the groups are at `axis`."""
+    if grouped:
+        weight = weight.movedim(axis, -1)
     return weight.reshape(-1)
 
 

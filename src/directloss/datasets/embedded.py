@@ -12,8 +12,6 @@ __all__ = ["EMBEDDED", "NAMES", "read_embedded"]
 FAST = 0.75
 """A diabetes that grows worse than in this share of the patients is a fast one."""
 
-NAMES = "'digits' and 'diabetes'"
-
 
 def _digits() -> tuple[pd.DataFrame, str]:
     """Handwritten digits, 1797 rows of 64 pixels; target: which digit, 0 to 9."""
@@ -41,6 +39,9 @@ EMBEDDED: dict[str, Callable[[], tuple[pd.DataFrame, str]]] = {
     "diabetes": _diabetes,
 }
 """By name: the table with its target, and the target's name."""
+
+NAMES = " and ".join(map(repr, EMBEDDED))
+"""In words."""
 
 
 def read_embedded(name: str) -> tuple[pa.Table, str]:
