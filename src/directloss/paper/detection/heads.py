@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, islice, repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -11,17 +13,18 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LinearLR, LRScheduler
 
 import directloss as dl
 from directloss.datasets.errors import DataError
 from directloss.paper.detection.rows import Rows
+from directloss.training.batches import Batch
 from directloss.training.config import FitConfig
+from directloss.training.data import Part
+from directloss.training.history import Entry
 from directloss.training.methods import METHODS, Settings
-from directloss.training.optimiser import make_optimiser
+from directloss.training.run import Run
 from directloss.training.sampler import BalancedBatchSampler
-from directloss.training.warm_start import WarmStart
+from directloss.training.steps import DivergedError, refuse_non_finite
 
 SOFTMAX = "softmax"
 """The method that trains all classes and background together, by cross-entropy."""
@@ -65,7 +68,7 @@ class Head(NamedTuple):
     Attributes:
         weight: `(k, d)`; k is 1, or C + 1 for SOFTMAX, background last.
         bias: `(k,)`.
-        spread: standard deviation of the scores of the last mini-batch; 0 if training diverged.
+        spread: standard deviation of the scores of some rows; 0 if training diverged.
     """
 
     weight: npt.NDArray[np.float32]
@@ -89,30 +92,32 @@ def train_head(rows: Rows, column: int | None, settings: HeadSettings) -> Head:
             f"{'all boxes' if positive.any() else 'no box'} of the training images "
             f"{'are positives' if positive.any() else 'is a positive'}: nothing to learn from"
         )
-    model = _initial(rows, members, outputs, settings.seed)
-    loss_fn = _loss(settings)
-    optimiser = make_optimiser(
-        model, FitConfig(learning_rate=settings.learning_rate, l2=settings.l2)
+    generator = torch.Generator().manual_seed(settings.seed)
+    sample = _sample(rows, members, generator)
+    model = _initial(sample, outputs, generator)
+
+    def spread(network: nn.Module) -> Entry:
+        scores = network(sample.to(next(network.parameters()).device))
+        refuse_non_finite({"score": scores}, lambda: "in an evaluation")
+        # No box is held out: nothing is measured, and the last weights are kept.
+        return Entry(validation=math.nan, spread=float(scores.std(correction=0)))
+
+    config = FitConfig(
+        learning_rate=settings.learning_rate,
+        l2=settings.l2,
+        schedule="linear" if settings.method == REFINE else "constant",
+        epochs=1,
+        evaluations=1,
     )
-    schedule = _schedule(optimiser, settings)
-    phases = [module for module in loss_fn.modules() if isinstance(module, WarmStart)]
-    spread = 0.0
-    for step, batch in enumerate(_batches(positive, settings)):
-        for phase in phases:
-            phase.reach(step, settings.iterations)
-        scores = model(rows.batch(members[batch]))
-        if not bool(scores.isfinite().all()):
-            return _constant(rows.width, outputs)
-        optimiser.zero_grad()
-        loss_fn(scores, torch.from_numpy(targets[batch])).backward()
-        optimiser.step()
-        schedule.step()
-        spread = float(scores.detach().std(correction=0))
-    weight, bias = (parameter.detach().numpy() for parameter in (model.weight, model.bias))
-    if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
-        return _constant(rows.width, outputs)
+    batches = _BoxBatches(rows, members, targets, positive, settings)
+    run = Run(model, _loss(settings), batches, spread, config, higher_is_better=True)
+    try:
+        run.train()
+    except DivergedError:
+        return Head(np.zeros((outputs, rows.width), np.float32), np.zeros(outputs, np.float32), 0.0)
+    weight, bias = (each.detach().cpu().numpy() for each in (model.weight, model.bias))
     weight = (weight / rows.scale).astype(np.float32)
-    return Head(weight, (bias - weight @ rows.mean).astype(np.float32), spread)
+    return Head(weight, (bias - weight @ rows.mean).astype(np.float32), run.history.spread[-1])
 
 
 def class_scores(head: Head, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -153,40 +158,50 @@ def _loss(settings: HeadSettings) -> nn.Module:
     return _OfOneClass(method.loss(point, 1.0, dl.AveragePrecision))
 
 
-def _schedule(optimiser: Optimizer, settings: HeadSettings) -> LRScheduler:
-    """Of REFINE a learning rate that falls in a line to 0, else a constant one."""
-    end = 0.0 if settings.method == REFINE else 1.0
-    return LinearLR(optimiser, 1.0, end, total_iters=settings.iterations)
+def _sample(rows: Rows, members: npt.NDArray[np.int64], generator: torch.Generator) -> Tensor:
+    """Features of some of the rows, on which the spread of the scores is measured."""
+    return rows.batch(members[torch.randperm(len(members), generator=generator)[:2048].numpy()])
 
 
-def _initial(rows: Rows, members: npt.NDArray[np.int64], outputs: int, seed: int) -> nn.Linear:
-    """Normal weights and zero biases, with scores of a small standard deviation on the rows."""
-    model = nn.Linear(rows.width, outputs)
-    generator = torch.Generator().manual_seed(seed)
-    sample = members[torch.randperm(len(members), generator=generator)[:2048].numpy()]
+def _initial(sample: Tensor, outputs: int, generator: torch.Generator) -> nn.Linear:
+    """Normal weights and zero biases, with scores of a small standard deviation on the sample."""
+    width = sample.shape[1]
+    model = nn.Linear(width, outputs)
     with torch.no_grad():
-        model.weight.normal_(std=rows.width**-0.5, generator=generator)
+        model.weight.normal_(std=width**-0.5, generator=generator)
         model.bias.zero_()
-        spread = model(rows.batch(sample)).std(correction=0)
+        spread = model(sample).std(correction=0)
         if spread > 0:
             model.weight.mul_(INITIAL_SPREAD / spread)
     return model
 
 
-def _batches(
-    positive: npt.NDArray[np.bool_], settings: HeadSettings
-) -> Iterator[npt.NDArray[np.int64]]:
-    sampler = BalancedBatchSampler(
-        positive, settings.batch, positives=settings.positives, seed=settings.seed
-    )
-    step = 0
-    while True:
-        for batch in sampler:
-            if step == settings.iterations:
-                return
-            step += 1
-            yield np.asarray(batch)
+class _BoxBatches:
+    """Mini-batches of boxes, with a fixed share of positives; all of a run are one epoch.
 
+    Features are kept in half precision, too many to be widened all at once.
+    """
 
-def _constant(width: int, outputs: int) -> Head:
-    return Head(np.zeros((outputs, width), np.float32), np.zeros(outputs, np.float32), 0.0)
+    def __init__(
+        self,
+        rows: Rows,
+        members: npt.NDArray[np.int64],
+        targets: npt.NDArray[np.int64],
+        positive: npt.NDArray[np.bool_],
+        settings: HeadSettings,
+    ) -> None:
+        self._rows, self._members, self._targets = rows, members, torch.from_numpy(targets)
+        self._iterations = settings.iterations
+        self._sampler = BalancedBatchSampler(
+            positive, settings.batch, positives=settings.positives, seed=settings.seed
+        )
+
+    def __len__(self) -> int:
+        return self._iterations
+
+    def epoch(self, number: int, *, start: int = 0) -> Iterator[Batch]:
+        """See `Batches`."""
+        passes = chain.from_iterable(repeat(self._sampler))
+        for batch in islice(passes, start, self._iterations):
+            rows = self._members[np.asarray(batch)]
+            yield Batch(Part(self._rows.batch(rows), self._targets[batch]), rows)
