@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 import directloss as dl
-from benchmarks import archive
+from benchmarks import archive, empty_lists
 from benchmarks.markdown import render
 from benchmarks.tables import table
 from directloss.functional import direct_loss
@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--document", type=Path, default=ROOT / "docs" / "epsilon.md")
     given = parser.parse_args(arguments)
     if not given.page:
-        save([*by_epsilon(), *by_weight(), *by_factor()], given.archive)
+        save([*by_epsilon(), *by_weight(), *by_factor()], [*empty_lists.measure()], given.archive)
     write(load(given.archive), given.archive, given.document)
 
 
@@ -235,27 +235,45 @@ def _generator() -> torch.Generator:
 # --- the page -------------------------------------------------------------------------------------
 
 
-def save(measured: Sequence[Measured], kept: Path) -> None:
+def save(measured: Sequence[Measured], learnt: Sequence[empty_lists.Learnt], kept: Path) -> None:
     """Writes the archive."""
+    archive.write(kept, {"units.csv": _csv(measured), "empty-lists.csv": _csv(learnt)})
+
+
+def _csv(rows: Sequence[Measured] | Sequence[empty_lists.Learnt]) -> bytes:
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(asdict(measured[0])), lineterminator="\n")
+    writer = csv.DictWriter(buffer, list(asdict(rows[0])), lineterminator="\n")
     writer.writeheader()
-    for each in measured:
+    for each in rows:
         writer.writerow(
             {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in asdict(each).items()}
         )
-    archive.write(kept, {"units.csv": buffer.getvalue().encode()})
+    return buffer.getvalue().encode()
+
+
+def _rows(kept: Path, name: str) -> Iterator[dict[str, str]]:
+    yield from csv.DictReader(io.StringIO(archive.read(kept)[name].decode()))
 
 
 def load(kept: Path) -> list[Measured]:
     """Reads the archive."""
-    rows = csv.DictReader(io.StringIO(archive.read(kept)["units.csv"].decode()))
     return [
         Measured(
             row["study"], row["task"], int(row["size"]),
             *(float(row[name]) for name in _NUMBERS),
         )
-        for row in rows
+        for row in _rows(kept, "units.csv")
+    ]  # fmt: skip
+
+
+def load_learnt(kept: Path) -> list[empty_lists.Learnt]:
+    """Reads what was learnt from lists without a positive."""
+    return [
+        empty_lists.Learnt(
+            row["rule"], row["start"], float(row["share"]), int(row["seed"]),
+            *(float(row[name]) for name in ("iou", "found", "alarms")),
+        )
+        for row in _rows(kept, "empty-lists.csv")
     ]  # fmt: skip
 
 
@@ -270,6 +288,11 @@ def write(measured: Sequence[Measured], kept: Path, page: Path) -> None:
         by_epsilon=epsilon_table([m for m in measured if m.study == "auto"]),
         by_weight=weight_table([m for m in measured if m.study == "weight"]),
         by_factor=factor_table([m for m in measured if m.study == "list"]),
+        by_rule=empty_lists.rules_table(load_learnt(kept)),
+        warm=empty_lists.WARM,
+        steps=empty_lists.STEPS,
+        images=empty_lists.BATCH,
+        seeds=empty_lists.SEEDS,
         citation=archive.citation(kept, page),
     )
     page.write_text(text, encoding="utf-8")

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import directloss as dl
-from benchmarks import archive, units
+from benchmarks import archive, empty_lists, units
 from tests.harness import unit_factor
 
 PAGE = Path(__file__).parents[2] / "docs" / "epsilon.md"
@@ -50,11 +50,30 @@ def test_each_list_is_better_off_with_its_own_factor() -> None:
             assert own > shared
 
 
+def test_punishing_collapses_a_class_and_a_list_a_batch_is_best() -> None:
+    learnt = units.load_learnt(ARCHIVE)
+
+    def mean(quantity: str, rule: str, share: float) -> float:
+        those = [m for m in learnt if m.rule == rule and m.share == pytest.approx(share)]
+        return fmean(getattr(m, quantity) for m in those)
+
+    for share in empty_lists.SHARES:
+        assert mean("found", 'a list an image, "punish"', share) < 0.01
+        assert mean("found", 'a list an image, "skip"', share) > 0.7
+        assert mean("alarms", 'a list an image, "skip"', share) > 0.7
+        best = mean("iou", 'a list a batch, "skip"', share)
+        assert best > max(mean("iou", rule, share) for rule in empty_lists.RULES) - 0.02
+        assert best > mean("iou", 'a list an image, "skip"', share)
+
+
 def test_it_writes_archive_and_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(units, "CELLS", ((20, 0.2),))
     monkeypatch.setattr(units, "LONG", 100)
     monkeypatch.setattr(units, "SHARES", (0.05, 0.3))
     monkeypatch.setattr(units, "TASKS", (lambda P: dl.AveragePrecision(), lambda P: dl.FBeta()))
+    monkeypatch.setattr(empty_lists, "SEEDS", 1)
+    monkeypatch.setattr(empty_lists, "STEPS", 4)
+    monkeypatch.setattr(empty_lists, "WARM", 2)
     kept, page = tmp_path / "found" / "units.tar.xz", tmp_path / "page.md"
     units.main(["--archive", str(kept), "--document", str(page)])
     measured = units.load(kept)
@@ -62,6 +81,7 @@ def test_it_writes_archive_and_page(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert all(0.0 <= m.moved <= 1.0 and -1.0 <= m.cosine <= 1.0 for m in measured)
     assert any(m.cosine > 0.3 for m in measured)
     assert "| FBeta(1) |" in page.read_text()
+    assert {m.rule for m in units.load_learnt(kept)} == set(empty_lists.RULES)
 
 
 def test_factors_are_those_of_the_losses() -> None:
