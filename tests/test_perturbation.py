@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import directloss as dl
-from directloss._noise import antithetic
+from directloss._noise import draw as draw_noise
 from directloss.errors import ArgumentError
 from directloss.training import whole_dataset_step
 
@@ -115,7 +115,8 @@ def test_the_update_is_the_mean_of_those_of_the_copies(reduction: Any, layout: s
     loss_fn = dl.DirectLoss(dl.AveragePrecision(), perturbation=noise, **options)
     plain = dl.DirectLoss(dl.AveragePrecision(), **options)
     rows = scores.T if layout == "columns" else scores
-    drawn = 0.7 * antithetic(noise.state, rows.contiguous(), 4, "logistic")
+    half = 0.7 * draw_noise(noise.state, rows.contiguous(), 2, "logistic")
+    drawn = torch.cat([half, -half])
     drawn = drawn.transpose(1, 2) if layout == "columns" else drawn
 
     leaf = scores.clone().requires_grad_()
@@ -141,13 +142,12 @@ def test_without_training_there_is_no_noise() -> None:
     assert loss_fn.state_dict()["perturbation.state"].tolist() == [0, 0]
 
 
-def test_the_noise_has_pairs_and_a_deviation_of_one() -> None:
+def test_the_noise_has_a_deviation_of_one() -> None:
     rows = torch.zeros(3, 5, dtype=torch.float64)
     for kind in ("normal", "logistic"):
-        drawn = antithetic(torch.tensor([7, 0]), rows, 20_000, kind)
-        assert torch.equal(drawn[:10_000], -drawn[10_000:])
+        drawn = draw_noise(torch.tensor([7, 0]), rows, 20_000, kind)
         assert drawn.std() == pytest.approx(1.0, abs=0.01)
-        other = antithetic(torch.tensor([7, 1]), rows, 20_000, kind)
+        other = draw_noise(torch.tensor([7, 1]), rows, 20_000, kind)
         assert torch.corrcoef(torch.stack([drawn.flatten(), other.flatten()]))[0, 1].abs() < 0.01
 
 

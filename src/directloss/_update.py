@@ -294,7 +294,7 @@ class NoisyBatch(ListBatch):
         Args:
             batch: without noise.
             rows: its scores, (n,) or (R, n), at least float32.
-            noise: (K, n) or (K, R, n), of unit size.
+            noise: (K / 2, n) or (K / 2, R, n), of unit size; every other copy has the opposite.
             scale: by which the noise is multiplied.
         """
         empty: Empty = "error" if batch.refuse_undefined else "skip"
@@ -306,8 +306,9 @@ class NoisyBatch(ListBatch):
             skip_without_positives=batch.skip_without_positives,
         )
         self.on_device, self.requires_device = batch.on_device, batch.requires_device
-        self.copies = noise.shape[0]
-        scores = rows + noise * scale
+        self.copies = 2 * noise.shape[0]
+        noise = noise * scale
+        scores = torch.cat([rows + noise, rows - noise])
         largest = torch.finfo(rows.dtype).max
         if isinstance(scale, Tensor) or scale > largest * 2.0**-60:  # else no sum can overflow
             scores = torch.where(rows.isfinite(), scores.clamp(-largest, largest), rows)

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from directloss._arguments import whole_number
-from directloss._noise import KINDS, Kind, antithetic
-from directloss._operators import transformed
+from directloss._noise import KINDS, Kind, draw, draw_traced
+from directloss._operators import traced, transformed
 from directloss._stepped import Auto, StepAttribute, SteppedModule
 from directloss._update import Batch, ListBatch, NoisyBatch, Step
 from directloss.errors import ArgumentError
@@ -90,7 +90,8 @@ class Perturbation(SteppedModule):
         if scale is None:
             measured, scale = self._measured(batch, together=together)
         rows = widened(batch.layout.scores.detach())
-        noise = antithetic(self.state, rows, self.samples, self.kind)
+        drawn = draw_traced if traced() else draw  # an operator takes longer to call
+        noise = drawn(self.state, rows, self.samples // 2, self.kind)
         return NoisyBatch(batch, rows, noise, scale), measured
 
     def keep(self, measured: Tensor | None) -> None:
