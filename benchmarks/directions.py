@@ -6,8 +6,8 @@
 For every task, on random lists, at epsilon = factor * (standard deviation of the scores): the share
 of lists on which a direction has no gradient at all (dead), and the share on which its
 loss-augmented configuration has the largest possible Delta (positive) or the smallest (negative),
-so that a larger epsilon would change nothing (saturated). "auto" is the factor
-`task.epsilon_scale`.
+so that a larger epsilon would change nothing (saturated). "auto" is the factor 1 in units of the
+scores, and `task.epsilon_scale` in the unit of the loss.
 
 Delta(y(weight)) never falls as the weight grows, and scores without ties have one best
 configuration: equal Delta at both ends of a difference means the same configuration at both ends.
@@ -29,12 +29,18 @@ from numpy.typing import NDArray
 
 import directloss as dl
 from benchmarks import archive, directions_page
-from directloss.lists import Lists
+from directloss._unit import solve_in_unit, unit_exponents
+from directloss.lists import Lists, Unit
 
 Floats = NDArray[np.float64]
 
 SEED = 0
-FACTORS = (1.0, 0.3, 0.1, 0.03)
+FACTORS: dict[Unit, tuple[float, ...]] = {
+    "score": (3.0, 1.0, 0.3, 0.1),
+    "loss": (1.0, 0.3, 0.1, 0.03),
+}
+"""Of the standard deviation, by the unit of epsilon."""
+
 DIRECTIONS = ("positive", "negative", "both")
 SIZES = (20, 1_000, 100_000)
 SHARES = (0.01, 0.2)
@@ -48,8 +54,6 @@ SAME = 1e-12
 """Two Delta within rounding."""
 
 DRAWS = {20: 1_000, 1_000: 200, 100_000: 20}
-# A programme in a corridor takes seconds at the largest size.
-SLOW_DRAWS = {20: 1_000, 1_000: 100, 100_000: 3}
 
 RANKINGS: tuple[dl.Task, ...] = (
     dl.AveragePrecision(),
@@ -86,6 +90,7 @@ class Measured:
     """Shares of the lists of one setting, for one task, direction and factor.
 
     Attributes:
+        unit: of epsilon, "score" or "loss".
         task: repr of the task.
         default: its default direction.
         scale: the factor of epsilon "auto".
@@ -99,6 +104,7 @@ class Measured:
         saturated: share of lists on which a larger epsilon would change nothing.
     """
 
+    unit: str
     task: str
     default: str
     scale: float
@@ -126,6 +132,7 @@ def load(path: Path) -> list[Measured]:
     rows = csv.DictReader(io.StringIO(archive.read(path)[TABLE].decode()))
     return [
         Measured(
+            unit=row["unit"],
             task=row["task"],
             default=row["default"],
             scale=float(row["scale"]),
@@ -157,33 +164,36 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def measure_binary(tasks: Iterable[dl.Task]) -> Iterable[Measured]:
     for task in tasks:
-        slow = isinstance(task, dl.RankingTask) and not isinstance(
-            task, dl.ROCAUC | dl.ReciprocalRank
-        )
         for size in SIZES:
-            draws = (SLOW_DRAWS if slow else DRAWS)[size]
             for share in SHARES:
                 for kind in KINDS:
-                    lists = draw_binary(draws, size, share, kind)
-                    yield from measure(task, lists, size, positives(size, share), kind)
+                    lists = draw_binary(DRAWS[size], size, share, kind)
+                    for unit in FACTORS:
+                        yield from measure(task, lists, size, positives(size, share), kind, unit)
 
 
 def measure_multiclass(tasks: Iterable[dl.Task]) -> Iterable[Measured]:
     for task in tasks:
         for classes in CLASSES:
             for kind in KINDS:
-                yield from measure(task, draw_classes(SAMPLES, classes, kind), classes, None, kind)
+                lists = draw_classes(SAMPLES, classes, kind)
+                for unit in FACTORS:
+                    yield from measure(task, lists, classes, None, kind, unit)
 
 
 def measure(
-    task: dl.Task, lists: Lists, size: int, found: int | None, kind: str
+    task: dl.Task, lists: Lists, size: int, found: int | None, kind: str, unit: Unit
 ) -> Iterable[Measured]:
     read = partial(replace, targets=task.read_targets(lists.targets))  # as solvers take them
     spread = dl.functional.auto_epsilon(torch.from_numpy(lists.scores).reshape(len(lists), -1))
-    factors = sorted({*FACTORS, task.epsilon_scale}, reverse=True)
+    scale = 1.0 if unit == "score" else task.epsilon_scale
+    factors = sorted({*FACTORS[unit], scale}, reverse=True)
     steps = np.array(factors) * spread
     weights = np.concatenate([[0.0], steps, -steps])
-    losses = task.solve(read(lists), weights, np.zeros(weights.size)).task_losses
+    exponents = unit_exponents(task, read(lists)) if unit == "score" else 0
+    losses = solve_in_unit(
+        task, read(lists), exponents, weights, np.zeros(weights.size)
+    ).task_losses
     predicted, away, toward = np.split(losses, [1, 1 + steps.size], axis=1)
     best, worst = (prediction_loss(task, read(perfect(task, lists, sign))) for sign in (1.0, -1.0))
     at_worst = worst[:, None] - away < SAME
@@ -197,9 +207,10 @@ def measure(
     for direction in DIRECTIONS:
         for k, factor in enumerate(factors):
             yield Measured(
+                unit=unit,
                 task=repr(task),
                 default=task.direction,
-                scale=task.epsilon_scale,
+                scale=scale,
                 size=size,
                 positives=found,
                 scores=kind,

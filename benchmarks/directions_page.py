@@ -26,6 +26,9 @@ QUANTITIES = ("dead", "saturated")
 LONG = 1_000
 """Items of a list that is not short."""
 
+FEW = 10
+"""Positives of a list that has few."""
+
 
 def write(measured: Sequence[Measured], page: Path, kept: Path, shift: float) -> None:
     """Writes the page, and the heat maps into a folder of its name beside it.
@@ -37,6 +40,7 @@ def write(measured: Sequence[Measured], page: Path, kept: Path, shift: float) ->
         shift: standard deviations between the classes of trained scores.
     """
     pictures = page.with_suffix("")
+    measured, in_loss = ([m for m in measured if m.unit == unit] for unit in ("score", "loss"))
     with mpl.rc_context(SETTINGS):
         for quantity in QUANTITIES:
             save(heat_map(measured, quantity), pictures / f"{quantity}.svg")
@@ -49,6 +53,7 @@ def write(measured: Sequence[Measured], page: Path, kept: Path, shift: float) ->
         shift=shift,
         at_auto=at_auto(measured),
         by_factor=by_factor(measured),
+        by_factor_in_loss=by_factor(in_loss),
         pictures=pictures.name,
         citation=archive.citation(kept, page),
     )
@@ -68,6 +73,10 @@ def facts(measured: Sequence[Measured]) -> dict[str, object]:
         "long": fmean(m.dead for m in long),
         "worst_short": max(short, key=lambda m: m.dead),
         "worst_long": max(long, key=lambda m: m.dead),
+        "few": {
+            kind: fmean(m.dead for m in lists if 0 < (m.positives or 0) <= FEW and m.scores == kind)
+            for kind in ("random", "trained")
+        },
         "saturated": [
             task
             for task in dict.fromkeys(m.task for m in long)
@@ -90,8 +99,8 @@ def at_auto(measured: Sequence[Measured]) -> str:
         cells = [_means([m for m in mine if m.direction == each]) for each in DIRECTIONS]
         default = DIRECTIONS.index(mine[0].default)
         cells[default] = f"**{cells[default]}**"
-        body.append([task, f"{mine[0].scale:g}", *cells])
-    return table(["task", "factor", *DIRECTIONS], body)
+        body.append([task, *cells])
+    return table(["task", *DIRECTIONS], body)
 
 
 def by_factor(measured: Sequence[Measured]) -> str:
