@@ -137,6 +137,32 @@ def test_patience_does_not_end_the_first_phase(tmp_path: Path) -> None:
     assert 2 <= len(behind) < 6
 
 
+def test_the_scale_of_half_precision_is_taken_up(tmp_path: Path) -> None:
+    def scaled(folder: str, **options: Any) -> tuple[Run, torch.amp.GradScaler]:
+        accelerator = Accelerator()
+        accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=4.0, growth_interval=5)
+        _, run = make(tmp_path / folder, accelerator=accelerator, **options)
+        return run, accelerator.scaler
+
+    undisturbed, wanted = scaled("undisturbed")
+    undisturbed.train()
+    stop = StopRequest()
+
+    def stop_now(step: int, _: float) -> None:
+        if step == 7:
+            stop.signal = signal.SIGTERM
+
+    stopped, _ = scaled("stopped", on_step=stop_now)
+    with pytest.raises(InterruptedRunError):
+        stopped.train(stop)
+    resumed, scale = scaled("stopped")
+    resumed.resume()
+    assert scale.get_scale() == 8.0
+    resumed.train()
+    assert scale.state_dict() == wanted.state_dict()
+    assert scale.get_scale() > 8.0
+
+
 def test_a_run_that_was_lost_repeats_the_steps_since_its_checkpoint(tmp_path: Path) -> None:
     wanted, undisturbed, _ = trained(tmp_path / "undisturbed", "balanced")
 

@@ -94,7 +94,8 @@ class Run:
         self._optimiser = make_optimiser(self._bare, config)
         self._rates = [group["lr"] for group in self._optimiser.param_groups]
         self._falling = config.schedule == "linear"
-        if accelerator.scaler is not None:
+        self._scaler = accelerator.scaler
+        if self._scaler is not None:
             # Only a scaled precision needs Accelerate's wrapper, which costs time at each step.
             self._optimiser = accelerator.prepare_optimizer(self._optimiser)
         self._evaluated_loss = loss_fn.to(accelerator.device)
@@ -242,6 +243,7 @@ class Run:
             {
                 "model": self._bare.state_dict(),
                 "optimiser": self._optimiser.state_dict(),
+                "scaler": None if self._scaler is None else self._scaler.state_dict(),
                 "loss_fn": self._loss_fn.state_dict(),
                 "early_stop": self._early_stop.state_dict(),
                 "history": asdict(self.history),
@@ -252,6 +254,9 @@ class Run:
     def _restore(self, state: State) -> None:
         self._bare.load_state_dict(state["model"])
         self._optimiser.load_state_dict(state["optimiser"])
+        scale = state.get("scaler")  # None, too, of a run that began in another precision
+        if self._scaler is not None and scale is not None:
+            self._scaler.load_state_dict(scale)
         self._loss_fn.load_state_dict(state["loss_fn"])
         self._early_stop.load_state_dict(state["early_stop"])
         self.history = History(**state["history"])

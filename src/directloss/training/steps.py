@@ -89,7 +89,10 @@ class Gradients:
     def _scale(self) -> float:
         """Factor of the loss that keeps gradients of half precision from vanishing."""
         scaler = self._accelerator.scaler
-        return 1.0 if scaler is None else float(scaler.get_scale())
+        if scaler is None:
+            return 1.0
+        # Not get_scale: a scaler refuses its step before it has scaled something.
+        return float(scaler.scale(torch.ones((), device=self._accelerator.device)))
 
 
 def refuse_non_finite(tensors: Mapping[str, Tensor], where: Callable[[], str]) -> None:
