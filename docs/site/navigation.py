@@ -30,6 +30,7 @@ SECTIONS = {
         "search-and-retrieval",
         "train",
         "whole-data-set",
+        "loaders",
         "epsilon",
         "refine",
         "perturbation",
