@@ -65,6 +65,7 @@ SECTIONS = {
     ],
     "results": [
         "performance",
+        "at-length",
         "paper",
         "results/tables",
         "results/digits",
