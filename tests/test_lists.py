@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 import directloss as dl
+import directloss.lists
 from directloss.errors import ArgumentError
 from directloss.lists import Layout as Axes
 from directloss.lists import read_lists
@@ -309,3 +310,16 @@ def test_lists_outlive_the_next_ones() -> None:
     second, _ = read_lists(Axes.of(scores, targets, groups=groups[1]), np.asarray)
     for lists in (first, second):
         assert lists.scatter(lists.scores, (50,)).tolist() == scores.tolist()
+
+
+def test_a_list_of_more_items_than_31_bits_count_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As with 2**31 scores, which need more memory than a test has."""
+    assert directloss.lists._MOST_ITEMS == 2**31 - 1
+    monkeypatch.setattr(directloss.lists, "_MOST_ITEMS", 9)
+    loss_fn = dl.DirectLoss(dl.AveragePrecision())
+    scores, targets = torch.randn(3, 9), torch.arange(27).reshape(3, 9) % 2
+    assert loss_fn(scores, targets).isfinite()
+    with pytest.raises(ArgumentError, match=r"scores: got a list of 27 items, .* 9 a list"):
+        loss_fn(scores.flatten(), targets.flatten())

@@ -30,6 +30,7 @@ SECTIONS = {
         "search-and-retrieval",
         "train",
         "whole-data-set",
+        "loaders",
         "epsilon",
         "refine",
         "perturbation",
@@ -64,6 +65,7 @@ SECTIONS = {
     ],
     "results": [
         "performance",
+        "at-length",
         "paper",
         "results/tables",
         "results/digits",

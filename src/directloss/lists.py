@@ -59,6 +59,9 @@ WithoutPositives = Literal["skip", "punish"]
 
 _HALF = (torch.float16, torch.bfloat16)
 
+_MOST_ITEMS = (1 << 31) - 1
+"""Of a list: kernels keep an item's place in 31 bits beside its label."""
+
 
 @dataclass(slots=True)  # frozen ones take three times as long to make, in every step
 class Lists:
@@ -317,6 +320,11 @@ def read_lists(
     Returns:
         The lists (row by row, groups by ascending number; a list of which nothing is kept stays,
         empty) and the number of lists a row.
+
+    Raises:
+        NonFiniteScoreError: a score that is kept is NaN.
+        ArgumentError: a list of more than 2**31 - 1 items, or groups of a task that has one target
+            a list.
     """
     scores, targets, groups = layout.scores, layout.targets, layout.groups
     mask, ignore_index = layout.mask, layout.ignore_index
@@ -376,10 +384,18 @@ def read_lists(
             # A list left out keeps its place; any target that is kept stands in for its own.
             kept = np.diff(offsets) > 0
             chosen = np.where(kept, flat_targets, flat_targets[kept][:1].sum())
+    if flat.size > _MOST_ITEMS:
+        _refuse_long_lists(offsets)
     lists = Lists(flat, read_targets(chosen), offsets, kept_index, position, not infinite)
     if layout.item_weights is not None:
         lists.item_weights = _item_weights(layout.item_weights, lists)
     return lists, lists_a_row
+
+
+def _refuse_long_lists(offsets: Array) -> None:
+    longest = int(np.diff(offsets).max())
+    if longest > _MOST_ITEMS:
+        raise ArgumentError("scores", f"a list of {longest} items", f"at most {_MOST_ITEMS} a list")
 
 
 def _item_weights(rows: Tensor, lists: Lists) -> Array:
