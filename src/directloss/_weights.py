@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
+from directloss._operators import traced
 from directloss.errors import ArgumentError
 from directloss.lists import Layout
 
@@ -16,32 +17,37 @@ if TYPE_CHECKING:
 __all__ = ["checked", "kind_of", "of_lists", "of_targets", "require_classes", "require_items"]
 
 
-def checked(weight: object) -> Tensor:
+def checked(weight: object, name: str = "weight") -> Tensor:
     """Weights as a constant, of a real type.
 
     Raises:
-        ArgumentError: they are no such tensor.
+        ArgumentError: they are no such tensor, or wait for a gradient, which no update has.
     """
     if not isinstance(weight, Tensor) or weight.is_complex() or weight.dtype == torch.bool:
         came = weight.dtype if isinstance(weight, Tensor) else type(weight).__name__
-        raise ArgumentError("weight", came, "a tensor of numbers")
+        raise ArgumentError(name, came, "a tensor of numbers")
+    if weight.requires_grad and torch.is_grad_enabled():
+        wanted = f"a constant, {name}.detach(): the loss has no gradient in its weights"
+        raise ArgumentError(name, "a tensor that requires grad", wanted)
     return weight.detach()
 
 
-def kind_of(
-    weight: object, layout: Layout, *, per_list: bool
-) -> tuple[Literal["lists", "items"], Tensor]:
+def kind_of(weight: object, layout: Layout, task: Task) -> tuple[Literal["lists", "items"], Tensor]:
     """What the shape of weights says that they are of.
 
     The shape of the scores: of items. The shape of ``reduction="none"``: of lists. Only where each
     group is one item do both fit; then they are of lists, whose items have nothing to be weighed
-    against.
-
-    Args:
-        per_list: whether a list has one target.
+    against. A traced graph, which does not know the number of groups, takes what the task can
+    weigh; the solver counts the lists.
     """
     weight = checked(weight)
-    lists = layout.rest
+    per_list, lists = task.target_per_list, layout.rest
+    if layout.groups is not None and traced() and weight.ndim == len(lists) + 1:
+        if weight.shape == layout.shape and task.weighs_items:
+            return "items", weight
+        at = layout.axes[0]
+        if (*weight.shape[:at], *weight.shape[at + 1 :]) == lists:
+            return "lists", weight
     if layout.groups is not None:
         at = layout.axes[0]
         lists = (*lists[:at], torch.unique(layout.groups).numel(), *lists[at:])

@@ -171,14 +171,8 @@ class _TaskLoss(SteppedModule):
         mask: Tensor | None,
         groups: Tensor | None,
     ) -> Batch:
-        dim, layout = (
-            self.dim,
-            (mask, groups, self.ignore_index, self.empty, self.without_positives),
-        )
-        if self.class_dim is not None:
-            batch = self.task.read_classes(scores, targets, self.class_dim, dim, *layout)
-        else:
-            batch = self.task.read(scores, targets, -1 if dim is None else dim, *layout)
+        how = self.dim, mask, groups, self.ignore_index, self.empty, self.without_positives
+        batch = self.task.read(scores, targets, *how, self.class_dim)
         self._check_lists(batch)
         if weight is not None or self.class_weight is not None:
             batch.weigh(weight, self.class_weight)
