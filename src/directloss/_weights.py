@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from directloss._operators import traced
@@ -12,9 +13,17 @@ from directloss.errors import ArgumentError
 from directloss.lists import Layout
 
 if TYPE_CHECKING:
-    from directloss.tasks.base import Task
+    from directloss.tasks.base import Task, TaskBase
 
-__all__ = ["checked", "kind_of", "of_lists", "of_targets", "require_classes", "require_items"]
+__all__ = [
+    "checked",
+    "kind_of",
+    "of_lists",
+    "of_targets",
+    "require_classes",
+    "require_items",
+    "weights_of_classes",
+]
 
 
 def checked(weight: object, name: str = "weight") -> Tensor:
@@ -77,6 +86,25 @@ def of_targets(class_weight: Tensor, layout: Layout, task: Task) -> Tensor:
     # What is left out, or will be refused, has any weight.
     targets = layout.targets.reshape(-1).long().clamp(0, class_weight.numel() - 1)
     return class_weight.to(targets.device)[targets]
+
+
+def weights_of_classes(given: ArrayLike, task: TaskBase, class_dim: int | None) -> Tensor:
+    """What a loss or a metric was made with as `class_weight`, (C,), a copy.
+
+    Raises:
+        ArgumentError: they are no weights, or the lists have no class.
+    """
+    if class_dim is None and not getattr(task, "target_per_list", False):
+        wanted = "None, or class_dim=, as its lists have no class; weight= takes those of lists"
+        raise ArgumentError("class_weight", f"a value for {task!r}", wanted)
+    try:
+        weight = torch.as_tensor(given, dtype=torch.get_default_dtype()).detach().clone()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ArgumentError("class_weight", repr(given), "numbers, one a class") from error
+    if weight.ndim != 1 or not bool(((weight >= 0.0) & weight.isfinite()).all()):
+        came = f"shape {tuple(weight.shape)}" if weight.ndim != 1 else f"{weight.tolist()}"
+        raise ArgumentError("class_weight", came, "finite numbers >= 0, one a class, (C,)")
+    return weight
 
 
 def require_classes(class_weight: Tensor, classes: int) -> None:
