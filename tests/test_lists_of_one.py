@@ -115,6 +115,29 @@ def test_classes_may_be_one() -> None:
     assert dl.DirectLoss(dl.MulticlassZeroOne())(SCORES, torch.zeros(5, dtype=torch.int64)) == 0.0
 
 
+@every_loss
+@pytest.mark.parametrize("left_out", [None, 255])
+def test_so_do_class_indices(make: Callable[..., nn.Module], left_out: int | None) -> None:
+    scores, targets = torch.randn(6, 3, 1), torch.randint(0, 3, (6, 1))
+    loss_fn = make(dl.AveragePrecision(), class_dim=1, dim=2, ignore_index=left_out)
+    advice = r"^scores: got shape \(6, 3, 1\), 18 lists of one item each, .* dim=0, or no dim="
+    with pytest.raises(ArgumentError, match=advice):
+        loss_fn(scores, targets)
+    loss_fn(torch.randn(2, 3, 4), torch.randint(0, 3, (2, 4)))
+    assert loss_fn(scores, targets) == 0.0, "once longer lists came, some may be that short"
+    with pytest.raises(ArgumentError, match="a larger batch"):
+        make(dl.ROCAUC(), class_dim=1)(torch.randn(1, 3), torch.tensor([2]))
+
+
+def test_a_metric_of_class_indices_refuses_them_without_a_mask() -> None:
+    scores, targets = torch.randn(6, 3, 1), torch.randint(0, 3, (6, 1))
+    with pytest.raises(ArgumentError, match="dim=0"):
+        dl.ROCAUC().metric(scores, targets, class_dim=1, dim=2)
+    assert dl.ROCAUC().metric(scores, targets, class_dim=1, dim=2, ignore_index=9).isnan()
+    with pytest.raises(ArgumentError, match="dim=0"):
+        functional.direct_loss(scores, targets, dl.ROCAUC(), epsilon=0.1, class_dim=1, dim=2)
+
+
 def test_compiled_losses_refuse_them_too() -> None:
     torch.compiler.reset()
 

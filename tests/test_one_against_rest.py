@@ -209,13 +209,30 @@ def test_under_autocast() -> None:
     assert model.weight.grad is not None and model.weight.grad.any()
 
 
-def test_in_a_traced_graph() -> None:
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_in_a_traced_graph(dtype: torch.dtype, reduction: Any) -> None:
+    torch.compiler.reset()
     scores, targets = batch(30, CLASSES, 2)
-    loss_fn = dl.DirectLoss(dl.FBeta(), epsilon=0.5, class_dim=1, ignore_index=0)
-    compiled = torch.compile(loss_fn, backend="aot_eager", fullgraph=True)
-    compare(
-        value_and_gradient(compiled, scores, targets), value_and_gradient(loss_fn, scores, targets)
+    scores = scores.to(dtype)
+    for task in (dl.FBeta(), dl.AveragePrecision()):
+        loss_fn = dl.DirectLoss(task, epsilon=0.5, class_dim=1, ignore_index=0, reduction=reduction)
+        compiled = torch.compile(loss_fn, backend="aot_eager", fullgraph=True)
+        wanted = value_and_gradient(loss_fn, scores, targets)
+        found = value_and_gradient(compiled, scores, targets)
+        assert found[1].dtype == dtype
+        compare(found, wanted)
+
+
+def test_a_traced_graph_refuses_what_is_no_class() -> None:
+    torch.compiler.reset()
+    scores, targets = batch(30, CLASSES, 2)
+    compiled = torch.compile(
+        dl.DirectLoss(dl.FBeta(), epsilon=0.5, class_dim=1), backend="aot_eager", fullgraph=True
     )
+    targets[3, 1] = CLASSES
+    with pytest.raises(ArgumentError, match=r"^targets: "):
+        compiled(scores, targets)
 
 
 def test_with_the_solver_in_torch() -> None:

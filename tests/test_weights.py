@@ -137,6 +137,52 @@ def test_what_is_no_weight_is_refused(wrong: float) -> None:
         loss_fn(scores, targets, weight=[1.0, 2.0])
 
 
+def test_weights_that_wait_for_a_gradient_are_refused() -> None:
+    """They would be a constant in silence; cross-entropy has no gradient in its weights either."""
+    scores, targets = torch.randn(2, 6), torch.tensor([[0, 1, 0, 0, 1, 0]] * 2)
+    weight = torch.ones(2, requires_grad=True)
+    loss_fn = dl.DirectLoss(dl.ZeroOne(), epsilon=1.0)
+    advice = r"^weight: got a tensor that requires grad, wanted a constant, weight\.detach\(\)"
+    for given in (weight, torch.ones(2, 6, requires_grad=True)):
+        with pytest.raises(ArgumentError, match=advice):
+            loss_fn(scores, targets, weight=given)
+    classes = torch.ones(6, requires_grad=True)
+    with pytest.raises(ArgumentError, match=r"^class_weight: got a tensor that requires grad"):
+        functional.hinge_loss(scores, targets[:, 0], dl.MulticlassZeroOne(), class_weight=classes)
+    with pytest.raises(ArgumentError, match=r"^class_weight: got a tensor that requires grad"):
+        functional.hinge_loss(scores, targets[:, 0], dl.FBeta(), class_dim=1, class_weight=classes)
+    with torch.no_grad():
+        assert loss_fn(scores, targets, weight=weight) == loss_fn(scores, targets)
+    assert dl.ZeroOne().metric(scores, targets, weight=weight) == dl.ZeroOne().metric(
+        scores, targets
+    )
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("classes", [None, 1], ids=["lists", "classes"])
+def test_in_a_traced_graph_with_groups(reduction: Any, classes: int | None) -> None:
+    torch.compiler.reset()
+    groups = torch.tensor([7, 2, 2, 7, 2, 7, 7, 2, 7])
+    scores, targets = torch.randn(9, 3).double(), torch.randint(0, 3, (9,))
+    shapes = [(2, 3), (9,)]
+    if classes is None:
+        scores, targets = scores.T.contiguous(), torch.rand(3, 9) < 0.5
+        shapes = [(3, 2), (3, 9)]
+    options: dict[str, Any] = {"reduction": reduction, "class_dim": classes, "epsilon": 1.0}
+    loss_fn = dl.DirectLoss(dl.BalancedError(), **options)
+    compiled = torch.compile(loss_fn, backend="aot_eager", fullgraph=True)
+    for shape in shapes:
+        given: dict[str, Any] = {"groups": groups, "weight": torch.rand(shape)}
+        wanted = value_and_gradient(loss_fn, scores, targets, **given)
+        found = value_and_gradient(compiled, scores, targets, **given)
+        close(found[0], wanted[0])
+        close(found[1], wanted[1])
+    # Their number is in the data: the solver counts.
+    few = torch.rand(shapes[0]).narrow(shapes[0].index(2), 0, 1)
+    with pytest.raises(ArgumentError, match="weight: got 3 weights of lists, wanted one a list"):
+        compiled(scores, targets, groups=groups, weight=few)
+
+
 def test_in_traced_graphs_with_noise_and_in_torch() -> None:
     scores, targets = torch.randn(3, 8).double(), torch.rand(3, 8) < 0.5
     targets[:, 0], targets[:, 1] = True, False

@@ -101,41 +101,66 @@ class OneAgainstRest(ListBatch):
         return self.scores.numel() // max(length, 1), length
 
     def refuse_lists_of_one(self) -> None:
-        if self.rows[1] == 1 and not self.padded:
-            shape = tuple(self.scores.shape)
-            came = f"shape {shape}, of each class a list of one item, in which nothing is ranked"
-            raise ArgumentError("scores", came, "several items along dim, such as a larger batch")
+        """As `Layout.refuse_lists_of_one`; of a class, too, one item has no order."""
+        lists, length = self.rows
+        if length != 1 or lists == 0:
+            return
+        others = set(range(self.scores.ndim)) - {*self.axes, self.class_axis}
+        longer = sorted(axis for axis in others if self.scores.shape[axis] > 1)
+        wanted = "lists of several items: a larger batch"
+        if longer:
+            named = longer[0] if len(longer) == 1 else tuple(longer)
+            wanted = f"lists of several items: dim={named}, or no dim= for a list a class"
+        raise ArgumentError(
+            "scores",
+            f"shape {tuple(self.scores.shape)}, {lists} lists of one item each, in which there is "
+            "nothing to rank",
+            wanted,
+        )
 
     def weigh(
         self, weight: Tensor | None, class_weight: Tensor | None, *, to_train: bool = True
     ) -> None:
+        of_classes: Tensor | None = None
         if class_weight is not None:
+            class_weight = _weights.checked(class_weight, "class_weight")
             _weights.require_classes(class_weight, self.class_count)
             behind = len(self._shape()) - 1 - self._place
-            self._weigh_lists(class_weight.reshape(-1, *(1,) * behind))
-        if weight is None:
+            of_classes = class_weight.reshape(-1, *(1,) * behind).to(self.scores.device)
+        if weight is not None:
+            weight = _weights.checked(weight)
+            if not self._is_of_lists(weight):
+                if to_train:
+                    _weights.require_items(self.task, weight)
+                self._item_weights = weight
+                weight = None
+        if weight is not None:
+            weight = weight.to(self.scores.device)
+            found = weight if of_classes is None else weight * of_classes
+        elif of_classes is not None:
+            found = of_classes.expand(self._shape())
+        else:
             return
-        weight = _weights.checked(weight)
-        of_items = tuple(weight.shape) == tuple(self._targets.shape)
-        of_lists = tuple(weight.shape) == self._shape()
-        if of_items == of_lists:
-            shape = tuple(self._targets.shape)
-            wanted = f"{self._shape()}, one a list, or {shape}, one an item"
-            if of_lists:
-                wanted = "class_weight= of the loss for weights of classes, as both are the same"
-            raise ArgumentError("weight", f"shape {tuple(weight.shape)}", wanted)
-        if of_lists:
-            self._weigh_lists(weight)
-            return
-        if to_train:
-            _weights.require_items(self.task, weight)
-        self._item_weights = weight
+        self.list_weights = _weights.of_lists(found, self.axes[0], grouped=self.groups is not None)
 
-    def _weigh_lists(self, weight: Tensor) -> None:
-        """Multiply the weights of the lists by these, which spread to the shape of "none"."""
-        weight = weight.to(self.scores.device).expand(self._shape())
-        weight = _weights.of_lists(weight, self.axes[0], grouped=self.groups is not None)
-        self.list_weights = weight if self.list_weights is None else weight * self.list_weights
+    def _is_of_lists(self, weight: Tensor) -> bool:
+        """Whether the shape of weights is one a list; else it is one an item.
+
+        A traced graph does not know the number of groups; the solver counts the lists.
+        """
+        shape, items = tuple(weight.shape), tuple(self._targets.shape)
+        if self.groups is not None and traced() and weight.ndim == len(self._shape()):
+            return shape != items
+        lists = self._shape()
+        if shape == lists and shape == items:
+            wanted = "class_weight= of the loss for weights of classes, as both are the same"
+            raise ArgumentError("weight", f"shape {shape}", wanted)
+        if shape == lists:
+            return True
+        if shape == items:
+            return False
+        wanted = f"{lists}, one a list, or {items}, one an item"
+        raise ArgumentError("weight", f"shape {shape}", wanted)
 
     def weights_as(self, values: Array) -> Array:
         assert self.list_weights is not None

@@ -142,11 +142,11 @@ class ListBatch(Batch):
     ) -> None:
         layout = self.layout
         if class_weight is not None:
+            class_weight = _weights.checked(class_weight, "class_weight")
             self.list_weights = _weights.of_targets(class_weight, layout, self.task)
         if weight is None:
             return
-        per_list = self.task.target_per_list
-        kind, weight = _weights.kind_of(weight, layout, per_list=per_list)
+        kind, weight = _weights.kind_of(weight, layout, self.task)
         if kind == "items":
             if to_train:
                 _weights.require_items(self.task, weight)

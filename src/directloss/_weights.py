@@ -5,43 +5,58 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
+from directloss._operators import traced
 from directloss.errors import ArgumentError
 from directloss.lists import Layout
 
 if TYPE_CHECKING:
-    from directloss.tasks.base import Task
+    from directloss.tasks.base import Task, TaskBase
 
-__all__ = ["checked", "kind_of", "of_lists", "of_targets", "require_classes", "require_items"]
+__all__ = [
+    "checked",
+    "kind_of",
+    "of_lists",
+    "of_targets",
+    "require_classes",
+    "require_items",
+    "weights_of_classes",
+]
 
 
-def checked(weight: object) -> Tensor:
+def checked(weight: object, name: str = "weight") -> Tensor:
     """Weights as a constant, of a real type.
 
     Raises:
-        ArgumentError: they are no such tensor.
+        ArgumentError: they are no such tensor, or wait for a gradient, which no update has.
     """
     if not isinstance(weight, Tensor) or weight.is_complex() or weight.dtype == torch.bool:
         came = weight.dtype if isinstance(weight, Tensor) else type(weight).__name__
-        raise ArgumentError("weight", came, "a tensor of numbers")
+        raise ArgumentError(name, came, "a tensor of numbers")
+    if weight.requires_grad and torch.is_grad_enabled():
+        wanted = f"a constant, {name}.detach(): the loss has no gradient in its weights"
+        raise ArgumentError(name, "a tensor that requires grad", wanted)
     return weight.detach()
 
 
-def kind_of(
-    weight: object, layout: Layout, *, per_list: bool
-) -> tuple[Literal["lists", "items"], Tensor]:
+def kind_of(weight: object, layout: Layout, task: Task) -> tuple[Literal["lists", "items"], Tensor]:
     """What the shape of weights says that they are of.
 
     The shape of the scores: of items. The shape of ``reduction="none"``: of lists. Only where each
     group is one item do both fit; then they are of lists, whose items have nothing to be weighed
-    against.
-
-    Args:
-        per_list: whether a list has one target.
+    against. A traced graph, which does not know the number of groups, takes what the task can
+    weigh; the solver counts the lists.
     """
     weight = checked(weight)
-    lists = layout.rest
+    per_list, lists = task.target_per_list, layout.rest
+    if layout.groups is not None and traced() and weight.ndim == len(lists) + 1:
+        if weight.shape == layout.shape and task.weighs_items:
+            return "items", weight
+        at = layout.axes[0]
+        if (*weight.shape[:at], *weight.shape[at + 1 :]) == lists:
+            return "lists", weight
     if layout.groups is not None:
         at = layout.axes[0]
         lists = (*lists[:at], torch.unique(layout.groups).numel(), *lists[at:])
@@ -71,6 +86,25 @@ def of_targets(class_weight: Tensor, layout: Layout, task: Task) -> Tensor:
     # What is left out, or will be refused, has any weight.
     targets = layout.targets.reshape(-1).long().clamp(0, class_weight.numel() - 1)
     return class_weight.to(targets.device)[targets]
+
+
+def weights_of_classes(given: ArrayLike, task: TaskBase, class_dim: int | None) -> Tensor:
+    """What a loss or a metric was made with as `class_weight`, (C,), a copy.
+
+    Raises:
+        ArgumentError: they are no weights, or the lists have no class.
+    """
+    if class_dim is None and not getattr(task, "target_per_list", False):
+        wanted = "None, or class_dim=, as its lists have no class; weight= takes those of lists"
+        raise ArgumentError("class_weight", f"a value for {task!r}", wanted)
+    try:
+        weight = torch.as_tensor(given, dtype=torch.get_default_dtype()).detach().clone()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ArgumentError("class_weight", repr(given), "numbers, one a class") from error
+    if weight.ndim != 1 or not bool(((weight >= 0.0) & weight.isfinite()).all()):
+        came = f"shape {tuple(weight.shape)}" if weight.ndim != 1 else f"{weight.tolist()}"
+        raise ArgumentError("class_weight", came, "finite numbers >= 0, one a class, (C,)")
+    return weight
 
 
 def require_classes(class_weight: Tensor, classes: int) -> None:

@@ -20,7 +20,7 @@ tends to 0 (Song, Schwing, Zemel, Urtasun 2016, theorem 1; the proof is in docs/
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -135,8 +135,8 @@ def direct_loss(
     """
     require_unit(unit)
     terms = direct_terms(require_positive("epsilon", epsilon), direction or task.direction)
-    layout = mask, groups, ignore_index, empty, without_positives
-    batch = refuse_lists_of_one(_read(task, scores, targets, dim, class_dim, *layout))
+    how = dim, mask, groups, ignore_index, empty, without_positives, class_dim
+    batch = refuse_lists_of_one(task.read(scores, targets, *how))
     if weight is not None or class_weight is not None:
         batch.weigh(weight, class_weight)
     return batch.solve(terms, "prediction", reduction, unit)[0]
@@ -161,8 +161,8 @@ def hinge_loss(
 ) -> Tensor:
     """The structured hinge; the stateless form of `directloss.HingeLoss`."""
     terms = hinge_terms(require_positive("margin", margin))
-    layout = mask, groups, ignore_index, empty, without_positives
-    batch = refuse_lists_of_one(_read(task, scores, targets, dim, class_dim, *layout))
+    how = dim, mask, groups, ignore_index, empty, without_positives, class_dim
+    batch = refuse_lists_of_one(task.read(scores, targets, *how))
     if weight is not None or class_weight is not None:
         batch.weigh(weight, class_weight)
     return batch.solve(terms, "objective", reduction)[0]
@@ -185,8 +185,8 @@ def perceptron_loss(
     without_positives: WithoutPositives | None = None,
 ) -> Tensor:
     """The structured perceptron; the stateless form of `directloss.PerceptronLoss`."""
-    layout = mask, groups, ignore_index, empty, without_positives
-    batch = refuse_lists_of_one(_read(task, scores, targets, dim, class_dim, *layout))
+    how = dim, mask, groups, ignore_index, empty, without_positives, class_dim
+    batch = refuse_lists_of_one(task.read(scores, targets, *how))
     if weight is not None or class_weight is not None:
         batch.weigh(weight, class_weight)
     return batch.solve(perceptron_terms(), "objective", reduction)[0]
@@ -236,20 +236,6 @@ def require_positive(name: str, value: Step) -> Step:
         if traced():
             return value.detach()  # a stand-in without data, at which Python cannot look
     return step(name, value)
-
-
-def _read(
-    task: Task,
-    scores: Tensor,
-    targets: Tensor | Qrels,
-    dim: Dim | None,
-    class_dim: int | None,
-    *layout: Any,
-) -> ListBatch:
-    """As `Task.read`, or as `Task.read_classes` where there is an axis of classes."""
-    if class_dim is None:
-        return task.read(scores, targets, -1 if dim is None else dim, *layout)
-    return task.read_classes(scores, targets, class_dim, dim, *layout)
 
 
 def refuse_lists_of_one(batch: ListBatch) -> ListBatch:

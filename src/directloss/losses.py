@@ -29,6 +29,7 @@ from directloss._update import (
     require_reduction,
     require_unit,
 )
+from directloss._weights import weights_of_classes
 from directloss.diagnostics import Diagnostics, diagnose
 from directloss.errors import ArgumentError
 from directloss.lists import Dim, Empty, Reduction, Unit, WithoutPositives
@@ -76,7 +77,11 @@ class _TaskLoss(SteppedModule):
         task.skips_without_positives(without_positives)
         self.task = task
         self.class_dim = None if class_dim is None else task.check_class_dim(class_dim)
-        self._take_class_weight(class_weight)
+        if class_weight is None:
+            self.class_weight = None
+        else:  # a buffer, as in torch's losses
+            weight = weights_of_classes(class_weight, task, self.class_dim)
+            self.register_buffer("class_weight", weight)
         if dim is None and class_dim is None:
             dim = -1
         self.dim: Dim | None = int(dim) if isinstance(dim, np.integer) else dim
@@ -95,23 +100,6 @@ class _TaskLoss(SteppedModule):
             )
             if obstacle is not None:
                 raise ArgumentError("solver", "'device'", f"'host' or None for {obstacle}")
-
-    def _take_class_weight(self, given: ArrayLike | None) -> None:
-        """Keep the weights of the classes in a buffer, as torch's losses do."""
-        if given is None:
-            self.class_weight = None
-            return
-        if self.class_dim is None and not getattr(self.task, "target_per_list", False):
-            wanted = "None, or class_dim=, as its lists have no class; weight= takes those of lists"
-            raise ArgumentError("class_weight", f"a value for {self.task!r}", wanted)
-        try:
-            weight = torch.as_tensor(given, dtype=torch.get_default_dtype()).detach().clone()
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise ArgumentError("class_weight", repr(given), "numbers, one a class") from error
-        if weight.ndim != 1 or not bool(((weight >= 0.0) & weight.isfinite()).all()):
-            came = f"shape {tuple(weight.shape)}" if weight.ndim != 1 else f"{weight.tolist()}"
-            raise ArgumentError("class_weight", came, "finite numbers >= 0, one a class, (C,)")
-        self.register_buffer("class_weight", weight)
 
     def _classes_shown(self) -> str:
         shown = "" if self.class_dim is None else f", class_dim={self.class_dim}"
@@ -171,14 +159,8 @@ class _TaskLoss(SteppedModule):
         mask: Tensor | None,
         groups: Tensor | None,
     ) -> Batch:
-        dim, layout = (
-            self.dim,
-            (mask, groups, self.ignore_index, self.empty, self.without_positives),
-        )
-        if self.class_dim is not None:
-            batch = self.task.read_classes(scores, targets, self.class_dim, dim, *layout)
-        else:
-            batch = self.task.read(scores, targets, -1 if dim is None else dim, *layout)
+        how = self.dim, mask, groups, self.ignore_index, self.empty, self.without_positives
+        batch = self.task.read(scores, targets, *how, self.class_dim)
         self._check_lists(batch)
         if weight is not None or self.class_weight is not None:
             batch.weigh(weight, self.class_weight)
@@ -197,7 +179,10 @@ class _TaskLoss(SteppedModule):
         self._ranked = batch.rows[1] > 1
 
     def _loss(self, batch: Batch, step: Step) -> Tensor:
-        loss, gradient = batch.solve(self._terms(step), self._shown, self.reduction, self.unit)
+        terms = self._terms(step)
+        if self._shown == "prediction" and not self.training and not torch.is_grad_enabled():
+            terms = terms[:1]  # the others make the gradient, which nobody can ask for
+        loss, gradient = batch.solve(terms, self._shown, self.reduction, self.unit)
         if not batch.on_device:  # where Python would have to wait for it
             self._watch(gradient, batch.is_perfect)
         return loss

@@ -454,7 +454,7 @@ def test_the_help_tells_the_true_defaults() -> None:
     defaults = {**sections.model.model_dump(), **sections.training.model_dump()}
     defaults |= {"keep": sections.checkpoints.keep}
     defaults |= {"checkpoint_seconds": sections.checkpoints.seconds}
-    numbers = {name for name, value in defaults.items() if isinstance(value, int | float)}
+    numbers = {name for name, value in defaults.items() if type(value) in (int, float)}
     assert len(numbers & told.keys()) == 11
     for name in numbers & told.keys():
         assert f"({defaults[name]:g})".replace("0.0001", "1e-4") in told[name], name

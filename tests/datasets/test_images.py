@@ -9,13 +9,8 @@ import torch
 from PIL import Image
 
 from directloss.datasets import DataError
-from directloss.datasets.images import (
-    ImageProblem,
-    ImageRecipe,
-    find_images,
-    is_image_folder,
-    prepare_images,
-)
+from directloss.datasets.folders import find_images, is_image_folder
+from directloss.datasets.images import ImageProblem, ImageRecipe, prepare_images
 
 SMALL = ImageRecipe(size=8)
 

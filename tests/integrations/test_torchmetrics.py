@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -140,6 +141,109 @@ def test_forward_returns_the_batch_and_keeps_the_rest() -> None:
     assert metric(*second) == dl.ROCAUC().metric(*second)
     both = [torch.cat(pair) for pair in zip(first, second, strict=True)]
     assert metric.compute() == dl.ROCAUC().metric(*both)
+
+
+def of_classes(items: int) -> tuple[Tensor, Tensor]:
+    """Scores (items, 4, 3) and class indices, some of them to be ignored."""
+    generator = torch.Generator().manual_seed(items)
+    scores = torch.randn(items, 4, 3, generator=generator)
+    targets = torch.randint(0, 4, (items, 3), generator=generator)
+    targets[::5] = 255
+    return scores, targets
+
+
+CLASS_WEIGHT = torch.tensor([0.5, 2.0, 1.0, 3.0])
+
+
+@pytest.mark.parametrize("task", [dl.AveragePrecision(), dl.Jaccard()], ids=repr)
+@pytest.mark.parametrize("dim", [None, 0], ids=["a list a class", "a list a class and column"])
+def test_classes_against_the_rest_continue(task: dl.Task, dim: int | None) -> None:
+    scores, targets = of_classes(40)
+    how: dict[str, Any] = {"dim": dim, "class_dim": 1, "ignore_index": 255}
+    value = in_batches(TaskMetric(task, **how), scores, targets)
+    assert float(value) == pytest.approx(float(task.metric(scores, targets, **how)), abs=1e-12)
+    weighted = TaskMetric(task, class_weight=CLASS_WEIGHT, **how)
+    lists = CLASS_WEIGHT if dim is None else CLASS_WEIGHT[:, None].expand(4, 3)
+    at_once = task.metric(scores, targets, weight=lists, **how)
+    assert float(in_batches(weighted, scores, targets)) == pytest.approx(float(at_once), abs=1e-12)
+
+
+def test_classes_of_each_image_end_with_it() -> None:
+    scores, targets = of_classes(40)
+    how: dict[str, Any] = {"dim": 2, "class_dim": 1, "ignore_index": 255}
+    metric = TaskMetric(dl.Jaccard(), class_weight=CLASS_WEIGHT, **how)
+    at_once = dl.Jaccard().metric(scores, targets, weight=CLASS_WEIGHT.expand(40, 4), **how)
+    assert float(in_batches(metric, scores, targets)) == pytest.approx(float(at_once), abs=1e-12)
+
+
+def test_weights_of_the_target_of_a_sample() -> None:
+    scores, targets = torch.randn(30, 4), torch.randint(0, 4, (30,))
+    metric = TaskMetric(dl.MulticlassZeroOne(), class_weight=CLASS_WEIGHT)
+    at_once = dl.MulticlassZeroOne().metric(scores, targets, weight=CLASS_WEIGHT[targets])
+    assert float(in_batches(metric, scores, targets)) == pytest.approx(float(at_once), abs=1e-12)
+    with pytest.raises(ArgumentError, match="class_weight"):
+        TaskMetric(dl.AveragePrecision(), class_weight=CLASS_WEIGHT)
+
+
+def weighted_batches(metric: TaskMetric, *tensors: Tensor, **weights: Tensor) -> float:
+    """Of batches of 7 rows; weights are cut like the rest."""
+    pieces = [tensor.split(7) for tensor in (*tensors, *weights.values())]
+    for batch in zip(*pieces, strict=True):
+        named = dict(zip(weights, batch[len(tensors) :], strict=True))
+        metric.update(*batch[: len(tensors)], **named)
+    return float(metric.compute())
+
+
+def test_weights_of_items_and_of_lists() -> None:
+    scores, targets = binary(60)
+    weight = torch.rand(60, generator=torch.Generator().manual_seed(1))
+    task = dl.AveragePrecision()
+    at_once = float(task.metric(scores, targets, weight=weight))
+    by_peer = average_precision_score(targets, scores, sample_weight=weight)
+    assert at_once == pytest.approx(by_peer, abs=1e-6)
+    found = weighted_batches(TaskMetric(task), scores, targets, weight=weight)
+    assert found == pytest.approx(at_once, abs=1e-12)
+    groups = torch.arange(60) % 4
+    how = {"groups": groups, "weight": weight}
+    found = weighted_batches(TaskMetric(task), scores, targets, **how)
+    assert found == pytest.approx(float(task.metric(scores, targets, **how)), abs=1e-12)
+    rows = scores.reshape(20, 3), targets.reshape(20, 3)
+    for dim, given in ((-1, torch.rand(20)), (-1, torch.rand(20, 3)), (0, torch.rand(20, 3))):
+        found = weighted_batches(TaskMetric(task, dim=dim), *rows, weight=given)
+        at_once = float(task.metric(*rows, dim=dim, weight=given))
+        assert found == pytest.approx(at_once, abs=1e-12)
+
+
+def test_the_weight_of_a_list_that_goes_on_is_one() -> None:
+    scores, targets = (tensor.reshape(20, 3) for tensor in binary(60))
+    weight = torch.tensor([1.0, 0.5, 2.0])
+    metric = TaskMetric(dl.ROCAUC(), dim=0)
+    for batch in zip(scores.split(7), targets.split(7), strict=True):
+        metric.update(*batch, weight=weight)
+    at_once = float(dl.ROCAUC().metric(scores, targets, dim=0, weight=weight))
+    assert float(metric.compute()) == pytest.approx(at_once, abs=1e-12)
+    metric.update(scores, targets, weight=2 * weight)
+    with pytest.raises(ArgumentError, match="change from batch to batch"):
+        metric.compute()
+    metric.reset()
+    metric.update(scores, targets, weight=weight)
+    metric.update(scores, targets)
+    with pytest.raises(ArgumentError, match="weights in some batches"):
+        metric.compute()
+
+
+@pytest.mark.parametrize("wrong", [-1.0, torch.nan])
+def test_what_is_no_weight_adds_nothing(wrong: float) -> None:
+    scores, targets = binary(12)
+    for dim, shape, weight in (
+        (-1, (12,), torch.full((12,), wrong)),
+        (-1, (4, 3), torch.full((4,), wrong)),
+        (0, (4, 3), torch.full((3,), wrong)),
+    ):
+        metric = TaskMetric(dl.ROCAUC(), dim=dim)
+        with pytest.raises(ArgumentError, match=r"^weight: got .*, wanted finite numbers >= 0"):
+            metric.update(scores.reshape(shape), targets.reshape(shape), weight=weight)
+        assert metric.compute().isnan()
 
 
 def test_nothing_defined_is_nan_and_reset_forgets() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_curve
 
-from directloss.jobs.curves import MOST_POINTS, bands, precision_recall, roc
+from directloss.jobs.curves import MOST_POINTS, Ranked, bands, precision_recall, roc
 
 
 def scored(size: int, ties: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -17,10 +17,10 @@ def scored(size: int, ties: int | None = None) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("ties", [None, 2])
 def test_curves_are_those_of_scikit_learn(ties: int | None) -> None:
     scores, positive = scored(300, ties)
-    curve = roc(scores, positive)
+    curve = roc(Ranked.of(scores, positive))
     x, y, _ = roc_curve(positive, scores, drop_intermediate=False)
     np.testing.assert_allclose([curve.x, curve.y], [x, y], atol=1e-12)
-    curve = precision_recall(scores, positive)
+    curve = precision_recall(Ranked.of(scores, positive))
     precision, recall, _ = precision_recall_curve(positive, scores)
     # scikit-learn goes the other way, and begins with (0, 1).
     np.testing.assert_allclose(curve.x, recall[::-1], atol=1e-12)
@@ -31,7 +31,7 @@ def test_curves_are_those_of_scikit_learn(ties: int | None) -> None:
 
 def test_thinned_curves_keep_their_ends_and_their_area() -> None:
     scores, positive = scored(50_000)
-    curve = roc(scores, positive)
+    curve = roc(Ranked.of(scores, positive))
     assert len(curve.x) <= MOST_POINTS
     assert (curve.x[0], curve.y[0], curve.x[-1], curve.y[-1]) == (0, 0, 1, 1)
     x, y, _ = roc_curve(positive, scores)
@@ -41,7 +41,7 @@ def test_thinned_curves_keep_their_ends_and_their_area() -> None:
 @pytest.mark.parametrize("ties", [None, 2])
 def test_bands_are_the_intervals_of_resampled_curves(ties: int | None) -> None:
     scores, positive = scored(80, ties)
-    found = bands(scores, positive, resamples=60, seed=3)
+    found = bands(Ranked.of(scores, positive), resamples=60, seed=3)
     generator = np.random.default_rng(3)
     grid = np.linspace(0, 1, 101)
     precisions, rates = [], []
@@ -60,5 +60,6 @@ def test_bands_are_the_intervals_of_resampled_curves(ties: int | None) -> None:
 
 
 def test_resamples_of_one_class_have_no_band() -> None:
-    assert bands(np.array([1.0]), np.array([True]), resamples=5, seed=0) == (None, None)
-    assert bands(*scored(50), resamples=0, seed=0) == (None, None)
+    one = Ranked.of(np.array([1.0]), np.array([True]))
+    assert bands(one, resamples=5, seed=0) == (None, None)
+    assert bands(Ranked.of(*scored(50)), resamples=0, seed=0) == (None, None)

@@ -125,6 +125,9 @@ def test_a_wish_says_that_the_data_of_the_training_are_missing(
     (tmp_path / "t.csv").unlink()
     text = said(*evaluate, "--cost", 1, 5, code=2)
     assert "--cost: got (1.0, 5.0), wanted the data of the training" in text
+    text = said("evaluate", tmp_path / "model", code=2)
+    assert "--data: no file" in text
+    assert "model/configuration.toml says that the data of the training are" in text
     said(*evaluate)
 
 

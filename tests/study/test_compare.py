@@ -124,9 +124,9 @@ def test_an_interrupted_run_resumes_and_repeats_nothing(
     trained: list[Assignment] = []
     run_trial = module.run_trial
 
-    def counting(config: Comparison, assignment: Assignment) -> Finished:
+    def counting(config: Comparison, features: None, assignment: Assignment) -> Finished:
         trained.append(assignment)
-        return run_trial(config, assignment)
+        return run_trial(config, features, assignment)
 
     monkeypatch.setattr(module, "run_trial", counting)
     stored: list[bool] = []

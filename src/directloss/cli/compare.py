@@ -45,10 +45,11 @@ def compare(given: Given, workers: Workers = None, out: Out = None) -> None:
     from directloss.study.compare import compare as run
     from directloss.study.config import Comparison
     from directloss.study.display import TrialBars
+    from directloss.study.images import describe_features
     from directloss.study.metrics import metric_named
     from directloss.study.options import validate
     from directloss.study.records import RESULTS
-    from directloss.study.trial import load_problems
+    from directloss.study.trial import load_data
     from directloss.terminal import say
     from directloss.training.methods import METHODS
 
@@ -57,8 +58,10 @@ def compare(given: Given, workers: Workers = None, out: Out = None) -> None:
     comparison = validate(Comparison, {**given, "data_sha256": fingerprint(data)})
     folder = out or Path("runs") / f"compare-{Path(data).name.split('.')[0]}"
     comparison.check()
-    problems = load_problems(comparison, 0)
+    problems = load_data(comparison, 0)
     say(console, f"{data}: {problems.describe()}")
+    if comparison.of_images:
+        say(console, describe_features(comparison))
     each = len(problems.columns) * comparison.seeds * comparison.trials
     display = TrialBars(
         console,

@@ -1,27 +1,26 @@
-"""Folders of images, one subfolder a class: decoded when they are needed, never all at once."""
+"""Images of a folder as samples: decoded when they are needed, never all at once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, Unpack
 
 import numpy as np
-import pandas as pd
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from directloss.datasets.errors import DataError
-from directloss.datasets.labels import read_labels, shown_positive
-from directloss.datasets.splits import PART_NAMES, Split, refuse_one_kind, split_rows
-from directloss.files import is_text
+from directloss.datasets.folders import ImageFolder, find_images
+from directloss.datasets.labels import Labels, read_labels
+from directloss.datasets.problems import Problems, names_of, split_of
+from directloss.datasets.splits import Split
 from directloss.training.batches import Batch, Batches, BatchOptions, MemoryBatches, Rows
 from directloss.training.data import Part
-
-ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 _CHUNK = 64  # images that are in memory at a time
 _THREADS = 4  # decoders; they release the lock of the interpreter
@@ -60,83 +59,67 @@ class ImageRecipe(BaseModel):
 
 
 @dataclass(frozen=True)
-class ImageFolder:
-    """Image files and, from the names of their folders, their classes and perhaps their parts."""
-
-    path: Path
-    files: tuple[Path, ...]
-    target: pd.Series | None
-    split: pd.Series | None
-
-
-def find_images(path: Path) -> ImageFolder:
-    """Looks for `PART/CLASS/*` (train, validation, test), `CLASS/*`, or files without a class.
-
-    Raises:
-        DataError: there are no images, or some have a class and some have none.
-    """
-    files = tuple(sorted(_images(path)))
-    if not files:
-        raise DataError(f"data: {path} holds no image ({', '.join(ENDINGS)})")
-    for file in files:
-        if not file.is_file():
-            raise DataError(f"data: {file} is no file")
-        if not is_text(str(file)):
-            raise DataError(f"data: the name of {str(file)!r} is no UTF-8 text")
-    folders = [file.relative_to(path).parts[:-1] for file in files]
-    split = None
-    if all(parts and parts[0].lower() in PART_NAMES for parts in folders):
-        split = pd.Series([parts[0] for parts in folders], name="folder")
-        folders = [parts[1:] for parts in folders]
-    with_class = [bool(parts) for parts in folders]
-    if not any(with_class):
-        return ImageFolder(path, files, None, split)
-    if not all(with_class):
-        odd = files[with_class.index(False)]
-        raise DataError(f"data: {odd} lies in no folder of a class, others of {path} do")
-    target = pd.Series([parts[0] for parts in folders], name="class")
-    return ImageFolder(path, files, target, split)
-
-
-def is_image_folder(data: str) -> bool:
-    """Whether `data` is a folder with at least one image in it."""
-    path = Path(data)
-    return path.is_dir() and any(True for _ in _images(path))
-
-
-def _images(path: Path) -> Iterator[Path]:
-    """What is named as an image; hidden files, and all in hidden folders, are no data."""
-    for file in path.rglob("*"):
-        hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
-        if file.name.lower().endswith(ENDINGS) and not hidden:
-            yield file
-
-
-@dataclass(frozen=True)
 class ImageProblem:
-    """One split of an image folder: `Data`. In memory are names and targets; images come and go.
+    """One split of an image folder. In memory are names and targets; images come and go.
+
+    With one positive class it is `Data`.
 
     Attributes:
         folder: the files.
         recipe: how a tensor is made from a file.
-        positive: the class that is positive.
-        targets: which files are positive, bool (n,).
+        labels: the classes of all files.
         rows: numbers of the files of each part.
     """
 
     folder: ImageFolder
     recipe: ImageRecipe
-    positive: str
-    targets: Tensor
+    labels: Labels
     rows: Split
 
     target_name = "class"
 
+    @property
+    def positive(self) -> str:
+        """The only class that is positive."""
+        (value,) = self.labels.positives
+        return value
+
+    @cached_property
+    def targets(self) -> Tensor:
+        """Which files are of that class, bool (n,)."""
+        return torch.from_numpy(self.labels.binary(self.positive))
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the binary problems."""
+        return list(names_of(self.labels, self.target_name))
+
     def describe(self) -> str:
         """Numbers of images and positives in one line."""
         sizes = ", ".join(f"{len(rows)} {part}" for part, rows in self.rows.items())
-        share = 100 * float(self.targets.double().mean())
-        return f"{len(self.targets)} images ({sizes}), {share:.1f} % {self.positive}"
+        images = f"{len(self.folder.files)} images ({sizes})"
+        if len(self.labels.positives) > 1:
+            return f"{images}, {len(self.labels.classes)} classes, each against the rest"
+        return f"{images}, {100 * float(self.targets.double().mean()):.1f} % {self.positive}"
+
+    def with_features(self, features: Tensor) -> Problems:
+        """The same samples with features `(files, width)` in the place of the images."""
+        parts = {part: features[torch.from_numpy(rows)] for part, rows in self.rows.items()}
+        names = names_of(self.labels, self.target_name)
+        return Problems(
+            parts,
+            self.rows,
+            self.labels,
+            names,
+            self.recipe,
+            self.target_name,
+            samples="images",
+        )
+
+    def every_image(self) -> Iterator[Tensor]:
+        """All images in the order of the files, some at a time."""
+        for first in range(0, len(self.folder.files), _CHUNK):
+            yield self.recipe.load(self.folder.files[first : first + _CHUNK])
 
     def load(self, rows: Rows) -> Part:
         """Some images with their targets."""
@@ -180,20 +163,19 @@ class LoadedBatches:
 
 
 def prepare_images(
-    data: Path, *, positive: str | None, recipe: ImageRecipe, seed: int
+    data: Path, *, positive: str | None, recipe: ImageRecipe, seed: int, several: bool = False
 ) -> ImageProblem:
     """Splits the files: by folders named train, validation and test, or 60/20/20 by class.
 
+    With `several`, each of more than two classes is told from the rest where none is `positive`.
+
     Raises:
-        DataError: no classes, more than two of them without `positive`, or a part that lacks one.
+        DataError: no classes, more of them than are wanted, or a part that lacks one.
     """
     folder = find_images(data)
     if folder.target is None:
         raise DataError(f"data: {data} has no folders that name the classes of its images")
     labels = read_labels(folder.target, positive)
-    positive = labels.only_positive(f"data: {data}")
-    targets = labels.binary(positive)
-    rows = split_rows(folder.split, targets.astype(np.int64), seed)
-    counts = {part: (int(targets[each].sum()), len(each)) for part, each in rows.items()}
-    refuse_one_kind(counts, shown_positive("class", positive))
-    return ImageProblem(folder, recipe, positive, torch.from_numpy(targets), rows)
+    if not several:
+        labels.only_positive(f"data: {data}")
+    return ImageProblem(folder, recipe, labels, split_of(labels, "class", folder.split, seed))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import torch
+from pydantic import BaseModel
 
 from directloss.datasets.cells import encode
 from directloss.datasets.columns import FEWEST_ROWS
@@ -16,7 +19,6 @@ from directloss.datasets.errors import Faults
 from directloss.datasets.fitting import fit_transform
 from directloss.datasets.labels import Labels, labels_of, shown_positive
 from directloss.datasets.reading import FeatureRules
-from directloss.datasets.recipe import Recipe
 from directloss.datasets.source import Source
 from directloss.datasets.splits import Split, refuse_one_kind, split_rows
 from directloss.training.data import Part, Parts
@@ -33,18 +35,20 @@ class Problems(InMemory):
         rows: row numbers of each part in the source.
         labels: the target of all rows.
         names: column name -> value of the target that is positive there.
-        recipe: how features are made from columns.
+        recipe: how features are made from what a user gives.
         target_name: of the target.
         notes: what a user should know of the data.
+        samples: what to call the rows.
     """
 
     features: Mapping[str, torch.Tensor]
     rows: Mapping[str, npt.NDArray[np.int64]]
     labels: Labels
     names: Mapping[str, str]
-    recipe: Recipe
+    recipe: BaseModel
     target_name: str
     notes: tuple[str, ...] = ()
+    samples: str = "rows"
 
     @property
     def columns(self) -> list[str]:
@@ -76,7 +80,7 @@ class Problems(InMemory):
         if len(shares) == 1:
             which = f" ({shown_positive(self.target_name, next(iter(self.names.values())))})"
         line = (
-            f"{total} rows ({sizes['train']} training, {sizes['validation']} validation, "
+            f"{total} {self.samples} ({sizes['train']} training, {sizes['validation']} validation, "
             f"{sizes['test']} test), {self.features['train'].shape[1]} features, "
             f"{share} % positive{which}"
         )
@@ -96,29 +100,47 @@ def prepare(
     name = source.target_name
     coded = encode([source.target], rules)
     labels = faults.attempt(lambda: labels_of(coded, name, positive))
-    rows = None if labels is None else faults.attempt(lambda: _split(source, labels, seed))
+    rows: Split | None = None
+    if labels is not None:
+        rows = faults.attempt(partial(split_of, labels, name, source.split, seed))
     fitted = faults.attempt(
         # Where no part can be drawn, all rows say what else is wrong.
         lambda: fit_transform(source.features, None if rows is None else rows["train"], rules)
     )
     faults.check()
     assert labels is not None and rows is not None and fitted is not None
-    several = len(labels.positives) > 1
-    names = {p if several else f"{name}={p}": p for p in labels.positives}
+    names = names_of(labels, name)
     recipe = fitted.recipe
-    if not several:
+    if len(names) == 1:
         known = labels.known(labels.positives[0], FEWEST_ROWS)
         recipe = recipe.model_copy(update={"labels": known})
     features = {part: torch.from_numpy(fitted.features[indices]) for part, indices in rows.items()}
     return Problems(features, rows, labels, names, recipe, name, source.notes + fitted.notes)
 
 
-def _split(source: Source, labels: Labels, seed: int) -> Split:
+def names_of(labels: Labels, target: str) -> dict[str, str]:
+    """Name of each binary problem -> the value of the target that is positive there."""
+    several = len(labels.positives) > 1
+    return {p if several else f"{target}={p}": p for p in labels.positives}
+
+
+def split_of(labels: Labels, target: str, column: pd.Series | None, seed: int) -> Split:
+    """The parts that a column names, or without one those of the seed.
+
+    Args:
+        labels: of all rows.
+        target: its name.
+        column: the part that each row belongs to, if the data says so.
+        seed: of the split, where the data does not.
+
+    Raises:
+        DataError: a part has no positives or no negatives.
+    """
     several = len(labels.positives) > 1
     strata = labels.codes if several else labels.binary(labels.positives[0]).astype(np.int64)
-    rows = split_rows(source.split, strata, seed)
+    rows = split_rows(column, strata, seed)
     for value in labels.positives:
         positive = labels.binary(value)
         counts = {part: (int(positive[each].sum()), len(each)) for part, each in rows.items()}
-        refuse_one_kind(counts, shown_positive(source.target_name, value))
+        refuse_one_kind(counts, shown_positive(target, value))
     return rows

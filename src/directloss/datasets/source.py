@@ -15,6 +15,7 @@ import pyarrow as pa
 from directloss.datasets.cells import Coded, compact, encode
 from directloss.datasets.embedded import EMBEDDED, NAMES
 from directloss.datasets.errors import DataError, Faults, quoted
+from directloss.datasets.folders import find_images, is_image_folder
 from directloss.datasets.names import plain
 from directloss.datasets.reading import FeatureRules, Reading
 from directloss.datasets.rows import read_rows
@@ -182,10 +183,18 @@ def missing_note(target: str, rows: int) -> tuple[str, ...]:
 
 
 def fingerprint(data: str) -> str:
-    """What identifies the data's content: "embedded", or the SHA-256 of the file."""
+    """What identifies the data's content: "embedded", or the SHA-256 of the file.
+
+    Of a folder of images it is that of the names, sizes and last bytes of its files.
+
+    Raises:
+        DataError: there is no such file or folder.
+    """
     if data in EMBEDDED:
         return "embedded"
     path = Path(data)
+    if is_image_folder(data):
+        return fingerprint_of_files(path, find_images(path).files)
     if not path.is_file():
         raise DataError(f"data: no file {data!r} (and embedded are {NAMES} only)")
     with path.open("rb") as file:

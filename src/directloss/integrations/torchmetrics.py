@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeGuard
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from directloss._extras import METRICS, require
-from directloss.lists import Dim, read_lists
+from directloss._update import ListBatch
+from directloss._weights import weights_of_classes
+from directloss.errors import ArgumentError
+from directloss.lists import Dim, Layout, check_weights, host, read_lists
 from directloss.tasks.base import Task
 
 require(__name__, "metrics", METRICS)
@@ -24,8 +29,12 @@ _STATES = {
     "targets": torch.float64,
     "rows": torch.int64,
     "groups": torch.int64,
+    "item_weights": torch.float64,
+    "list_weights": torch.float64,
     "values": torch.float64,
+    "value_weights": torch.float64,
 }
+"""Of each entry of the lists that go on; then of each list of one batch."""
 
 
 class TaskMetric(Metric):
@@ -33,14 +42,17 @@ class TaskMetric(Metric):
 
     Which scores form a list is said as for the losses, and what goes on from batch to batch follows
     from it. Where the first axis is one of `dim`, batches continue the same lists: scores (n,) are
-    one list, however many batches it comes in, (n, C) with ``dim=0`` one list a column, and with
-    `groups` one list for each number, wherever its entries arrive. All entries are kept, at 32
-    bytes each. Where the first axis is not in `dim`, and for class indices, each batch brings lists
-    of its own, of any length; of those only the value is kept.
+    one list, however many batches it comes in, (n, C) with ``dim=0`` one list a column, with
+    ``class_dim=1`` one a class, and with `groups` one list for each number, wherever its entries
+    arrive. All entries are kept, at 32 bytes each, and 8 more for a weight. Where the first axis is
+    not in `dim`, and for tasks on class indices, each batch brings lists of its own, of any length;
+    of those only value and weight are kept.
 
     Args:
         task: the metric, such as ``AveragePrecision()``.
-        dim: the axis, or axes, whose entries form one list.
+        dim, class_dim: the axis, or axes, whose entries form one list, and that of the classes, as
+            for the losses.
+        class_weight: (C,), >= 0, of the classes, as for the losses.
         ignore_index: target value that leaves its entry out.
         options: those of `torchmetrics.Metric`, such as ``sync_on_compute``.
 
@@ -63,15 +75,31 @@ class TaskMetric(Metric):
     targets: list[Tensor]
     rows: list[Tensor]
     groups: list[Tensor]
+    item_weights: list[Tensor]
+    list_weights: list[Tensor]
     values: list[Tensor]
+    value_weights: list[Tensor]
+    class_weight: Tensor | None
 
     def __init__(
-        self, task: Task, *, dim: Dim = -1, ignore_index: int | None = None, **options: Any
+        self,
+        task: Task,
+        *,
+        dim: Dim | None = None,
+        class_dim: int | None = None,
+        class_weight: ArrayLike | None = None,
+        ignore_index: int | None = None,
+        **options: Any,
     ) -> None:
         super().__init__(**options)
         self.task = task
         self.dim = dim
+        self.class_dim = None if class_dim is None else task.check_class_dim(class_dim)
         self.ignore_index = ignore_index
+        of_classes = None
+        if class_weight is not None:
+            of_classes = weights_of_classes(class_weight, task, self.class_dim)
+        self.register_buffer("class_weight", of_classes)
         for name in _STATES:
             self.add_state(name, default=[], dist_reduce_fx="cat")
         # A MetricCollection lets metrics whose states agree after the first batch share one update.
@@ -89,15 +117,19 @@ class TaskMetric(Metric):
         targets: Tensor,
         mask: Tensor | None = None,
         groups: Tensor | None = None,
+        weight: Tensor | None = None,
     ) -> None:
         """Add a batch.
 
         Args:
             scores: any floating type, raw scores.
-            targets: in the shape of `scores`, or without `dim` for class indices; NaN leaves out.
+            targets: in the shape of `scores`, or without `dim` for class indices, or without
+                `class_dim`; NaN leaves out.
             mask: bool in the shape of `targets`; False leaves an entry out.
             groups: integers along `dim`; entries of equal number form a list, over all batches
                 where the first axis is in `dim`.
+            weight: of the lists or of the items, as for `task.metric`, in all batches or in none;
+                of a list that goes on, the same each time.
 
         Raises:
             ArgumentError: an argument has the wrong shape, type or value, or every list one item
@@ -105,48 +137,101 @@ class TaskMetric(Metric):
             NonFiniteScoreError: a score that takes part is NaN. Nothing was added.
         """
         scores, targets = scores.detach(), targets.detach()
-        layout = self.task.read(scores, targets, self.dim, mask, groups).layout
+        batch = self.task.read(scores, targets, self.dim, mask, groups, class_dim=self.class_dim)
         if self.ignore_index is not None:
             kept = targets != self.ignore_index
             mask = kept if mask is None else mask & kept
-            layout = self.task.read(scores, targets, self.dim, mask, groups).layout
-        if self.task.ranks and not self._ranked:
-            layout.refuse_lists_of_one()
-            self._ranked = layout.rows[1] > 1
-        if self.task.target_per_list or 0 not in layout.axes:
-            if mask is None and layout.of_one:  # as the metric wants it of lists so short
-                mask = torch.ones_like(targets, dtype=torch.bool)
-            values = self.task.metric(
-                scores, targets, dim=self.dim, mask=mask, groups=groups, reduction="none"
-            )
-            self.values.append(values.reshape(-1).to(self.device))
-            return
+            how = self.dim, mask, groups
+            batch = self.task.read(scores, targets, *how, class_dim=self.class_dim)
+        ranked = self._ranked or not self.task.ranks
+        if not ranked:
+            batch.refuse_lists_of_one()
+            ranked = batch.rows[1] > 1
+        if weight is not None or self.class_weight is not None:
+            weight = None if weight is None else weight.detach()
+            if self._are_of_items(weight, groups):
+                batch.weigh(None, self.class_weight)
+                batch.layout = batch.layout.with_item_weights(weight)
+            else:
+                batch.weigh(weight, self.class_weight, to_train=False)
+        if batch.list_weights is not None:
+            check_weights(host(batch.list_weights))
+        if self.task.target_per_list or 0 not in batch.layout.axes:
+            self._add_lists(batch)
+        else:
+            self._add_entries(batch.layout, batch.list_weights)
+        self._ranked = ranked
 
+    def _are_of_items(self, weight: Tensor | None, groups: Tensor | None) -> TypeGuard[Tensor]:
+        """Whether weights are of items though each group of the batch may be one of them."""
+        if weight is None or groups is None or self.class_dim is not None:
+            return False
+        return bool(self.item_weights) and weight.shape == groups.shape
+
+    def _add_lists(self, batch: ListBatch) -> None:
+        """Of lists that end with the batch, their values."""
+        values, defined = batch.evaluate()
+        found = torch.from_numpy(np.where(defined, values, np.nan)).reshape(-1)
+        self.values.append(found.to(self.device))
+        if batch.list_weights is not None:
+            weights = torch.from_numpy(batch.weights_as(values)).reshape(-1)
+            self.value_weights.append(weights.to(self.device))
+
+    def _add_entries(self, layout: Layout, list_weights: Tensor | None) -> None:
+        """Of lists that go on, their entries."""
         # Errors belong to the batch that has them.
         read_lists(replace(layout, groups=None), self.task.read_targets)
         shape = layout.rows
         entries, target_rows = layout.scores.reshape(shape), layout.targets.reshape(shape)
         mask_rows = None if layout.mask is None else layout.mask.reshape(shape)
         keep = ~target_rows.isnan() if mask_rows is None else mask_rows & ~target_rows.isnan()
-        numbers = (
-            torch.zeros(entries.shape[1], dtype=torch.int64, device=entries.device)
-            if layout.groups is None
-            else layout.groups.long()
-        )
         row = torch.arange(entries.shape[0], device=entries.device)[:, None]
+        numbers = owner = torch.zeros(shape[1], dtype=torch.int64, device=entries.device)
+        if layout.groups is not None:
+            numbers = layout.groups.long()
+            owner = torch.unique(numbers, return_inverse=True)[1]
         self.scores.append(entries[keep].double())
         self.targets.append(target_rows[keep].double())
-        self.rows.append(row.expand(entries.shape)[keep])
-        self.groups.append(numbers.expand(entries.shape)[keep])
+        self.rows.append(row.expand(shape)[keep])
+        self.groups.append(numbers.expand(shape)[keep])
+        if layout.item_weights is not None:
+            self.item_weights.append(layout.item_weights.reshape(shape)[keep].double())
+        if list_weights is not None:
+            of_rows = list_weights.double().to(entries.device).reshape(shape[0], -1)
+            self.list_weights.append(of_rows[row, owner][keep])
 
     def compute(self) -> Tensor:
-        """The mean over all lists on which the metric is defined."""
-        scores, targets, rows, groups, values = (self._joined(name) for name in _STATES)
-        if scores.numel():
-            _, lists = torch.unique(torch.stack([rows, groups]), dim=1, return_inverse=True)
-            continued = self.task.metric(scores, targets, groups=lists, reduction="none")
-            values = torch.cat([values, continued.to(values)])
-        return values.nanmean()
+        """The mean over all lists on which the metric is defined, the weighted one with weights.
+
+        Raises:
+            ArgumentError: weights of some batches only, or of one list that are not the same.
+        """
+        state = {name: self._joined(name) for name in _STATES}
+        of_lists = [_found(state["values"], state["value_weights"])]
+        if state["scores"].numel():
+            of_lists.append(self._of_entries(state))
+        values = torch.cat([values for values, _ in of_lists])
+        weights = torch.cat([weights for _, weights in of_lists])
+        defined = ~values.isnan()
+        return (weights * values)[defined].sum() / weights[defined].sum()
+
+    def _of_entries(self, state: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Value and weight of each list that went on."""
+        scores = state["scores"]
+        numbers = torch.stack([state["rows"], state["groups"]])
+        _, lists = torch.unique(numbers, dim=1, return_inverse=True)
+        batch = self.task.read(scores, state["targets"], groups=lists)
+        if state["item_weights"].numel():
+            _, items = _found(scores, state["item_weights"])
+            batch.layout = batch.layout.with_item_weights(items)
+        values, defined = batch.evaluate()
+        found = torch.from_numpy(np.where(defined, values, np.nan)).to(scores)
+        _, of_entry = _found(scores, state["list_weights"])
+        weights = torch.zeros_like(found).scatter_(0, lists, of_entry)
+        if not torch.equal(weights[lists], of_entry):
+            came = "weights of one list that change from batch to batch"
+            raise ArgumentError("weight", came, "one weight a list")
+        return found, weights
 
     def _joined(self, name: str) -> Tensor:
         state = getattr(self, name)
@@ -164,3 +249,12 @@ class TaskMetric(Metric):
             super()._sync_dist(process_group=process_group)
         else:
             super()._sync_dist(dist_sync_fn, process_group)
+
+
+def _found(values: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Values with a weight each, 1 where there was none."""
+    if weights.numel() == 0:
+        return values, torch.ones_like(values)
+    if weights.shape != values.shape:
+        raise ArgumentError("weight", "weights in some batches", "weights in all of them, or none")
+    return values, weights

@@ -60,7 +60,8 @@ class ModelSection(_Section):
     hidden: tuple[int, ...] = Field(
         default=(64, 32),
         max_length=100,
-        description="Widths of the hidden layers (64,32); 'none' for a linear model.",
+        description="Widths of the hidden layers (64,32); 'none' for a linear model. Of images "
+        "with `frozen` only.",
     )
     backbone: str = Field(
         default="resnet18",
@@ -68,6 +69,11 @@ class ModelSection(_Section):
         "the weights), or a name of torchvision's (resnet18).",
     )
     weights: str = Field(default="auto", description="Of the backbone: auto, random, or a file.")
+    frozen: bool = Field(
+        default=False,
+        description="Of images: the backbone keeps its weights, and a perceptron is trained on its "
+        "features, which are computed once.",
+    )
     image_size: int = Field(
         default=224, ge=8, le=4096, description="Side to which images are resized (224)."
     )

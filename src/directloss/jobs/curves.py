@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Self
+
 import numpy as np
 import numpy.typing as npt
 
@@ -15,58 +18,80 @@ _BAND_POINTS = 101
 
 _Array = npt.NDArray[np.float64]
 _Bools = npt.NDArray[np.bool_]
+_Places = npt.NDArray[np.intp]
 
 
-def precision_recall(scores: _Array, positive: _Bools) -> Curve:
+@dataclass(frozen=True)
+class Ranked:
+    """Rows from the highest score down, sorted once for all curves.
+
+    Attributes:
+        order: rows, (n,).
+        positive: of the row at each place, (n,).
+        ends: the last place of each distinct score.
+    """
+
+    order: _Places
+    positive: _Bools
+    ends: _Places
+
+    @classmethod
+    def of(cls, scores: _Array, positive: _Bools) -> Self:
+        """Ranks the scores `(n,)` of one list."""
+        order = np.argsort(-scores, kind="stable")
+        ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
+        return cls(order, positive[order], ends)
+
+    def counts(self, weights: _Array | None = None) -> tuple[_Array, _Array]:
+        """True and false positives when all down to each distinct score are called positive.
+
+        Args:
+            weights: of the row at each place; None: 1.
+        """
+        tp = np.cumsum(self.positive if weights is None else weights * self.positive)
+        every = self.ends + 1.0 if weights is None else np.cumsum(weights)[self.ends]
+        found = tp[self.ends].astype(np.float64)
+        return found, every - found
+
+
+def precision_recall(ranked: Ranked) -> Curve:
     """Recall and precision at every distinct score, ties together; thinned for the screen.
 
     The first point is moved to recall 0 as well: steps that go up or down first and to the right
-    then, from there, have the average precision as their area.
-
-    Args:
-        scores: `(n,)`.
-        positive: `(n,)`, with at least one of them.
+    then, from there, have the average precision as their area. There is a positive.
     """
-    order, ends = _order(scores)
-    tp, fp = _counts(positive[order], np.ones(len(order)), ends)
+    tp, fp = ranked.counts()
     recall, precision = tp / tp[-1], tp / (tp + fp)
     return _thinned(np.append(0.0, recall), np.append(precision[0], precision))
 
 
-def roc(scores: _Array, positive: _Bools) -> Curve:
+def roc(ranked: Ranked) -> Curve:
     """False and true positive rate from (0, 0) to (1, 1), ties together; thinned for the screen.
 
-    Args:
-        scores: `(n,)`.
-        positive: `(n,)`, with at least one positive and one negative.
+    There is a positive and a negative.
     """
-    order, ends = _order(scores)
-    tp, fp = _counts(positive[order], np.ones(len(order)), ends)
+    tp, fp = ranked.counts()
     return _thinned(np.append(0.0, fp / fp[-1]), np.append(0.0, tp / tp[-1]))
 
 
-def bands(
-    scores: _Array, positive: _Bools, *, resamples: int, seed: int
-) -> tuple[Band | None, Band | None]:
+def bands(ranked: Ranked, *, resamples: int, seed: int) -> tuple[Band | None, Band | None]:
     """Bands of the precision-recall and of the ROC curve: at each x the interval of the curve's y.
 
     Rows are drawn with replacement, as many as there are. Resamples of one class have no curves and
     are left out; None without any other.
 
     Args:
-        scores: `(n,)`.
-        positive: `(n,)`.
+        ranked: the rows.
         resamples: how many to draw.
         seed: of the draws.
     """
     generator = np.random.default_rng(seed)
-    order, ends = _order(scores)
-    is_positive, size = positive[order], len(order)
+    size = len(ranked.order)
     grid = np.linspace(0.0, 1.0, _BAND_POINTS)
     found: list[tuple[_Array, _Array]] = []
     for _ in range(resamples):
         drawn = np.bincount(generator.integers(0, size, size), minlength=size)
-        tp, fp = _counts(is_positive, drawn[order].astype(np.float64), ends)
+        tp, fp = ranked.counts(drawn[ranked.order].astype(np.float64))
         if not (tp[-1] and fp[-1]):
             continue
         some = tp + fp > 0  # above the highest score that was drawn there is nothing
@@ -84,18 +109,6 @@ def bands(
 def _band(grid: _Array, drawn: _Array) -> Band:
     ends = [interval(column) for column in drawn.T]
     return Band(x=grid.tolist(), low=[low for low, _ in ends], high=[high for _, high in ends])
-
-
-def _order(scores: _Array) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Rows from the highest score down, and the last of each distinct score among them."""
-    order = np.argsort(-scores, kind="stable")
-    return order, np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
-
-
-def _counts(positive: _Bools, weights: _Array, ends: npt.NDArray[np.intp]) -> tuple[_Array, _Array]:
-    """True and false positives when all down to each distinct score are called positive."""
-    tp = np.cumsum(weights * positive)[ends]
-    return tp, np.cumsum(weights)[ends] - tp
 
 
 def _thinned(x: _Array, y: _Array) -> Curve:

@@ -14,16 +14,16 @@ from directloss.datasets import DataError
 from directloss.datasets.ranking import MOST_RELEVANT
 from directloss.errors import ArgumentError
 from directloss.jobs.bootstrap import estimate
-from directloss.jobs.curves import bands, precision_recall, roc
+from directloss.jobs.curves import Ranked, bands, precision_recall, roc
 from directloss.jobs.decisions import Wanted, decision, wanted_thresholds
 from directloss.jobs.kinds import content_digest, open_data
 from directloss.jobs.model import Model
 from directloss.jobs.reliability import reliability
 from directloss.jobs.scoring import DECISIONS, Scored, score
-from directloss.report.evaluation import Decision, Evaluation, Line
+from directloss.report.evaluation import Curve, Decision, Evaluation, Line
 from directloss.study.metrics import metric_named
 from directloss.training.bootstrap import LEVEL, resamples_for
-from directloss.training.model_folder import installed_versions
+from directloss.training.model_folder import CONFIGURATION, installed_versions
 
 RANKING = (
     "average-precision",
@@ -89,12 +89,13 @@ def evaluate(
     one_list = scored.groups is None
     drawable = one_list and 0 < positive.sum() < len(positive)
     scores = scored.scores.numpy()
-    curves = (precision_recall(scores, positive), roc(scores, positive)) if drawable else None
-    if curves is not None and count:
-        found = bands(scores, positive, resamples=count, seed=seed)
+    curves: tuple[Curve, Curve] | None = None
+    if drawable:
+        ranked = Ranked.of(scores, positive)
+        found = bands(ranked, resamples=count, seed=seed)
         curves = (
-            curves[0].model_copy(update={"band": found[0]}),
-            curves[1].model_copy(update={"band": found[1]}),
+            precision_recall(ranked).model_copy(update={"band": found[0]}),
+            roc(ranked).model_copy(update={"band": found[1]}),
         )
     decisions: list[Decision] = []
     if one_list:
@@ -184,7 +185,13 @@ def _trained_on(model: Model) -> str:
 
 def _own_split(model: Model, split: str) -> Scored:
     section = model.configuration.data
-    if section.sha256 != content_digest(section.path):
+    try:
+        found = content_digest(section.path)
+    except DataError as error:
+        where = model.folder / CONFIGURATION
+        words = f"where {where} says that the data of the training are; name data to evaluate on"
+        raise DataError(f"{error}, {words}") from error
+    if section.sha256 != found:
         raise DataError(
             f"data: {section.path} has changed since the training; name data to evaluate on"
         )

@@ -15,6 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from directloss._world import World
 from directloss.datasets.data import Data
+from directloss.datasets.images import ImageProblem
 from directloss.errors import ArgumentError
 from directloss.jobs.config import Configuration, TrainingSection
 from directloss.jobs.folder import CHECKPOINTS, claim, identity, with_digest
@@ -29,6 +30,7 @@ from directloss.jobs.scoring import (
 )
 from directloss.jobs.watch import Watcher, Watchers
 from directloss.models import MLP, scale_to_unit_spread, start_at_log_odds
+from directloss.models.image_scorer import FrozenScorer, features_of_images
 from directloss.study.folder import output_folder
 from directloss.study.metrics import ReportedMetric, metric_named
 from directloss.training.batches import AllSamples, Batches, OneBatch
@@ -124,7 +126,12 @@ def _train(
     metric = metric_named(how.metric)
     task = metric.make_task()
     method = METHODS[how.method]
-    model, spread = _initial(configuration, data, small=method.small_start)
+    kind = kind_at(configuration.data.path)
+    model = kind.network(configuration.model, data.recipe, seed=how.seed)
+    if isinstance(model, FrozenScorer):
+        assert isinstance(data, ImageProblem)
+        data = _computed_once(model.to(accelerator.device), data)
+    spread = _start(model, data, small=method.small_start)
     batches = _batches(data, how, model, world)
     loss_fn = method.loss(how.settings, spread, metric.make_task)
     checkpoints = Checkpoints(
@@ -229,7 +236,7 @@ def _shifted(metric: ReportedMetric, scored: dict[str, Scored]) -> dict[str, Sco
 
 def _batches(data: Data, how: TrainingSection, model: nn.Module, world: World) -> Batches:
     if how.batch_size is None:
-        if any(isinstance(module, _BatchNorm) for module in model.modules()):
+        if any(isinstance(module, _BatchNorm) and module.training for module in model.modules()):
             raise ArgumentError("batch", "all", "a number: the network normalises by batches")
         return OneBatch(AllSamples(lambda: data.chunks("train", world.rank, world.size)))
     if how.batch_size < world.size:
@@ -244,25 +251,35 @@ def _batches(data: Data, how: TrainingSection, model: nn.Module, world: World) -
     )
 
 
-def _initial(configuration: Configuration, data: Data, *, small: bool) -> tuple[nn.Module, float]:
-    """The untrained network and the spread of its scores, in whose units epsilon is given.
+def _computed_once(model: FrozenScorer, data: ImageProblem) -> Data:
+    """The features of all images, and in the model the scale of those of the training part."""
+    features = features_of_images(model.backbone, data.every_image())
+    model.standardise_by(features[torch.from_numpy(data.rows["train"])])
+    return data.with_features(features)
 
-    With `small` the scores of a network of ours begin small, around the log odds.
+
+def _start(model: nn.Module, data: Data, *, small: bool) -> float:
+    """Scales the first weights of a perceptron; the spread of the first scores.
+
+    Epsilon is given in units of this spread. With `small` the scores of a perceptron begin small,
+    around the log odds.
     """
-    seed = configuration.training.seed
-    model = kind_at(configuration.data.path).network(configuration.model, data.recipe, seed=seed)
-    if isinstance(model, MLP):
+    perceptron = model.head if isinstance(model, FrozenScorer) else model
+    if isinstance(perceptron, MLP):
         rows = _first_rows(data)
+        features = rows.features
+        if isinstance(model, FrozenScorer):
+            features = model.standardised(features.to(model.mean.device))
         if small:
-            start_at_log_odds(model, rows.features, rows.targets > 0)
+            start_at_log_odds(perceptron, features, rows.targets > 0)
         else:
-            scale_to_unit_spread(model, rows.features)
-        return model, 1.0
+            scale_to_unit_spread(perceptron, features)
+        return 1.0
     model.eval()
     with torch.no_grad():
         spread = float(model(next(iter(data.chunks("train"))).features).std(correction=0))
     model.train()
-    return model, spread if spread > 0 else 1.0
+    return spread if spread > 0 else 1.0
 
 
 def _first_rows(data: Data) -> Part:

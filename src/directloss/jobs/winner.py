@@ -130,6 +130,7 @@ def _taken(comparison: Comparison, method: str, settings: schema.Settings) -> di
         "optimiser": METHODS[method].optimiser or comparison.optimiser,
         "epochs": round(comparison.epochs * (settings.length or 1.0)),
         **settings.model_dump(exclude={"length"}),
+        "frozen": comparison.of_images or None,
     }
     return {name: value for name, value in found.items() if value is not None}
 
@@ -142,5 +143,6 @@ def _words(settings: schema.Settings, seed: int) -> str:
 
 def _drawn_anew(comparison: Comparison) -> bool:
     """Whether `train` makes other parts of the data than `compare`."""
-    blocks = comparison.group is None and is_stream(comparison.data)
+    in_memory = comparison.of_images or comparison.group is not None
+    blocks = not in_memory and is_stream(comparison.data)
     return blocks and comparison.split_column is None

@@ -14,10 +14,11 @@ from directloss.report.lines import write_rows
 from directloss.study.assignments import assignments
 from directloss.study.config import Comparison
 from directloss.study.folder import CLAIMS, SHARED, TRIALS, output_folder
+from directloss.study.images import make_features
 from directloss.study.metrics import metric_named
 from directloss.study.records import RESULTS, header, search_results
 from directloss.study.sharing import OnTrial, work_together
-from directloss.study.trial import load_problems, run_trial
+from directloss.study.trial import load_data, run_trial
 from directloss.training.search import TrialStore
 
 SPREADSHEET = "results.csv"
@@ -52,9 +53,9 @@ def compare(
     comparison.check()
     if workers < 1:
         raise ArgumentError("workers", workers, "1 or more")
-    columns = load_problems(comparison, 0).columns
+    columns = load_data(comparison, 0).columns
     for seed in range(1, comparison.seeds):
-        load_problems(comparison, seed)  # a split that lacks a class is found now, not hours later
+        load_data(comparison, seed)  # a split that lacks a class is found now, not hours later
     methods, seeds = comparison.methods, comparison.seeds
     known = comparison.known_methods()
     todo = assignments(methods, columns, seeds, comparison.trials, known)
@@ -62,10 +63,11 @@ def compare(
     higher_is_better = metric.make_task().higher_is_better
     with output_folder(out, comparison.model_dump(mode="json"), patience=SHARED) as folder:
         store = TrialStore(folder / TRIALS, higher_is_better=higher_is_better, methods=known)
+    features = make_features(comparison, folder) if comparison.of_images else None
     on_start()
     work_together(
         lambda _: todo,
-        partial(run_trial, comparison),
+        partial(run_trial, comparison, features),
         store,
         folder / CLAIMS,
         workers=workers,

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from directloss.datasets.reading import FeatureRules
 from directloss.errors import ArgumentError
-from directloss.study.options import Optimiser
+from directloss.study.options import Optimiser, refuse
 
 if TYPE_CHECKING:
     from directloss.training.config import FitConfig
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 ALL = ("all",)
 DEFAULT = ("default",)
 """In the place of methods."""
+
+OF_TABLES = ("target", "split_column", "group", *FeatureRules.model_fields)
+"""Fields that mean nothing for images."""
 
 
 class TableRules(FeatureRules):
@@ -48,7 +51,8 @@ class Comparison(TableRules):
 
     data: str = Field(
         default="digits",
-        description="'digits' or 'diabetes', or a .csv, .tsv, .parquet, .npz or .svmlight file.",
+        description="'digits' or 'diabetes'; a .csv, .tsv, .parquet, .npz or .svmlight file; or a "
+        "folder of images, a subfolder a class.",
     )
     data_sha256: str = Field(default="embedded", description="Of the file's content.")
     group: str | None = Field(
@@ -79,6 +83,15 @@ class Comparison(TableRules):
     hidden: tuple[int, ...] = Field(
         default=(32,), description="Widths of the hidden layers; 'none' for a linear model."
     )
+    backbone: str | None = Field(
+        default=None,
+        description="Of images: the network on whose features, computed once, the methods train. "
+        "efficientnet-lite0 where its packages bring the weights, else resnet18.",
+    )
+    weights: str = Field(default="auto", description="Of the backbone: auto, random, or a file.")
+    image_size: int = Field(
+        default=224, ge=64, le=4096, description="Side to which images are resized."
+    )
     trials: int = Field(
         default=8, description="Settings to try for each method; tuned tries three times as many."
     )
@@ -100,7 +113,9 @@ class Comparison(TableRules):
     @model_validator(mode="before")
     @classmethod
     def _names(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """The canonical name of the metric, and the methods that "all" stands for."""
+        """The canonical name of the metric, the methods that "all" stands for, and the backbone."""
+        from directloss.datasets.folders import is_image_folder
+        from directloss.models.image_scorer import usual_backbone
         from directloss.study.metrics import canonical_name, metric_named
         from directloss.training.methods import all_methods, default_methods
 
@@ -111,7 +126,17 @@ class Comparison(TableRules):
             methods = all_methods(metric, grouped=grouped)
         elif methods == DEFAULT:
             methods = default_methods(graded=grouped and metric_named(metric).graded)
-        return {**given, "metric": metric, "methods": methods}
+        given = {**given, "metric": metric, "methods": methods}
+        data = given.get("data", cls.model_fields["data"].default)
+        if given.get("backbone") is None and is_image_folder(str(data)):
+            weights = given.get("weights", cls.model_fields["weights"].default)
+            given["backbone"] = usual_backbone(str(weights))
+        return given
+
+    @property
+    def of_images(self) -> bool:
+        """Whether the data are a folder of images."""
+        return self.backbone is not None
 
     def known_methods(self) -> dict[str, Method]:
         """The methods by name, with the grid of this comparison."""
@@ -158,6 +183,7 @@ class Comparison(TableRules):
         known = self.known_methods()
         sizes = {name: known[name].grid_size // known[name].effort for name in self.methods}
         check_trials(self.trials, sizes)
+        self._check_kind()
         if self.batch_positives is not None and self.batch is None:
             raise ArgumentError("batch_positives", self.batch_positives, "`batch` with it")
         if self.group is not None:
@@ -166,6 +192,15 @@ class Comparison(TableRules):
                     raise ArgumentError(name, getattr(self, name), "nothing, with `group`")
         for l2 in self.l2:
             self.fit_config(METHODS["logistic"], Settings(learning_rate=1.0, l2=l2), 0)
+
+    def _check_kind(self) -> None:
+        """No field is given that means nothing for the kind of the data."""
+        from directloss.datasets.folders import is_image_folder
+
+        if is_image_folder(self.data):
+            refuse(self, OF_TABLES, "images")
+        else:
+            refuse(self, ("backbone", "weights", "image_size"), "a table")
 
 
 def check_names(argument: str, names: tuple[str, ...], known: Iterable[str]) -> None:

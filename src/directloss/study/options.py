@@ -65,6 +65,15 @@ def validate(
         raise ConfigurationError("; ".join(dict.fromkeys(map(problem, error.errors())))) from error
 
 
+def refuse(configuration: BaseModel, names: tuple[str, ...], what: str) -> None:
+    """Raises `ArgumentError` if a setting is given that means nothing for `what`."""
+    for name in names:
+        value = getattr(configuration, name)
+        if value != type(configuration).model_fields[name].default:
+            came = ", ".join(map(repr, value)) if isinstance(value, tuple) else repr(value)
+            raise ArgumentError(name, came, f"nothing, for {what}")
+
+
 class _Shown(reprlib.Repr):
     """A value in a message: a line at most, however deep, long or large it is."""
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 
 from directloss.datasets import Problems, RankingProblem, load, prepare, prepare_ranking
+from directloss.datasets.images import ImageProblem
 from directloss.models import MLP, scale_to_unit_spread, start_at_log_odds
 from directloss.study.assignments import Assignment
 from directloss.study.config import Comparison
+from directloss.study.images import load_images, problems_of_images
 from directloss.study.metrics import metric_named
 from directloss.study.records import finished, warnings_noted
 from directloss.training import METHODS, fit
@@ -18,8 +21,10 @@ from directloss.training.search import Finished
 
 
 @lru_cache(maxsize=4)
-def load_problems(comparison: Comparison, seed: int) -> Problems | RankingProblem:
+def load_data(comparison: Comparison, seed: int) -> Problems | RankingProblem | ImageProblem:
     """The data of a comparison, split by a seed; kept, since many trials share it."""
+    if comparison.of_images:
+        return load_images(comparison, seed)
     source = load(
         comparison.data,
         target=comparison.target,
@@ -33,14 +38,23 @@ def load_problems(comparison: Comparison, seed: int) -> Problems | RankingProble
     return prepare(source, positive=comparison.positive, rules=comparison, seed=seed)
 
 
-def run_trial(comparison: Comparison, assignment: Assignment) -> Finished:
+def run_trial(comparison: Comparison, features: Path | None, assignment: Assignment) -> Finished:
     """Trains one network.
 
     The seed decides split, initial weights and mini-batches; all methods and settings of a seed
     share them.
+
+    Args:
+        comparison: everything that its numbers depend on.
+        features: the file of `make_features`, of images.
+        assignment: what to train.
     """
     cell, settings = assignment.cell, assignment.settings
-    parts = load_problems(comparison, cell.seed).parts(cell.column)
+    data = load_data(comparison, cell.seed)
+    if isinstance(data, ImageProblem):
+        assert features is not None
+        data = problems_of_images(comparison, cell.seed, features)
+    parts = data.parts(cell.column)
     model = MLP(
         parts.train.features.shape[1],
         comparison.hidden,

@@ -98,17 +98,19 @@ class TaskBase(ABC):
         self,
         scores: Any,
         targets: Tensor | Qrels,
-        dim: Dim = -1,
+        dim: Dim | None = None,
         mask: Tensor | None = None,
         groups: Tensor | None = None,
         ignore_index: int | None = None,
         empty: Empty = "skip",
         without_positives: WithoutPositives | None = None,
+        class_dim: int | None = None,
     ) -> Batch:
         """What a loss was called with, checked; arguments as for the losses.
 
         Raises:
-            ArgumentError: an argument has the wrong shape or type.
+            ArgumentError: an argument has the wrong shape or type, or none of that name means
+                anything for the task.
         """
 
     def check_class_dim(self, class_dim: object) -> int:
@@ -119,21 +121,6 @@ class TaskBase(ABC):
         """
         wanted = "None, as its scores are not those of classes, item by item"
         raise ArgumentError("class_dim", f"{class_dim!r} for {self!r}", wanted)
-
-    def read_classes(
-        self,
-        scores: Any,
-        targets: Tensor | Qrels,
-        class_dim: int,
-        dim: Dim | None = None,
-        mask: Tensor | None = None,
-        groups: Tensor | None = None,
-        ignore_index: int | None = None,
-        empty: Empty = "skip",
-        without_positives: WithoutPositives | None = None,
-    ) -> Batch:
-        """As `read`, of class indices; each class against the rest."""
-        raise AssertionError(f"no class_dim {self.check_class_dim(class_dim)} was let through")
 
 
 class Task(TaskBase):
@@ -265,23 +252,28 @@ class Task(TaskBase):
         self,
         scores: Tensor,
         targets: Tensor | Qrels,
-        dim: Dim = -1,
+        dim: Dim | None = None,
         mask: Tensor | None = None,
         groups: Tensor | None = None,
         ignore_index: int | None = None,
         empty: Empty = "skip",
         without_positives: WithoutPositives | None = None,
+        class_dim: int | None = None,
     ) -> ListBatch:
+        skips = self.skips_without_positives(without_positives)
+        if class_dim is not None:
+            axis = self.check_class_dim(class_dim)
+            how = dim, mask, groups, ignore_index, empty
+            return OneAgainstRest(self, scores, targets, axis, *how, skip_without_positives=skips)
         layout = Layout.of(
             scores,
             targets,
             per_list=self.target_per_list,
-            dim=dim,
+            dim=-1 if dim is None else dim,
             mask=mask,
             groups=groups,
             ignore_index=ignore_index,
         )
-        skips = self.skips_without_positives(without_positives)
         return ListBatch(self, scores, layout, empty, skip_without_positives=skips)
 
     def check_class_dim(self, class_dim: object) -> int:
@@ -289,31 +281,6 @@ class Task(TaskBase):
             wanted = "None: it takes class indices as they are, with dim= the axis of the classes"
             raise ArgumentError("class_dim", f"{class_dim!r} for {self!r}", wanted)
         return whole_number("class_dim", class_dim, least=-(2**63), wanted="an int, or None")
-
-    def read_classes(
-        self,
-        scores: Tensor,
-        targets: Tensor | Qrels,
-        class_dim: int,
-        dim: Dim | None = None,
-        mask: Tensor | None = None,
-        groups: Tensor | None = None,
-        ignore_index: int | None = None,
-        empty: Empty = "skip",
-        without_positives: WithoutPositives | None = None,
-    ) -> OneAgainstRest:
-        return OneAgainstRest(
-            self,
-            scores,
-            targets,
-            self.check_class_dim(class_dim),
-            dim,
-            mask,
-            groups,
-            ignore_index,
-            empty,
-            skip_without_positives=self.skips_without_positives(without_positives),
-        )
 
     def configuration(self, scores: Tensor, targets: Tensor, weight: float) -> Tensor:
         """argmax F + weight * Delta, as coefficients, float64 in the shape of `scores`.
@@ -381,17 +348,13 @@ class Task(TaskBase):
         scores, targets = as_tensor("scores", scores), as_tensor("targets", targets)
         mask = None if mask is None else as_tensor("mask", mask)
         groups = None if groups is None else as_tensor("groups", groups)
-        batch: ListBatch
-        if class_dim is not None:
-            batch = self.read_classes(scores, targets, class_dim, dim, mask, groups, ignore_index)
-        else:
-            batch = self.read(
-                scores, targets, -1 if dim is None else dim, mask, groups, ignore_index
-            )
+        batch = self.read(scores, targets, dim, mask, groups, ignore_index, class_dim=class_dim)
         if self.ranks and not batch.padded:
             batch.refuse_lists_of_one()
         if weight is not None:
-            batch.weigh(as_tensor("weight", weight), None, to_train=False)
+            weight = as_tensor("weight", weight)
+            weight = weight.detach() if isinstance(weight, Tensor) else weight
+            batch.weigh(weight, None, to_train=False)
         values, defined = batch.evaluate()
         if reduction == "none":
             return torch.from_numpy(np.where(defined, values, np.nan))

@@ -93,19 +93,22 @@ class Chain(TaskBase):
         self,
         scores: LinearChain,
         targets: Tensor | Qrels,
-        dim: Dim = -1,
+        dim: Dim | None = None,
         mask: Tensor | None = None,
         groups: Tensor | None = None,
         ignore_index: int | None = None,
         empty: Empty = "skip",
         without_positives: WithoutPositives | None = None,
+        class_dim: int | None = None,
     ) -> Batch:
         if not isinstance(scores, LinearChain):
             raise ArgumentError("scores", type(scores).__name__, "a LinearChain")
         if isinstance(targets, Qrels):
             raise ArgumentError("targets", "Qrels", "a tensor, as labels are no relevant items")
         self.skips_without_positives(without_positives)
-        if dim != -1:
+        if class_dim is not None:
+            self.check_class_dim(class_dim)
+        if dim not in (None, -1):
             raise ArgumentError("dim", dim, "-1, as a chain knows its own axes")
         for name, given in (("mask", mask), ("groups", groups)):
             if given is not None:

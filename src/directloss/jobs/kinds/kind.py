@@ -12,7 +12,6 @@ from pydantic import BaseModel
 from torch import Tensor, nn
 
 from directloss.datasets.data import Data
-from directloss.errors import ArgumentError
 from directloss.jobs.config import Configuration, DataSection, ModelSection
 from directloss.training.data import Part
 from directloss.training.model_folder import About
@@ -123,12 +122,3 @@ class Kind(Protocol[RecipeT]):
         Raises:
             DataError: they do not fit the recipe, or have no target.
         """
-
-
-def refuse(section: DataSection, names: tuple[str, ...], what: str) -> None:
-    """Raises `ArgumentError` if a setting is given that means nothing for `what`."""
-    for name in names:
-        value = getattr(section, name)
-        if value != type(section).model_fields[name].default:
-            came = ", ".join(map(repr, value)) if isinstance(value, tuple) else repr(value)
-            raise ArgumentError(name, came, f"nothing, for {what}")

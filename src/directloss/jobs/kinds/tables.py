@@ -26,8 +26,9 @@ from directloss.datasets.stream import TableStream, is_stream
 from directloss.datasets.streamed import prepare_stream
 from directloss.errors import ArgumentError
 from directloss.jobs.config import Configuration, DataSection, ModelSection
-from directloss.jobs.kinds.kind import Labelled, Unlabelled, refuse
+from directloss.jobs.kinds.kind import Labelled, Unlabelled
 from directloss.models import MLP
+from directloss.study.options import refuse
 from directloss.training.data import Part
 from directloss.training.model_folder import About
 
@@ -49,7 +50,13 @@ class Tables:
         return fingerprint_of_files(Path(path), files)
 
     def usual(self, configuration: Configuration) -> Configuration:
-        """See `Kind`: the defaults are those of tables."""
+        """See `Kind`: the defaults are those of tables.
+
+        Raises:
+            ArgumentError: there is no backbone to be frozen.
+        """
+        if configuration.model.frozen:
+            raise ArgumentError("frozen", True, "nothing, for a table")
         return configuration
 
     def open(self, configuration: Configuration, *, graded: bool | None) -> Data:
