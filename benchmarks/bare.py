@@ -44,7 +44,7 @@ def bare_step(scores: Tensor, targets: Tensor, epsilon: float, direction: str) -
         tables = ranks, start, scales, discounts, start, 1
         terms = weights, coefficients, solvers, True
         outputs = gradient, losses, values, defined
-        flat = scores.detach().numpy(), labels, offsets, positives
+        flat = scores.detach().numpy(), True, labels, offsets, positives
         solve_rankings(0, 1, Rankings(*flat, *tables, *terms, *outputs))
         value = torch.from_numpy(losses[0, :1].astype(np.float32).reshape(()))
         Update.apply(scores, value, torch.from_numpy(gradient), None, None).backward()

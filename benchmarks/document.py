@@ -17,14 +17,14 @@ from benchmarks.works import REFERENCE
 __all__ = ["write_document"]
 
 FOLDER = Path(__file__).parent
-PICTURE = "cost.svg"
+PICTURE, PARTS_PICTURE = "cost.svg", "parts.svg"
 BILLION = 10**9
 AP, CROSS_ENTROPY = "AveragePrecision positive", "BCE"
 """The works that the first sentences speak of."""
 
 
 def write_document(path: Path, runs: Sequence[bytes] = ()) -> None:
-    """Write the document, and its picture into a folder of its name beside it.
+    """Write the document, and its pictures into a folder of its name beside it.
 
     Args:
         path: of the document. Its archive is archives/NAME.tar.xz beside it.
@@ -48,6 +48,9 @@ def write_document(path: Path, runs: Sequence[bytes] = ()) -> None:
         results = {**results, **{name: run[name] for name in (*sections, *summaries)}}
     picture = path.with_suffix("") / PICTURE
     plots.draw_cost(results, picture)
+    parts = picture.with_name(PARTS_PICTURE)
+    if "profile" in results:
+        plots.draw_parts(results, parts)
     text = render(
         FOLDER / "performance.md.jinja",
         answer=answer(results),
@@ -57,6 +60,7 @@ def write_document(path: Path, runs: Sequence[bytes] = ()) -> None:
         tables=tables.sections(results),
         grid_range=tables.grid_range(results) if "grid" in results else "",
         picture=picture.relative_to(path.parent).as_posix(),
+        parts=parts.relative_to(path.parent).as_posix(),
         cost=cost_model(results),
         citation=archive.citation(kept, path),
     )

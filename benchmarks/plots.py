@@ -9,10 +9,11 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from benchmarks.figures import SETTINGS, save
-from benchmarks.tables import count
+from benchmarks.profile import PARTS
+from benchmarks.tables import count, seconds
 from benchmarks.works import REFERENCE
 
-__all__ = ["FORMATS", "draw_all", "draw_cost"]
+__all__ = ["FORMATS", "draw_all", "draw_cost", "draw_parts"]
 
 Row = dict[str, Any]
 FORMATS = ("png", "svg")
@@ -72,6 +73,37 @@ def draw_cost(results: dict[str, Any], path: Path) -> None:
         figure.legend(
             *panels[0].get_legend_handles_labels(), loc="outside right center", frameon=False
         )
+        save(figure, path)
+
+
+PART_COLOURS = dict(
+    zip(PARTS, ("#bf8700", "#0969da", "#8250df", "#1a7f37", "#8c959f"), strict=True)
+)
+
+
+def draw_parts(results: dict[str, Any], path: Path) -> None:
+    """Where the time of a step goes: a bar for each length, a panel for each direction."""
+    rows = results["profile"]
+    directions = list(dict.fromkeys(row["direction"] for row in rows))
+    with mpl.rc_context(SETTINGS):
+        figure = Figure(figsize=(10, 2.6), layout="constrained")
+        panels = figure.subplots(1, len(directions), sharey=True, squeeze=False)[0]
+        for axes, direction in zip(panels, directions, strict=True):
+            mine = [row for row in rows if row["direction"] == direction]
+            names = [count(row["n"]) for row in mine]
+            begin = [0.0] * len(mine)
+            for part, colour in PART_COLOURS.items():
+                shares = [100.0 * row[part] / row["step"] for row in mine]
+                label = part if direction == directions[0] else None
+                axes.barh(names, shares, left=begin, color=colour, label=label, height=0.7)
+                begin = [a + b for a, b in zip(begin, shares, strict=True)]
+            for name, row, end in zip(names, mine, begin, strict=True):
+                axes.text(end + 1.0, name, seconds(row["step"]), va="center", fontsize=8)
+            axes.set(xlabel="% of the step", xlim=(0, 118))
+            axes.set_title(f"{direction} direction", fontsize=9, loc="left")
+        panels[0].invert_yaxis()  # which they share
+        panels[0].set_ylabel("items in the list")
+        figure.legend(loc="outside right center", frameon=False)
         save(figure, path)
 
 

@@ -29,7 +29,8 @@ from benchmarks.case import Case
 from benchmarks.timing import Effort, Step, interleave
 from directloss.functional import direct_terms
 from directloss.inference import _kernel
-from directloss.inference.sorting import ONE_BIT, ranked_classes, sorted_keys
+from directloss.inference._kernel import Array
+from directloss.inference.sorting import ONE_BIT, classes_of_keys, sort_keys
 from directloss.lists import Layout, Lists, read_lists
 
 __all__ = ["PARTS", "WHOLES", "measure"]
@@ -52,9 +53,19 @@ def measure(
 
 
 @_kernel.kernel
-def _split(*arguments: Any) -> None:
-    """`ranked_classes` with a way in from Python, which a kernel for kernels has none of."""
-    ranked_classes(*arguments)
+def _split(
+    keys: Array,
+    begin: int,
+    middle: int,
+    end: int,
+    class_scores: Array,
+    items: Array,
+    above: Array,
+    bits: Array,
+    narrow: Array,
+) -> None:
+    """`classes_of_keys`, as a kernel has it, which is pasted into its callers."""
+    classes_of_keys(keys, begin, middle, end, class_scores, items, above, bits, narrow)
 
 
 def _parts(case: Case, direction: Any, effort: Effort) -> dict[str, float]:
@@ -66,15 +77,15 @@ def _parts(case: Case, direction: Any, effort: Effort) -> dict[str, float]:
         return read_lists(Layout.of(scores, targets), task.read_targets)[0]
 
     lists = reading()
-    positives = int(lists.targets.sum())
+    ends = 0, int(lists.targets.sum()), case.n
     outputs = [np.empty(case.n, kind) for kind in (np.float64, np.uint32, np.int32)]
-    memory, bits = np.empty(case.n, np.uint64), np.empty(case.n, np.uint32)
-    scratch = bits, bits.view(np.float32), np.empty(2 * case.n, np.uint64)
+    keys, spare = np.empty((2, case.n), np.uint64)
+    bits = np.empty(2 * case.n, np.uint32)
+    scratch = bits, bits.view(np.float32)
 
     def sort() -> None:
-        flat = lists.scores, lists.targets
-        keys = sorted_keys(0, 1, *flat, lists.offsets, ONE_BIT, memory)
-        _split(*flat, None, *keys, positives, *outputs, *scratch)
+        sort_keys(0, 1, lists.scores, lists.targets, lists.offsets, ONE_BIT, keys, spare)
+        _split(keys, *ends, *outputs, *scratch)
 
     terms = direct_terms(case.epsilon, direction)
     augmented = float(terms[1].weight)

@@ -10,8 +10,10 @@ import pytest
 
 from benchmarks import archive
 from benchmarks.__main__ import main
-from benchmarks.document import AP, CROSS_ENTROPY, PICTURE
+from benchmarks.document import AP, CROSS_ENTROPY, PARTS_PICTURE, PICTURE
 from benchmarks.plots import COST
+from benchmarks.profile import PARTS
+from benchmarks.tables import count, seconds
 
 DOCS = archive.FOLDER.parent
 PAGE = DOCS / "performance.md"
@@ -39,6 +41,16 @@ def test_the_picture_is_small_and_names_its_works() -> None:
     assert len(picture) < 60_000
     for label, *_ in COST.values():
         assert f">{label}<" in picture
+
+
+def test_the_picture_of_the_parts_says_what_was_measured(results: dict[str, Any]) -> None:
+    picture = (DOCS / "performance" / PARTS_PICTURE).read_text()
+    assert len(picture) < 60_000
+    for part in PARTS:
+        assert f">{part}<" in picture
+    for row in results["profile"]:
+        assert f">{seconds(row['step'])}<" in picture
+        assert f">{count(row['n'])}<" in picture
 
 
 def test_the_readme_says_what_was_measured(results: dict[str, Any]) -> None:

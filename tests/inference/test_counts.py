@@ -21,6 +21,7 @@ from directloss.inference.counts import (
     solve_counts_table,
     task_loss,
 )
+from directloss.inference.sorting import ONE_BIT, sort_keys
 from tests.inference.small_cases import wide
 
 Loss = Callable[[int, int, int, int], float]
@@ -148,10 +149,13 @@ def buffers(batch: Batch, terms: int) -> Solution:
     )
 
 
-def memory(batch: Batch, *, sorting: bool) -> tuple[np.ndarray, bool, np.ndarray | None]:
-    """No keys, as the kernel sorts itself; and scratch memory, where lists have to be sorted."""
-    scratch = np.empty(2 * batch.scores.size + 8, np.uint64) if sorting else None
-    return np.empty(0, np.uint64), True, scratch
+def keys_of(batch: Batch, *, sorting: bool) -> np.ndarray | None:
+    """Those of all lists, where they have to be sorted."""
+    size = batch.scores.size
+    keys, spare = np.empty((2, size), np.uint64)
+    if sorting and batch.scores.dtype == np.float32:
+        sort_keys(0, len(batch.offsets) - 1, *batch, ONE_BIT, keys, spare)
+    return keys if sorting else None
 
 
 def solve(
@@ -172,7 +176,7 @@ def solve(
         *solvers,
         *terms,
         *out,
-        *memory(batch, sorting=any(solvers)),
+        keys_of(batch, sorting=any(solvers)),
     )
     return out
 
@@ -193,7 +197,7 @@ def solve_table(
         starts,
         *terms,
         *out,
-        *memory(batch, sorting=any(weights)),
+        keys_of(batch, sorting=any(weights)),
     )
     return out
 
@@ -314,8 +318,7 @@ def test_lists_may_share_a_table_or_have_none() -> None:
     table = table_of(error_rate, 1, 1).ravel()
     terms = np.array([0.0]), np.array([1.0])
     starts = np.array([0, 0, -1, 0])
-    memories = memory(batch, sorting=False)
-    solve_counts_table(0, 4, *batch, True, table, starts, *terms, *out, *memories)
+    solve_counts_table(0, 4, *batch, True, table, starts, *terms, *out, None)
     assert out.defined.tolist() == [True, True, False, True]
     assert out.task_losses.ravel().tolist() == [0, 0.5, 0, 0.5]
     assert out.values.ravel().tolist() == [0.5, 1.25, 0, 4]
@@ -518,8 +521,11 @@ def test_a_range_of_lists_leaves_the_others_alone(task: Task) -> None:
     parameters = np.array(task.parameters, float)
     terms = np.array([0.3]), np.array([1.0])
     solvers = Solvers.of(task.kind, parameters, [0.3])
-    metric, memories = (task.kind, parameters, *solvers), memory(batch, sorting=any(solvers))
-    solve_counts(4, 9, *batch, wide(batch.scores), *metric, *terms, *part, *memories)
+    metric = task.kind, parameters, *solvers
+    keys = keys_of(batch, sorting=any(solvers))
+    if keys is not None:
+        keys = keys[batch.offsets[4] :]
+    solve_counts(4, 9, *batch, wide(batch.scores), *metric, *terms, *part, keys)
     inside = slice(batch.offsets[4], batch.offsets[9])
     np.testing.assert_array_equal(part.combination[inside], whole.combination[inside])
     np.testing.assert_array_equal(part.task_losses[4:9], whole.task_losses[4:9])

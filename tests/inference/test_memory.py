@@ -106,7 +106,7 @@ def test_another_thread_may_give_it_back() -> None:
 
 def test_no_more_is_kept_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "_MOST_KEPT", 100)
-    monkeypatch.setattr(memory, "_kept", memory._Kept())
+    monkeypatch.setattr(memory, "_kept", memory._Memory())
     for words, kept in ((101, 0), (100, 100)):
         assert lent(words).size == words
         give_back(take(words))

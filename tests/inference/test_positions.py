@@ -13,18 +13,14 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import ndcg_score, precision_score, recall_score
 
+from directloss.inference import positions
 from directloss.inference.positions import (
     CUTOFF_RELEVANT,
     NO_CUTOFF,
     ByPosition,
     Divisor,
-    configuration_losses,
-    metric_positions,
-    scratch_words,
-    solve_positions,
 )
 from directloss.tasks._grades import Gains
-from tests.inference.small_cases import wide
 
 Floats = NDArray[np.float64]
 
@@ -142,27 +138,19 @@ def solve(
         np.full_like(flat, np.nan), np.full(shape, np.nan), np.full(shape, np.nan),
         np.zeros(len(scores), np.bool_),
     )  # fmt: skip
-    solve_positions(
-        0, len(scores), flat, wide(flat), *relevance(np.concatenate(gains)), offsets,
-        family.table, family.cutoff, family.decay, int(family.divisor), share_ties,
-        np.array([weight for _, weight in terms]), np.array([factor for factor, _ in terms]),
-        solution.combination, solution.losses, solution.values, solution.defined,
-        np.empty(0, np.uint64), True, scratch(max(s.size for s in scores), len(terms)),
-    )  # fmt: skip
+    outputs = solution.combination, solution.losses, solution.values, solution.defined
+    factors, weights = map(np.array, zip(*terms, strict=True))
+    batch = by_position(family, flat, np.concatenate(gains), offsets)
+    positions.solve(0, len(scores), batch, share_ties, weights, factors, outputs)
     return solution
 
 
-def relevance(gains: Floats) -> tuple[NDArray[np.uint8], bool | None, int, Floats]:
-    """Gains as the kernels take them."""
+def by_position(
+    family: Family, scores: NDArray[np.floating], gains: Floats, offsets: NDArray[np.int64]
+) -> ByPosition:
     found = Gains.of(gains, lambda values: values)
-    nothing = np.empty(0)
-    batch = ByPosition(nothing, found.grades, found.gains, nothing, nothing, 0, 0.0, 0)
-    grades, many, index_bits, values, *_ = batch.arguments()
-    return grades, many, index_bits, values
-
-
-def scratch(longest: int, terms: int) -> NDArray[np.uint64]:
-    return np.empty(scratch_words([1.0] * terms) * (longest + 8), np.uint64)
+    metric = family.table, family.cutoff, family.decay, int(family.divisor)
+    return ByPosition(scores, found.grades, found.gains, offsets, *metric)
 
 
 def evaluate(
@@ -171,11 +159,8 @@ def evaluate(
     offsets = np.cumsum([0] + [s.size for s in scores])
     flat = np.concatenate(scores)
     metrics, defined = np.full(len(scores), np.nan), np.zeros(len(scores), np.bool_)
-    metric_positions(
-        0, len(scores), flat, wide(flat), *relevance(np.concatenate(gains)), offsets,
-        family.table, family.cutoff, family.decay, int(family.divisor), metrics, defined,
-        np.empty(0, np.uint64), True, scratch(max(s.size for s in scores), 1),
-    )  # fmt: skip
+    batch = by_position(family, flat, np.concatenate(gains), offsets)
+    positions.evaluate(0, len(scores), batch, metrics, defined)
     return metrics, defined
 
 
@@ -307,10 +292,8 @@ def test_plain_configurations_are_rankings_with_the_loss_reported(family: Family
             assert this.any()
             assert every.losses[this] == pytest.approx(plain.losses[index, 0], abs=1e-12)
         losses = np.full(len(scores), np.nan)
-        configuration_losses(
-            0, len(scores), plain.combination, *relevance(np.concatenate(gains)), offsets,
-            family.table, family.cutoff, family.decay, int(family.divisor), losses,
-        )  # fmt: skip
+        batch = by_position(family, plain.combination, np.concatenate(gains), offsets)
+        positions.price(0, len(scores), batch, losses)
         np.testing.assert_allclose(losses, plain.losses[:, 0], atol=1e-12)
 
 
@@ -497,12 +480,11 @@ def test_only_the_lists_asked_for_are_written() -> None:
     combination = np.full(6, np.nan)
     losses, values = np.full((3, 1), np.nan), np.full((3, 1), np.nan)
     defined = np.zeros(3, np.bool_)
-    solve_positions(
-        1, 2, scores, True, *relevance(gains), np.array([0, 2, 4, 6]),
-        LOG, NO_CUTOFF, 0.0, int(Divisor.IDEAL), True,
-        np.array([0.0]), np.array([1.0]), combination, losses, values, defined,
-        np.empty(0, np.uint64), True, scratch(2, 1),
-    )  # fmt: skip
+    found = Gains.of(gains, lambda values: values)
+    metric = LOG, NO_CUTOFF, 0.0, int(Divisor.IDEAL)
+    batch = ByPosition(scores, found.grades, found.gains, np.array([0, 2, 4, 6]), *metric)
+    outputs = combination, losses, values, defined
+    positions.solve(1, 2, batch, True, np.array([0.0]), np.array([1.0]), outputs)
     assert np.isnan(combination).tolist() == [True, True, False, False, True, True]
     assert np.isnan(losses[:, 0]).tolist() == [True, False, True]
     assert np.isnan(values[:, 0]).tolist() == [True, False, True]

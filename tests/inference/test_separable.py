@@ -5,18 +5,46 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from directloss.inference import brute_force, programme
-from directloss.inference.separable import convex_up_to, separable
+from directloss.inference import brute_force, programme, separable
+from directloss.inference.ranked import Ranked
+from directloss.inference.separable import convex_up_to
 from tests.inference.small_cases import STYLES, Case, Floats, cases, draw_scores
+
+
+def place(
+    positive: Floats,
+    negative: Floats,
+    fences: Floats,
+    ranks: Floats,
+    discounts: Floats,
+    step: int,
+    weight: float,
+) -> tuple[Floats, Floats]:
+    """One list: negatives above each positive, and positives above each negative."""
+    positives, size = positive.size, positive.size + negative.size
+    above = np.full(size, -1, np.int32)
+    ranked = Ranked(
+        0,
+        1,
+        np.array([0, size]),
+        np.array([positives]),
+        discounts,
+        np.zeros(1, np.int64),
+        step,
+        fences[None],
+        np.concatenate([positive, negative]),
+        np.append(ranks, np.zeros(negative.size)),
+    )
+    separable.solve(ranked, weight, above)
+    return above[:positives], above[positives:]
 
 
 def solve(
     positive: Floats, negative: Floats, ranks: Floats, discounts: Floats, step: int, weight: float
 ) -> Floats:
     """Negatives above each positive, as divide and conquer places them."""
-    below, above = np.full(positive.size, -1, np.int32), np.full(negative.size, -1, np.int32)
     everything = np.array([[0, negative.size, 0, positive.size]], np.int64)
-    separable(positive, negative, everything, ranks, discounts, step, weight, below, above)
+    below, above = place(positive, negative, everything, ranks, discounts, step, weight)
     assert (np.diff(above) >= 0).all() and above[0] >= 0 and above[-1] <= positive.size
     # The same ranking, said by the other class.
     by_negatives = np.searchsorted(above, np.arange(positive.size), side="right")
@@ -126,9 +154,8 @@ def test_placing_the_negatives_alone_is_wrong_in_the_negative_direction_of_ap() 
         assert allowed == (positives + negatives == 2)
         ranks = np.arange(1, positives + 1) / positives
         positive, negative = descending(case.positive), descending(case.negative)
-        below, above = np.empty(positives, np.int32), np.empty(negatives, np.int32)
         everything = np.array([[0, negatives, 0, positives]], np.int64)
-        separable(positive, negative, everything, ranks, table, 1, weight, below, above)
+        _, above = place(positive, negative, everything, ranks, table, 1, weight)
         n = np.searchsorted(np.maximum.accumulate(above), np.arange(positives), side="right")
         wanted, _ = brute_force.best_interleaving(
             positive, negative, case.average_precision_gain, weight
@@ -190,7 +217,6 @@ def test_fences_hold_the_counts_in() -> None:
         ranks, table = rng.exponential(size=9), by_position(convex(rng, 21))
         cut_n, cut_p = int(rng.integers(0, 13)), int(rng.integers(0, 10))
         fences = np.array([[0, cut_n, 0, cut_p], [cut_n, 12, cut_p, 9]], np.int64)
-        below, above = np.empty(9, np.int32), np.full(12, -1, np.int32)
-        separable(positive, negative, fences, ranks, table, 1, 1.0, below, above)
+        _, above = place(positive, negative, fences, ranks, table, 1, 1.0)
         assert (above[:cut_n] <= cut_p).all() and (above[cut_n:] >= cut_p).all()
         assert (above >= 0).all() and (np.diff(above) >= 0).all()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import inf
 
 import numpy as np
@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from directloss.inference.sorting import INDEX, LABEL, SHORT, ranked, ranked_classes
+from directloss.inference.sorting import (
+    INDEX,
+    LABEL,
+    ONE_BIT,
+    SHORT,
+    classes_of_keys,
+    ranked,
+    ranked_classes,
+    sort_keys,
+)
 
 DTYPES = (np.float32, np.float64)
 # Both digit widths, and the lengths at which one takes over from the other.
@@ -91,20 +100,37 @@ def test_a_slice_of_a_batch_is_ranked_alone() -> None:
     check(scores[17:43], labels[17:43])
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+Classes = tuple[NDArray[np.float64], NDArray[np.uint32], NDArray[np.int32], bool]
+
+
+def of_keys(scores: NDArray[np.floating], labels: NDArray[np.uint8], count: int) -> Classes:
+    """`classes_of_keys`, of a list that stands behind another of three items."""
+    size, begin = scores.size, 3
+    keys, spare = np.empty((2, begin + size), np.uint64)
+    sort_keys(0, 1, scores, labels, np.array([0, size]), ONE_BIT, keys[begin:], spare)
+    outputs = [np.empty(begin + size, kind) for kind in (np.float64, np.uint32, np.int32)]
+    bits = np.empty(2 * (begin + size), np.uint32)
+    ends = begin, begin + count, begin + size
+    tied = classes_of_keys(keys, *ends, *outputs, bits, bits.view(np.float32))
+    found, items, above = (output[begin:] for output in outputs)
+    return found, items, above, tied
+
+
+def of_scores(scores: NDArray[np.floating], labels: NDArray[np.uint8], count: int) -> Classes:
+    found, items, above = (np.empty(scores.size, t) for t in (np.float64, np.uint32, np.int32))
+    return found, items, above, ranked_classes(scores, labels, count, found, items, above)
+
+
+@pytest.mark.parametrize(
+    ("apart", "dtype"), [(of_keys, np.float32), (of_scores, np.float32), (of_scores, np.float64)]
+)
 @pytest.mark.parametrize("style", STYLES)
-def test_classes_apart_are_the_ranked_list_taken_apart(style: str, dtype: type) -> None:
-    wide = None if dtype == np.float32 else True
+def test_classes_apart_are_the_ranked_list_taken_apart(
+    style: str, apart: Callable[..., Classes], dtype: type
+) -> None:
     for scores, labels in lists(style, dtype):
-        n, count = scores.size, int(labels.sum())
-        found, items, above = (np.empty(n, kind) for kind in (np.float64, np.uint32, np.int32))
-        bits = np.empty(n, np.uint32)
-        no_keys = np.empty(0, np.uint64)
-        scratch = bits, bits.view(np.float32), np.empty(2 * n, np.uint64)
-        tied = ranked_classes(
-            scores, labels, wide, no_keys, True, count, found, items, above, *scratch
-        )
-        order = np.lexsort((np.arange(n), labels, -scores))
+        found, items, above, tied = apart(scores, labels, int(labels.sum()))
+        order = np.lexsort((np.arange(scores.size), labels, -scores))
         is_one = labels[order] == 1
         wanted = np.concatenate([order[is_one], order[~is_one]])
         np.testing.assert_array_equal(items, wanted)

@@ -7,14 +7,16 @@ second thread makes it no faster.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from threading import local
+from typing import Generic, Protocol, TypeVar
 from weakref import ref
 
 import numpy as np
 
 from directloss.inference._kernel import Array
 
-__all__ = ["give_back", "lent", "take"]
+__all__ = ["Kept", "Workspace", "give_back", "lent", "take"]
 
 _MOST_KEPT = 1 << 25
 """Words of either kind that a thread holds on to between calls (256 MiB)."""
@@ -23,7 +25,7 @@ _MOST_KEPT = 1 << 25
 _NOTHING = np.empty(0, np.uint64)
 
 
-class _Kept(local):
+class _Memory(local):
     """What one thread keeps.
 
     Attributes:
@@ -38,7 +40,7 @@ class _Kept(local):
         self.borrower: ref[Array] | None = None
 
 
-_kept = _Kept()
+_kept = _Memory()
 
 
 def take(words: int) -> Array:
@@ -57,6 +59,46 @@ def give_back(array: Array) -> bool:
     if kept:
         _kept.scratch = array
     return kept
+
+
+class Workspace(Protocol):
+    """Words of `take`, taken apart as arrays of several types.
+
+    Attributes:
+        words: the words.
+        shape: by which they were taken apart.
+    """
+
+    words: Array
+    shape: tuple[int, ...]
+
+
+_W = TypeVar("_W", bound=Workspace)
+
+
+class Kept(local, Generic[_W]):
+    """The workspace that each thread had last: most steps ask for the same.
+
+    Args:
+        make: of words and a shape.
+    """
+
+    def __init__(self, make: Callable[[Array, tuple[int, ...]], _W]) -> None:
+        self._make = make
+        self._last: _W | None = None
+
+    def take(self, words: int, shape: tuple[int, ...]) -> _W:
+        """A workspace that is the caller's until `give_back`."""
+        array = take(words)
+        last, self._last = self._last, None
+        if last is not None and last.words is array and last.shape == shape:
+            return last
+        return self._make(array, shape)
+
+    def give_back(self, used: _W) -> None:
+        """Keep it for the next call of this thread; after an error it is simply let go."""
+        if give_back(used.words):
+            self._last = used
 
 
 def lent(words: int) -> Array:

@@ -29,13 +29,15 @@ each entry of the runs, so that discounts are read and coefficients summed run b
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
 from typing import Any
 
 import numpy as np
 
+from directloss.inference import threads
 from directloss.inference._kernel import Array, inlined, inner, kernel
 from directloss.inference.grades import MOST_GRADES, MOST_ITEMS
 from directloss.inference.runs import (
@@ -46,21 +48,18 @@ from directloss.inference.runs import (
     merged_places,
     places_after,
 )
-from directloss.inference.scratch import ToSort, with_scratch
+from directloss.inference.scratch import give_back, workspace
 from directloss.inference.sorting import ONE_BIT
-from directloss.inference.terms import used_first
 
 __all__ = [
     "CUTOFF_RELEVANT",
     "NO_CUTOFF",
-    "WORDS_BEFORE_KEYS",
     "ByPosition",
     "Divisor",
     "configuration_losses",
     "evaluate",
     "metric_positions",
     "price",
-    "scratch_words",
     "solve",
     "solve_positions",
 ]
@@ -71,22 +70,11 @@ NO_CUTOFF = 2**62
 CUTOFF_RELEVANT = -1
 """Cutoff after as many positions as the list has items of gain > 0 (R-precision)."""
 
-WORDS_BEFORE_KEYS = 4
-"""Words of scratch memory for each item that are written while keys are read: scores, items, the
-prediction, discounts, and these shared among ties."""
-
 _SLOW = 0.01
 """Rate of a decay below which the difference of two exponentials loses digits."""
 
 _BLOCK = 256
 """Positions for which the decay is taken from its definition; further blocks are multiples."""
-
-
-def scratch_words(weights: Sequence[float]) -> int:
-    """Words of scratch memory for each item of a list."""
-    # After those before the keys 2 for sorting and merging, and half of one for each other term.
-    augmented = len(weights) - weights.count(0.0)
-    return WORDS_BEFORE_KEYS + 2 + (augmented + 1) // 2
 
 
 class Divisor(IntEnum):
@@ -102,6 +90,10 @@ class Divisor(IntEnum):
     """B = the smallest and B + Z = the largest discounted gain that a ranking can have."""
     ONE = 4
     """Z = 1, for discounts of sum 1."""
+
+
+# Plain numbers: an enum takes numba longer than all that is compared with it.
+_IDEAL, _CUTOFF, _TOTAL, _RANGE, _ONE = (int(divisor) for divisor in Divisor)
 
 
 @dataclass(slots=True)
@@ -123,19 +115,30 @@ class ByPosition:
     divisor: int
 
     def arguments(self) -> tuple[Any, ...]:
-        """Those of the kernels after the scores and `wide`."""
+        """Those of the kernels after the scores."""
+        wide = None if self.scores.itemsize == 4 else True
         many = True if self.grades.size == 0 and self.gains.size > MOST_GRADES else None
-        metric = self.discount, self.cutoff, self.decay, self.divisor
-        return self.grades, many, self._index_bits(), self.gains, self.offsets, *metric
+        decay = self.decay if self.decay > 0.0 else None
+        metric = self.discount, self.cutoff, decay, self.divisor
+        return wide, self.grades, many, self._index_bits(), self.gains, self.offsets, *metric
 
-    def to_sort(self) -> ToSort:
-        # What goes into sorted keys: the grades, or nothing without them.
-        labels = self.grades if self.grades.size else np.zeros(self.gains.size, np.uint8)
-        return ToSort(self.scores, labels, self.offsets, self._index_bits(), WORDS_BEFORE_KEYS)
-
-    def wide(self) -> bool | None:
-        """None for float32 scores, True for float64: kernels are compiled for one of the two."""
-        return None if self.scores.itemsize == 4 else True
+    def run(
+        self, kernel: Callable[..., None], first: int, last: int, rows: int, *arguments: Any
+    ) -> None:
+        """Call a kernel on sorted keys, with memory for so many rankings of a list."""
+        offsets = self.offsets
+        items = int(offsets[last] - offsets[first])
+        single = last - first == 1
+        longest = items if single else int(np.diff(offsets[first : last + 1]).max(initial=0))
+        space = workspace(longest, items, rows)
+        if self.scores.itemsize == 4:
+            # The grades go into the keys, or nothing without them.
+            labels = self.grades if self.grades.size else np.zeros(self.gains.size, np.uint8)
+            flat = self.scores, labels, offsets, self._index_bits()
+            threads.sort_keys(first, last, *flat, space.keys, space.spare)
+        common = first, last, self.scores, *self.arguments()
+        kernel(*common, *arguments, space.keys, *space.arrays)
+        give_back(space)
 
     def _index_bits(self) -> int:
         few = self.grades.size == 0 or self.gains.size <= 2
@@ -152,22 +155,27 @@ def solve(
     outputs: tuple[Array, Array, Array, Array],
 ) -> None:
     """`solve_positions`, with the thread's memory."""
-    terms = share_ties, weights, coefficients
-    arguments = of.scores, of.wide(), *of.arguments(), *terms, *outputs
-    words = scratch_words(weights.tolist())
-    with_scratch(solve_positions, first, last, arguments, words, of.to_sort())
+    unused = tuple([factor == 0.0 for factor in coefficients.tolist()])
+    rows, row_of, order = _plan(tuple([weight != 0.0 for weight in weights.tolist()]), unused)
+    terms = share_ties, weights, coefficients, row_of, order
+    of.run(solve_positions, first, last, rows, *terms, *outputs)
+
+
+@cache
+def _plan(augmented: tuple[bool, ...], unused: tuple[bool, ...]) -> tuple[int, Array, Array]:
+    """How many rows of places the terms take, the row of each, and the terms, used ones first."""
+    row_of = np.cumsum(augmented) * augmented
+    return 1 + sum(augmented), row_of, np.argsort(unused, kind="stable")
 
 
 def evaluate(first: int, last: int, of: ByPosition, metrics: Array, defined: Array) -> None:
     """`metric_positions`, with the thread's memory."""
-    arguments = of.scores, of.wide(), *of.arguments(), metrics, defined
-    with_scratch(metric_positions, first, last, arguments, scratch_words([0.0]), of.to_sort())
+    of.run(metric_positions, first, last, 1, metrics, defined)
 
 
 def price(first: int, last: int, of: ByPosition, losses: Array) -> None:
     """`configuration_losses`, with the coefficients in place of the scores."""
-    arguments: tuple[Any, ...] = of.scores, *of.arguments(), losses
-    configuration_losses(first, last, *arguments)
+    of.run(configuration_losses, first, last, 1, losses)
 
 
 @kernel
@@ -183,18 +191,27 @@ def solve_positions(
     offsets: Array,
     discount: Array,
     cutoff: int,
-    decay: float,
+    decay: float | None,
     divisor: int,
     share_ties: bool,
     weights: Array,
     coefficients: Array,
+    row_of: Array,
+    order: Array,
     combination: Array,
     task_losses: Array,
     values: Array,
     defined: Array,
     keys: Array,
-    unsorted: bool | None,
-    scratch: Array,
+    discounts: Array,
+    shared: Array,
+    ordered: Array,
+    shifted: Array,
+    items: Array,
+    merged: Array,
+    other: Array,
+    narrow: Array,
+    places: Array,
 ) -> None:
     """Solve argmax_y F(y) + weight * Delta(y) for lists `first` to `last` of a ragged batch.
 
@@ -211,7 +228,7 @@ def solve_positions(
         first, last: Range of lists to solve; others are not touched.
         scores: float32 or float64 `[offsets[-1]]`, no NaN. Infinite scores rank first or last,
             equal to each other; they count as 0 in F.
-        wide: None for float32 scores, True for float64 (see `ranked_classes`).
+        wide: None for float32 scores, True for float64: kernels are compiled for one of the two.
         grades: uint8 `[offsets[-1]]`, of which `gains` are what each gains; or none.
         many: Whether distinct gains are too many for grades; None where there are grades, and what
             is compiled needs no code for any gains.
@@ -220,36 +237,31 @@ def solve_positions(
         offsets: `[L + 1]`; list l is `scores[offsets[l]:offsets[l + 1]]`.
         discount: Table by position, not empty, never growing.
         cutoff: Number of positions that count, `NO_CUTOFF` or `CUTOFF_RELEVANT`.
-        decay: Rate of exponential decay over the whole list, >= 0.
+        decay: Rate of exponential decay over the whole list, > 0; None for none.
         divisor: A `Divisor`.
         share_ties: Whether, in `combination`, items share the mean of their positions where they
             may be exchanged without a change of F + weight * Delta and of Delta (same score and
             gain; at weight 0, same score), so that nothing depends on the order of storage. Else
             each y is a plain ranking.
         weights, coefficients: `[T]`, the terms of the combination.
+        row_of: `[T]`, the row of `places` for each term: 0 for the prediction.
+        order: `[T]`, the terms, those with a coefficient first.
         combination: Output like `scores`: sum_t coefficients[t] * y(weights[t]), where
             y_i = dF/dphi_i = D(position of i) / S.
         task_losses: Output `[L, T]`, Delta. At weight 0 items of lower gain come first in a tie.
         values: Output `[L, T]`, F.
         defined: Output `[L]`.
-        keys, unsorted: Of these lists, from `sorted_keys` with the grades as labels.
-        scratch: uint64, `scratch_words(weights)` for each item of the longest list, and 8 items
-            more.
+        keys: Of these lists, from `sort_keys` with the grades as labels, where scores are float32.
+        discounts and the rest: As in `directloss.inference.scratch.Workspace`, with a row of places
+            for the prediction and for each term of a weight that is not 0.
     """
     terms = weights.size
-    # Places of the prediction in row 0, of each other term in one of its own.
-    row_of, rows = np.zeros(terms, np.int64), 1
-    for t in range(terms):
-        if weights[t] != 0.0:
-            row_of[t] = rows
-            rows += 1
-    order = used_first(coefficients)
     for index in range(first, last):
         start, stop = offsets[index], offsets[index + 1]
         n = stop - start
         for t in range(terms):
             task_losses[index, t] = values[index, t] = 0.0
-        runs, discounts, shared, base, scale, rest = _sort(
+        runs, by_place, mean, base, scale = _sort(
             index,
             first,
             scores,
@@ -265,35 +277,39 @@ def solve_positions(
             divisor,
             share_ties,
             keys,
-            unsorted,
-            scratch,
+            discounts,
+            shared,
+            ordered,
+            shifted,
+            items,
+            merged,
+            narrow,
+            places,
         )
         defined[index] = scale > 0.0
         if not defined[index]:
-            combination[start:stop] = 0.0
+            for place in range(start, stop):
+                combination[place] = 0.0
             continue
         largest = runs.gains[-1]
-        row = n // 2 + 1
         for t in range(terms):
             if weights[t] != 0.0:
-                places = rest[row_of[t] * row : (row_of[t] + 1) * row].view(np.uint32)[:n]
-                shift, spare = weights[t] / largest, rest[rows * row :]
+                shift, row = weights[t] / largest, places[row_of[t]]
                 if many is not None:
-                    places_after(runs, shift, places, spare)
+                    places_after(runs, shift, row, shifted[:n], merged, other)
                 else:
-                    merged_places(runs, shift, places, spare)
-        table = rest[: rows * row].view(np.uint32).reshape(rows, 2 * row)
+                    merged_places(runs, shift, row, shifted[:n], merged, other)
         for k in range(0, terms, 2):
             a, b = order[k], order[min(k + 1, terms - 1)]
             pair = k + 1 < terms
             gain_a, gain_b, value_a, value_b = _write_two(
                 runs,
-                discounts,
-                shared if weights[a] == 0.0 else discounts,
-                shared if weights[b] == 0.0 else discounts,
+                by_place,
+                mean if weights[a] == 0.0 else by_place,
+                mean if weights[b] == 0.0 else by_place,
                 share_ties,
-                table[row_of[a]],
-                table[row_of[b]],
+                places[row_of[a]],
+                places[row_of[b]],
                 coefficients[a] * largest / scale,
                 coefficients[b] * largest / scale if pair else 0.0,
                 k == 0,
@@ -368,6 +384,7 @@ def configuration_losses(
     first: int,
     last: int,
     configurations: Array,
+    wide: bool | None,
     grades: Array,
     many: bool | None,
     index_bits: int,
@@ -375,9 +392,19 @@ def configuration_losses(
     offsets: Array,
     discount: Array,
     cutoff: int,
-    decay: float,
+    decay: float | None,
     divisor: int,
     losses: Array,
+    keys: Array,
+    discounts: Array,
+    shared: Array,
+    ordered: Array,
+    shifted: Array,
+    items: Array,
+    merged: Array,
+    other: Array,
+    narrow: Array,
+    places: Array,
 ) -> None:
     """Delta of configurations given by their coefficients y_i = D(position of i) / S.
 
@@ -387,19 +414,15 @@ def configuration_losses(
         configurations: float64, flat, in place of scores.
         losses: Output `[L]`; 0 where the metric is undefined. Others as in `solve_positions`.
     """
-    longest = 0
-    for index in range(first, last):
-        longest = max(longest, offsets[index + 1] - offsets[index])
-    scratch = np.empty((WORDS_BEFORE_KEYS + 3) * (longest + 8), np.uint64)
     for index in range(first, last):
         start = offsets[index]
         losses[index] = 0.0
         # Nothing here depends on the order of the scores, but the runs come with it.
-        runs, _, _, base, scale, _ = _sort(
+        runs, _, _, base, scale = _sort(
             index,
             first,
             configurations,
-            True,
+            wide,
             grades,
             many,
             index_bits,
@@ -410,9 +433,15 @@ def configuration_losses(
             decay,
             divisor,
             False,
-            scratch[:0],
-            True,
-            scratch,
+            keys,
+            discounts,
+            shared,
+            ordered,
+            shifted,
+            items,
+            merged,
+            narrow,
+            places,
         )
         if scale > 0.0:
             gain = 0.0
@@ -435,13 +464,20 @@ def metric_positions(
     offsets: Array,
     discount: Array,
     cutoff: int,
-    decay: float,
+    decay: float | None,
     divisor: int,
     metrics: Array,
     defined: Array,
     keys: Array,
-    unsorted: bool | None,
-    scratch: Array,
+    discounts: Array,
+    shared: Array,
+    ordered: Array,
+    shifted: Array,
+    items: Array,
+    merged: Array,
+    other: Array,
+    narrow: Array,
+    places: Array,
 ) -> None:
     """Evaluate 1 - Delta with the mean over all orders of tied items, for lists `first` to `last`.
 
@@ -451,7 +487,7 @@ def metric_positions(
     """
     for index in range(first, last):
         metrics[index] = 0.0
-        runs, _, shared, base, scale, rest = _sort(
+        runs, _, mean, base, scale = _sort(
             index,
             first,
             scores,
@@ -467,18 +503,23 @@ def metric_positions(
             divisor,
             True,
             keys,
-            unsorted,
-            scratch,
+            discounts,
+            shared,
+            ordered,
+            shifted,
+            items,
+            merged,
+            narrow,
+            places,
         )
         defined[index] = scale > 0.0
         if not defined[index]:
             continue
-        places = rest.view(np.uint32)
         gain = 0.0
         for run in range(runs.gains.size):
             total = 0.0
             for entry in range(runs.bounds[run], runs.bounds[run + 1]):
-                total += shared[places[entry]]
+                total += mean[places[0, entry]]
             gain += runs.gains[run] * total
         metrics[index] = (gain - base) / scale
 
@@ -496,52 +537,66 @@ def _sort(
     offsets: Array,
     discount: Array,
     cutoff: int,
-    decay: float,
+    decay: float | None,
     divisor: int,
     share_ties: bool,
     keys: Array,
-    unsorted: bool | None,
-    scratch: Array,
-) -> tuple[Runs, Array, Array, float, float, Array]:
+    discounts: Array,
+    shared: Array,
+    ordered: Array,
+    by_score: Array,
+    items: Array,
+    order: Array,
+    narrow: Array,
+    places: Array,
+) -> tuple[Runs, Array, Array, float, float]:
     """Sort list `index` of those from `first` on; arguments as in `solve_positions`.
 
+    Args:
+        places: out, row 0: those of the prediction.
+        by_score, order, narrow: scratch, `shifted`, `merged` and `narrow` of the workspace.
+
     Returns:
-        The list as runs; D by place; the same, shared among ties if `share_ties`; B and Z; and the
-        scratch memory that is left, in which the places of the prediction come first.
+        The list as runs; D by place; the same, shared among ties if `share_ties`; B and Z.
     """
     start, stop = offsets[index], offsets[index + 1]
     n = stop - start
     list_keys = keys[start - offsets[first] : stop - offsets[first]]
-    row = n // 2 + 1
-    discounts, rest = scratch[:n].view(np.float64), scratch[n:]
-    shared, rest = rest[:n].view(np.float64), rest[n:]
-    ordered, rest = rest[:n].view(np.float64), rest[n:]
-    items, rest = rest[:row].view(np.uint32)[:n], rest[row:]
-    places = rest[:row].view(np.uint32)[:n]
-    sizes = np.zeros(0 if many is not None else gains.size, np.int64)
+    by_grades = np.empty((4, 1 if many is not None else gains.size + 1), np.int64)
     relevant = 0
     if many is not None:
         for gain in gains[start:stop]:
             relevant += gain > 0.0
     else:
+        sizes = by_grades[0, : gains.size]
         grade_sizes(grades[start:stop], sizes)
         for grade in range(sizes.size):
             relevant += sizes[grade] * (gains[grade] > 0.0)
     most = min(n, relevant if cutoff == CUTOFF_RELEVANT else cutoff)
-    if decay == 0.0 and most == n and discount.size >= n:
-        discounts = discount[:n]
+    by_place = discounts[:n]
+    if decay is not None:
+        _discounts(discount, most, by_place)
+        _decay(decay, most, by_place)
+    elif most == n and discount.size >= n:
+        by_place = discount[:n]
     else:
-        _discounts(discount, most, decay, discounts)
+        _discounts(discount, most, by_place)
+    mean = by_place
     if share_ties:
+        mean = shared[:n]
         # Written at once it would be a second of compiling the error of a wrong length.
         for place in range(n):
-            shared[place] = discounts[place]
-    else:
-        shared = discounts
-    changed = shared if share_ties else shared[:0]
+            mean[place] = by_place[place]
+    changed = mean if share_ties else mean[:0]
     if many is not None:
         runs = by_gain(
-            scores[start:stop], gains[start:stop], list_keys, unsorted, discounts, changed, places
+            scores[start:stop],
+            wide,
+            gains[start:stop],
+            list_keys,
+            by_place,
+            changed,
+            places[0],
         )
     else:
         runs = by_grade(
@@ -550,30 +605,35 @@ def _sort(
             grades[start:stop],
             index_bits,
             gains,
-            sizes,
+            by_grades,
             list_keys,
-            unsorted,
-            discounts,
+            by_place,
             changed,
-            ordered,
-            items,
-            places,
-            rest[row:],
+            ordered[:n],
+            items[:n],
+            places[0],
+            by_score[:n],
+            order[:n],
+            narrow,
         )
-    base, scale = _normalisation(runs, discounts, cutoff, divisor)
-    return runs, discounts, shared, base, scale, rest
+    base, scale = _normalisation(runs, by_place, cutoff, divisor)
+    return runs, by_place, mean, base, scale
 
 
 @inner
-def _discounts(discount: Array, most: int, decay: float, discounts: Array) -> None:
-    """Write D by place, 0 from place `most` on."""
-    n = discounts.size
+def _discounts(discount: Array, most: int, discounts: Array) -> None:
+    """Write D by place, without a decay: 0 from place `most` on."""
     end = discount.size - 1
     for place in range(most):
         discounts[place] = discount[min(place, end)]
-    discounts[most:] = 0.0
-    if decay == 0.0:
-        return
+    for place in range(most, discounts.size):
+        discounts[place] = 0.0
+
+
+@inner
+def _decay(decay: float, most: int, discounts: Array) -> None:
+    """Multiply D of the first `most` places by the decay."""
+    n = discounts.size
     # From 1 at the first place, so that not all of it underflows; to 0 at the last, so that a slow
     # decay is not lost beside a constant.
     last = math.exp(-decay * (n - 1) / n)
@@ -608,17 +668,17 @@ def _normalisation(runs: Runs, discounts: Array, cutoff: int, divisor: int) -> t
             continue
         positives += size
         total += gain * size
-        if divisor == Divisor.IDEAL or divisor == Divisor.RANGE:
+        if divisor == _IDEAL or divisor == _RANGE:
             best += gain * _sum(discounts, n - runs.bounds[run + 1], n - runs.bounds[run])
-        if divisor == Divisor.RANGE:
+        if divisor == _RANGE:
             worst += gain * _sum(discounts, runs.bounds[run], runs.bounds[run + 1])
-    if divisor == Divisor.CUTOFF:
+    if divisor == _CUTOFF:
         return 0.0, float(positives if cutoff == CUTOFF_RELEVANT else cutoff)
-    if divisor == Divisor.TOTAL:
+    if divisor == _TOTAL:
         return 0.0, total
-    if divisor == Divisor.IDEAL:
+    if divisor == _IDEAL:
         return 0.0, best
-    if divisor == Divisor.ONE:
+    if divisor == _ONE:
         return 0.0, 1.0
     return worst, best - worst
 

@@ -7,7 +7,6 @@ a view costs it next to nothing, and a kernel a fifth of a second of compiling.
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import local
 from typing import NamedTuple
 
 import numpy as np
@@ -88,7 +87,7 @@ class Workspace:
         rows: int32 (items,) each: row 0 of the prediction, one more of each other term: for each
             item, those of the other class above.
         counts: uint32 (rows, >= items): the same.
-        keys, spare: uint64 (items,) and (2 items,): for a sort; overwritten by rows 1 and on.
+        keys, spare: uint64 (items,) each: for a sort; overwritten by rows 1 and on.
     """
 
     __slots__ = (
@@ -106,8 +105,9 @@ class Workspace:
         "words",
     )
 
-    def __init__(self, words: Array, lists: int, items: int, rows: int) -> None:
-        self.words, self.shape = words, (lists, items, rows)
+    def __init__(self, words: Array, shape: tuple[int, ...]) -> None:
+        self.words, self.shape = words, shape
+        lists, items, rows = shape
         half = items // 2 + 1
         end = _OF_FENCES * lists
         self.fences = words[:end].view(np.int64).reshape(lists, 3, 4)
@@ -122,34 +122,20 @@ class Workspace:
         self.counts = counts.view(np.uint32)
         self.rows = [row[:items] for row in counts.view(np.int32)]
         end += half
-        self.keys, self.spare = words[end : end + items], words[end : end + 2 * items]
+        self.keys, self.spare = words[end : end + items], words[end + items : end + 2 * items]
 
 
-class _Kept(local):
-    """The workspace that a thread had last: most steps ask for the same."""
-
-    last: Workspace | None = None
-
-
-_kept = _Kept()
+_kept = memory.Kept(Workspace)
 
 
 def workspace(lists: int, items: int, rows: int) -> Workspace:
     """A workspace that is the caller's until `give_back`."""
     half = items // 2 + 1
-    words = memory.take(
-        _OF_FENCES * lists + 2 * items + 2 * half + max(2 * items, (rows - 1) * half)
-    )
-    kept, _kept.last = _kept.last, None
-    if kept is not None and kept.words is words and kept.shape == (lists, items, rows):
-        return kept
-    return Workspace(words, lists, items, rows)
+    words = _OF_FENCES * lists + 2 * items + 2 * half + max(2 * items, (rows - 1) * half)
+    return _kept.take(words, (lists, items, rows))
 
 
-def give_back(used: Workspace) -> None:
-    """Keep a workspace for the next call of this thread; after an error it is simply let go."""
-    if memory.give_back(used.words):
-        _kept.last = used
+give_back = _kept.give_back
 
 
 @inner

@@ -16,8 +16,7 @@ import numpy as np
 from directloss.inference import debts, general, ground_truth, pooled, separable, threads
 from directloss.inference._kernel import ZERO, Array, inner, kernel, summation
 from directloss.inference.ranked import Ranked, Solver, give_back, workspace
-from directloss.inference.sorting import ONE_BIT, ranked_classes
-from directloss.inference.terms import used_first
+from directloss.inference.sorting import ONE_BIT, classes_of_keys, ranked_classes
 
 __all__ = ["SOLVERS", "Rankings", "configuration_losses", "solve_rankings"]
 
@@ -37,6 +36,7 @@ class Rankings:
 
     Attributes:
         scores: float32 or float64, flat; no NaN.
+        finite: whether no score is known to be infinite.
         labels: uint8 0/1, flat.
         offsets: int64 (L + 1,): list l is scores[offsets[l]:offsets[l + 1]].
         positives: int64 (L,): how many labels of each list are 1.
@@ -53,6 +53,7 @@ class Rankings:
     """
 
     scores: Array
+    finite: bool
     labels: Array
     offsets: Array
     positives: Array
@@ -76,26 +77,42 @@ def solve_rankings(first: int, last: int, of: Rankings) -> None:
     """Solve lists first .. last - 1 for every term: rank them, solve each term, write."""
     items = int(of.offsets[last] - of.offsets[first])
     space = workspace(last - first, items, 1 + len(of.solvers) - of.solvers.count(None))
-    flat = of.scores, of.labels, of.offsets
-    keys, unsorted = threads.sorted_keys(first, last, *flat, ONE_BIT, space.keys)
-    wide = None if of.scores.itemsize == 4 else True
+    infinite = None if of.finite else True
     ranks = of.rank_weights, of.rank_offsets, of.rank_scales
     lists = space.fences, space.scores, space.weights
-    sorting = space.items, space.rows[0], space.bits, space.narrow, space.spare
-    tied = _rank(first, last, *flat, of.positives, *ranks, wide, keys, unsorted, *lists, *sorting)
+    common = first, last, of.offsets, of.positives, *ranks, infinite, *lists, space.items
+    if of.scores.itemsize == 4:
+        flat = of.scores, of.labels, of.offsets
+        threads.sort_keys(first, last, *flat, ONE_BIT, space.keys, space.spare)
+        bits = space.bits, space.narrow
+        tied = _rank(*common, space.rows[0], space.keys, *bits, None, None)
+    else:
+        tied = _rank(*common, space.rows[0], None, None, None, of.scores, of.labels)
     discounts = of.discounts, of.discount_offsets, of.by_position
     ranked = Ranked(first, last, of.offsets, of.positives, *discounts, *lists)
-    row = 0
-    for solver, weight in zip(of.solvers, of.weights.tolist(), strict=True):
+    weights, rows, row = of.weights.tolist(), [], 0
+    for solver, weight in zip(of.solvers, weights, strict=True):
         if solver is not None:
             row += 1
             SOLVERS[solver](ranked, weight, space.rows[row])
-    twice, terms = 2, (of.weights, of.coefficients)
+        rows.append(0 if solver is None else row)
+    twice = 2
     if tied and of.share_ties:
         twice = 1
-        _share_ties(*ranked, space.counts, of.weights, of.task_losses)
+        _share_ties(*ranked, space.counts, np.array(rows), of.task_losses)
     outputs = of.combination, of.task_losses, of.values, of.defined
-    _write(*ranked, space.items, space.counts, twice, *terms, *outputs)
+    factors = of.coefficients.tolist()
+    # Those with a coefficient first; two in one pass, which is all that most updates have.
+    order = sorted(range(len(rows)), key=lambda term: factors[term] == 0.0)
+    for k in range(0, len(order), 2):
+        a, b = order[k], order[min(k + 1, len(order) - 1)]
+        two = (
+            space.counts[rows[a]],
+            space.counts[rows[b]],
+            factors[a],
+            factors[b] if a != b else 0.0,
+        )
+        _write(*ranked, space.items, a, b, *two, twice, k == 0, *outputs)
     give_back(space)
 
 
@@ -103,32 +120,30 @@ def solve_rankings(first: int, last: int, of: Rankings) -> None:
 def _rank(
     first: int,
     last: int,
-    scores: Array,
-    labels: Array,
     offsets: Array,
     positives: Array,
     rank_weights: Array,
     rank_offsets: Array,
     rank_scales: Array,
-    wide: bool | None,
-    keys: Array,
-    unsorted: bool | None,
+    infinite: bool | None,
     fences: Array,
     class_scores: Array,
     weights: Array,
     items: Array,
     above: Array,
-    bits: Array,
-    narrow: Array,
-    spare: Array,
+    keys: Array | None,
+    bits: Array | None,
+    narrow: Array | None,
+    scores: Array | None,
+    labels: Array | None,
 ) -> bool:
     """Sort each list, part its classes, count the prediction; arguments as in `Rankings`.
 
     Args:
-        wide: None for float32 scores, True for float64 (see `ranked_classes`).
-        keys, unsorted: of these lists, from `sorted_keys`.
+        infinite: None where all scores are finite, else True.
         fences, class_scores, weights, items, above: out, as in `Workspace`, `above` its row 0.
-        bits, narrow, spare: as in `Workspace`.
+        keys, bits, narrow: of float32 scores their `sort_keys`, and as in `Workspace`; else None.
+        scores, labels: those of float64, else None.
 
     Returns:
         Whether a positive ties with a negative in any list.
@@ -140,27 +155,29 @@ def _rank(
         middle = begin + count
         if count == 0 or middle == end:
             continue
-        tied |= ranked_classes(
-            scores[begin + base : end + base],
-            labels[begin + base : end + base],
-            wide,
-            keys[begin:end],
-            unsorted,
-            count,
-            class_scores[begin:end],
-            items[begin:end],
-            above[begin:end],
-            bits[2 * begin : 2 * end],
-            narrow[2 * begin : 2 * end],
-            spare,
-        )
+        if keys is not None:
+            tied |= classes_of_keys(
+                keys, begin, middle, end, class_scores, items, above, bits, narrow
+            )
+        if scores is not None:
+            tied |= ranked_classes(
+                scores[begin + base : end + base],
+                labels[begin + base : end + base],
+                count,
+                class_scores[begin:end],
+                items[begin:end],
+                above[begin:end],
+            )
         scale, entry = rank_scales[number], rank_offsets[number] + 1
         for i in range(count):
             weights[begin + i] = scale * rank_weights[entry + i]
         # An infinite score keeps its item on its side of every finite item of the other class, in
         # every configuration. So there are at most three independent lists: +inf, finite, -inf.
-        first_positive, last_positive = _finite(class_scores, begin, middle)
-        first_negative, last_negative = _finite(class_scores, middle, end)
+        first_positive, last_positive = ZERO, count
+        first_negative, last_negative = ZERO, end - middle
+        if infinite is not None:
+            first_positive, last_positive = _finite(class_scores, begin, middle)
+            first_negative, last_negative = _finite(class_scores, middle, end)
         n = p = ZERO
         for part in range(3):
             fences[number - first, part, 0], fences[number - first, part, 2] = n, p
@@ -196,71 +213,63 @@ def _write(
     scores: Array,
     rank_weights: Array,
     items: Array,
-    counts: Array,
+    a: int,
+    b: int,
+    above_a: Array,
+    above_b: Array,
+    coefficient_a: float,
+    coefficient_b: float,
     twice: int,
-    weights: Array,
-    coefficients: Array,
+    fresh: bool,
     combination: Array,
     task_losses: Array,
     values: Array,
     defined: Array,
 ) -> None:
-    """Delta and F of every term, and the combination; arguments as in `Ranked` and `Rankings`.
+    """Delta and F of two terms, and their combination; arguments as in `Ranked` and `Rankings`.
 
     An item above which `above` items of the other class stand has y = (other - 2 above) / (P N).
 
     Args:
-        items, counts: as in `Workspace`.
+        items: as in `Workspace`.
+        a, b: the terms; of one alone, it twice, with coefficient_b = 0.
+        above_a, above_b: their counts.
         twice: 2; or 1 after `_share_ties`, which has doubled the counts and written the losses.
+        fresh: whether `combination` is still to be written, else added to.
     """
-    terms, row_of, order = weights.size, _row_of(weights), used_first(coefficients)
     for number in range(first, last):
         begin, end = offsets[number] - offsets[first], offsets[number + 1] - offsets[first]
         count = positives[number]
         middle = begin + count
-        defined[number] = begin < middle < end
-        for t in range(terms):
-            values[number, t] = 0.0
-            if not defined[number]:
-                task_losses[number, t] = 0.0
-            elif twice == 2:
-                entry = discount_offsets[number] + by_position
-                task_losses[number, t] = _task_loss(
-                    rank_weights, begin, middle, discounts, entry, by_position, counts[row_of[t]]
-                )
+        defined[number] = begin < middle and middle < end
         if not defined[number]:
+            task_losses[number, a] = task_losses[number, b] = 0.0
+            values[number, a] = values[number, b] = 0.0
             for place in range(offsets[number], offsets[number + 1]):
                 combination[place] = 0.0
             continue
+        if twice == 2:
+            entry = discount_offsets[number] + by_position
+            task_losses[number, a] = _task_loss(
+                rank_weights, begin, middle, discounts, entry, by_position, above_a
+            )
+            task_losses[number, b] = _task_loss(
+                rank_weights, begin, middle, discounts, entry, by_position, above_b
+            )
         unit, first_item = 1.0 / (count * np.float64(end - middle)), np.uint64(offsets[number])
-        # Two in one pass, which is all that most updates have.
-        for k in range(0, terms, 2):
-            a, b = order[k], order[min(k + 1, terms - 1)]
-            above_a, above_b = counts[row_of[a]], counts[row_of[b]]
-            c, d = coefficients[a] * unit, coefficients[b] * unit if k + 1 < terms else 0.0
-            for start, stop, other in ((begin, middle, end - middle), (middle, end, count)):
-                value_a, value_b = _weighted_sums(
-                    scores, above_a, above_b, start, stop, other, twice
-                )
-                values[number, a] += value_a * unit
-                if k + 1 < terms:
-                    values[number, b] += value_b * unit
-                constant, slope_a, slope_b = (c + d) * other, -twice * c, -twice * d
-                for place in range(np.uint64(start), np.uint64(stop)):
-                    # Where y_a = y_b and c = -d this is 0 to the last bit, as all products are.
-                    share = constant + (slope_a * above_a[place] + slope_b * above_b[place])
-                    item = first_item + items[place]
-                    combination[item] = share if k == 0 else combination[item] + share
-
-
-@inner
-def _row_of(weights: Array) -> Array:
-    """Row of each term, int64 (T,): 0 for the prediction, for each other one of its own."""
-    row_of, rows = np.empty(weights.size, np.int64), 0
-    for t in range(weights.size):
-        rows += weights[t] != 0.0
-        row_of[t] = rows if weights[t] != 0.0 else 0
-    return row_of
+        c, d = coefficient_a * unit, coefficient_b * unit
+        sum_a = sum_b = 0.0
+        for start, stop, other in ((begin, middle, end - middle), (middle, end, count)):
+            value_a, value_b = _weighted_sums(scores, above_a, above_b, start, stop, other, twice)
+            sum_a += value_a * unit
+            sum_b += value_b * unit
+            constant, slope_a, slope_b = (c + d) * other, -twice * c, -twice * d
+            for place in range(np.uint64(start), np.uint64(stop)):
+                # Where y_a = y_b and c = -d this is 0 to the last bit, as all products are.
+                share = constant + (slope_a * above_a[place] + slope_b * above_b[place])
+                item = first_item + items[place]
+                combination[item] = share if fresh else combination[item] + share
+        values[number, a], values[number, b] = sum_a, sum_b
 
 
 @summation
@@ -311,21 +320,21 @@ def _share_ties(
     scores: Array,
     rank_weights: Array,
     counts: Array,
-    weights: Array,
+    row_of: Array,
     task_losses: Array,
 ) -> None:
     """Write the task losses, then double all counts; the prediction's with y_ij = 0 for tied pairs.
 
     Args:
+        row_of: int64 (T,), the row of each term in `counts`.
         counts: in and out, as in `Workspace`: row 0 has the negatives above each positive, tied
             ones included, and the positives above each negative, tied ones not: y_ij = -1.
     """
-    row_of = _row_of(weights)
     for number in range(first, last):
         begin = offsets[number] - offsets[first]
         middle, entry = begin + positives[number], discount_offsets[number] + by_position
         if begin < middle < offsets[number + 1] - offsets[first]:
-            for t in range(weights.size):
+            for t in range(row_of.size):
                 task_losses[number, t] = _task_loss(
                     rank_weights, begin, middle, discounts, entry, by_position, counts[row_of[t]]
                 )

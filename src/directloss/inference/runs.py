@@ -19,7 +19,7 @@ import numpy as np
 
 from directloss.inference._kernel import ZERO, Array, inlined, inner
 from directloss.inference.grades import MOST_GRADES
-from directloss.inference.sorting import INDEX, ranked, score_bits, sorted32
+from directloss.inference.sorting import INDEX, ranked, score_bits
 
 __all__ = ["Runs", "by_gain", "by_grade", "grade_sizes", "merged_places", "places_after"]
 
@@ -64,15 +64,16 @@ def by_grade(
     grades: Array,
     index_bits: int,
     gains: Array,
-    sizes: Array,
+    by_grades: Array,
     keys: Array,
-    unsorted: bool | None,
     discounts: Array,
     shared: Array,
     ordered: Array,
     items: Array,
     places: Array,
-    scratch: Array,
+    by_score: Array,
+    order: Array,
+    narrow: Array,
 ) -> Runs:
     """Sort one list whose items have one of a few grades.
 
@@ -82,41 +83,33 @@ def by_grade(
         grades: uint8 (n,).
         index_bits: of a key, that the index may have; the grade stands above them.
         gains: float64 (G,), ascending: what each grade gains.
-        sizes: int64 (G,), of `grade_sizes`.
-        keys, unsorted: from `sorted_keys` with the grades as labels, the keys of this list.
+        by_grades: int64 (4, G + 1): in row 0 the `grade_sizes`; the others are scratch, and the
+            memory of the bounds.
+        keys: of this list, from `sort_keys` with the grades as labels, where scores are float32.
         discounts: float64 (n,), by place from 0.
         shared: float64 (n,), by place: in, a copy of `discounts`; out, the mean of those of equal
             score. Or none.
-        ordered, items, places: out, float64, uint32 and uint32 (n,): the memory of what is
-            returned; and the place of each entry without a shift, the lower gain first in a tie.
-        scratch: uint64 (2 n,); not used where there are keys.
+        ordered, items: out, float64 and uint32 (n,): the memory of what is returned.
+        places: out, uint32 (>= n,): of each entry without a shift, the lower gain first in a tie.
+        by_score, order, narrow: scratch, float64 and uint32 (n,), and the memory of `order` as
+            float32.
     """
     n = scores.size
-    by_score, order = ordered[:0], items[:0]
-    if wide is None:
-        if unsorted is not None:
-            keys = sorted32(
-                scores.view(np.uint32), grades, index_bits, scratch[:n], scratch[n : 2 * n]
-            )
-    else:
-        by_score = scratch[:n].view(np.float64)
-        order = scratch[n : n + n // 2 + 1].view(np.uint32)[:n]
+    if wide is not None:
         ranked(scores, grades, by_score, order)
-    ends, starts = np.empty(sizes.size, np.uint64), np.empty(sizes.size, np.int64)
+    sizes, starts, ends = by_grades[0], by_grades[1], by_grades[2]
     start = 0
-    for of in range(sizes.size):
+    for of in range(gains.size):
         starts[of] = ends[of] = start
         start += sizes[of]
     below = np.uint32(index_bits)
     index = np.uint32((np.uint64(1) << np.uint64(index_bits)) - np.uint64(1))
-    word = np.empty(1, np.uint32)
-    score32 = word.view(np.float32)
     last, head = np.nan, ZERO
     for place in range(n):
         if wide is None:
             key = keys[place]
-            word[0] = score_bits(key)
-            score = np.float64(score32[0])
+            order[place] = score_bits(key)
+            score = np.float64(narrow[place])
             item = np.uint32(key) & index
             grade = np.uint64(np.uint32(key) >> below)
         else:
@@ -124,14 +117,14 @@ def by_grade(
             grade = np.uint64(grades[item])
         if score != last:
             if place - head > 1:
-                _settle(last, head, place, ordered, starts, ends, discounts, shared, places)
+                _settle(last, head, place, ordered, by_grades, discounts, shared, places)
             last, head = score, place
-        entry = ends[grade]
-        ends[grade] = entry + np.uint64(1)
+        entry = np.uint64(ends[grade])
+        ends[grade] += 1
         ordered[entry], items[entry], places[entry] = score, item, place
     if n - head > 1:
-        _settle(last, head, n, ordered, starts, ends, discounts, shared, places)
-    return _without_empty(items, ordered, gains, sizes)
+        _settle(last, head, n, ordered, by_grades, discounts, shared, places)
+    return _without_empty(items, ordered, gains, sizes, by_grades[3])
 
 
 @inner
@@ -140,19 +133,23 @@ def _settle(
     head: int,
     stop: int,
     ordered: Array,
-    starts: Array,
-    ends: Array,
+    by_grades: Array,
     discounts: Array,
     shared: Array,
     places: Array,
 ) -> None:
-    """Order a tie at places head .. stop - 1 by grade, and share its discounts."""
+    """Order a tie at places head .. stop - 1 by grade, and share its discounts.
+
+    Args:
+        by_grades: rows 1 and 2: where the entries of each grade begin, and end so far.
+    """
     place = head
-    for grade in range(starts.size):
-        first = np.int64(ends[grade])
-        while first > starts[grade] and ordered[first - 1] == score:
+    for grade in range(by_grades.shape[1] - 1):
+        start, end = by_grades[1, grade], by_grades[2, grade]
+        first = end
+        while first > start and ordered[first - 1] == score:
             first -= 1
-        for entry in range(first, np.int64(ends[grade])):
+        for entry in range(first, end):
             places[entry] = place
             place += 1
     if shared.size > 0:
@@ -169,10 +166,10 @@ def _share(head: int, stop: int, discounts: Array, shared: Array) -> None:
 
 
 @inner
-def _without_empty(items: Array, ordered: Array, gains: Array, sizes: Array) -> Runs:
-    bounds, run_gains = np.zeros(sizes.size + 1, np.int64), np.empty(sizes.size)
-    filled = 0
-    for grade in range(sizes.size):
+def _without_empty(items: Array, ordered: Array, gains: Array, sizes: Array, bounds: Array) -> Runs:
+    run_gains, filled = np.empty(gains.size), 0
+    bounds[0] = 0
+    for grade in range(gains.size):
         if sizes[grade] > 0:
             bounds[filled + 1] = bounds[filled] + sizes[grade]
             run_gains[filled] = gains[grade]
@@ -196,9 +193,9 @@ def _of_size_one(gains: Array) -> Array:
 @inner
 def by_gain(
     scores: Array,
+    wide: bool | None,
     gains: Array,
     keys: Array,
-    unsorted: bool | None,
     discounts: Array,
     shared: Array,
     places: Array,
@@ -211,7 +208,7 @@ def by_gain(
     n = scores.size
     if n == 0:
         return Runs(np.empty(0, np.uint32), np.empty(0), np.empty(0), np.zeros(1, np.int64))
-    if unsorted is None:
+    if wide is None:
         sorted_scores, by_score = np.empty(n), np.empty(n, np.uint32)
         word = np.empty(1, np.uint32)
         score32 = word.view(np.float32)
@@ -249,7 +246,9 @@ def _descending(keys: Array) -> tuple[Array, Array]:
 
 
 @inner
-def places_after(runs: Runs, shift: float, places: Array, scratch: Array) -> None:
+def places_after(
+    runs: Runs, shift: float, places: Array, shifted: Array, merged: Array, other: Array
+) -> None:
     """The place of each entry by descending score - shift * gain.
 
     Equal shifted scores go by gain in the direction that the shift asks for, the lower first for a
@@ -259,13 +258,13 @@ def places_after(runs: Runs, shift: float, places: Array, scratch: Array) -> Non
     Args:
         shift: not 0; -inf ranks by gain, then by score.
         places: out, uint32 (n,).
-        scratch: uint64 (2 n + 2,).
+        shifted, merged, other: scratch, float64 (n,), uint32 and uint32 (>= n,).
     """
     if runs.gains.size <= MOST_GRADES or shift == -np.inf:
-        merged_places(runs, shift, places, scratch)
+        merged_places(runs, shift, places, shifted, merged, other)
         return
     n = runs.items.size
-    shifted = _shifted(runs, shift, scratch)
+    _shift(runs, shift, shifted)
     if shift > 0.0:
         ranking = _descending(shifted)[1]
     else:
@@ -275,31 +274,28 @@ def places_after(runs: Runs, shift: float, places: Array, scratch: Array) -> Non
 
 
 @inlined
-def merged_places(runs: Runs, shift: float, places: Array, scratch: Array) -> None:
+def merged_places(
+    runs: Runs, shift: float, places: Array, shifted: Array, merged: Array, other: Array
+) -> None:
     """`places_after`, for few runs."""
-    n, bounds = runs.items.size, runs.bounds
     if shift == -np.inf:
-        place = 0
+        place, bounds = 0, runs.bounds
         for run in range(runs.gains.size - 1, -1, -1):
             for entry in range(bounds[run], bounds[run + 1]):
                 places[entry] = place
                 place += 1
         return
-    shifted = _shifted(runs, shift, scratch)
-    ranking = scratch[n : n + n // 2 + 1].view(np.uint32)[:n]
-    spare = scratch[n + n // 2 + 1 : 2 * n + 2].view(np.uint32)[:n]
-    _merge(shifted, bounds, shift > 0.0, ranking, spare, places)
+    _shift(runs, shift, shifted)
+    _merge(shifted, runs.bounds, shift > 0.0, merged, other, places)
 
 
 @inner
-def _shifted(runs: Runs, shift: float, scratch: Array) -> Array:
-    """score - shift * gain of each entry, float64, in the first n words of `scratch`."""
-    shifted = scratch[: runs.items.size].view(np.float64)
+def _shift(runs: Runs, shift: float, shifted: Array) -> None:
+    """Write score - shift * gain of each entry."""
     for run in range(runs.gains.size):
         moved = shift * runs.gains[run]
         for entry in range(runs.bounds[run], runs.bounds[run + 1]):
             shifted[entry] = runs.scores[entry] - moved
-    return shifted
 
 
 @inner

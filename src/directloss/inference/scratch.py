@@ -1,56 +1,55 @@
-"""Call a kernel with its thread's scratch memory, and with keys that are sorted already."""
+"""Scratch memory for lists that are ranked by position, one after the other."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
-
 import numpy as np
 
-from directloss.inference import memory, threads
+from directloss.inference import memory
 from directloss.inference._kernel import Array
 
-__all__ = ["ToSort", "with_scratch"]
+__all__ = ["Workspace", "give_back", "workspace"]
 
 
-class ToSort(NamedTuple):
-    """What `sorted_keys` sorts for a kernel.
+class Workspace:
+    """Scratch memory of a range of lists, as long as the longest of them, which has n items.
 
     Attributes:
-        scores, labels, offsets: of a ragged batch.
-        index_bits: of a key, that the index may have.
-        words_before: words an item of scratch memory that the kernel may write while it reads the
-            keys, which for a single list lie behind those.
+        words: uint64, the block itself.
+        keys: uint64, one for each item of the range.
+        spare: uint64 (n,), for a sort: the memory of `shifted`.
+        arrays: what kernels take: discounts, shared, ordered, shifted, float64 (n,); items, merged,
+            other, uint32 (n,); narrow, float32 (n,), the memory of `merged`; and places, uint32
+            (rows, >= n).
     """
 
-    scores: Array
-    labels: Array
-    offsets: Array
-    index_bits: int
-    words_before: int
+    __slots__ = ("arrays", "keys", "shape", "spare", "words")
+
+    def __init__(self, words: Array, shape: tuple[int, ...]) -> None:
+        self.words, self.shape = words, shape
+        n, items, rows = shape
+        half = n // 2 + 1
+        wide = words[: 4 * n].view(np.float64).reshape(4, n)
+        end = 4 * n + 3 * half
+        narrow = words[4 * n : end].view(np.uint32).reshape(3, 2 * half)[:, :n]
+        places = words[end : end + rows * half].view(np.uint32).reshape(rows, 2 * half)
+        end += rows * half
+        self.keys, self.spare = words[end : end + items], words[3 * n : 4 * n]
+        self.arrays = *wide, *narrow, narrow[1].view(np.float32), places
 
 
-def with_scratch(
-    kernel: Callable[..., None],
-    first: int,
-    last: int,
-    arguments: tuple[Any, ...],
-    words: int,
-    to_sort: ToSort,
-) -> None:
-    """Call `kernel(first, last, *arguments, keys, unsorted, scratch)`.
+_kept = memory.Kept(Workspace)
+
+
+def workspace(longest: int, items: int, rows: int) -> Workspace:
+    """A workspace that is the caller's until `give_back`.
 
     Args:
-        words: of 8 bytes, that the kernel needs for each item of its longest list.
-        to_sort: of which the kernel gets the `sorted_keys`.
+        longest: items of the longest list.
+        items: those of all lists.
+        rows: rankings of a list that are held at the same time.
     """
-    offsets, single = to_sort.offsets, last - first == 1
-    items = int(offsets[last] - offsets[first])
-    longest = items if single else int(np.diff(offsets[first : last + 1]).max(initial=0))
-    words *= longest + 8
-    given = memory.take(words if single else words + items)
-    at = to_sort.words_before * (items + 8) if single else words
-    flat = to_sort.scores, to_sort.labels, offsets, to_sort.index_bits
-    keys = threads.sorted_keys(first, last, *flat, given[at : at + items])
-    kernel(first, last, *arguments, *keys, given)
-    memory.give_back(given)  # after an error it is simply let go
+    half = longest // 2 + 1
+    return _kept.take(4 * longest + (3 + rows) * half + items, (longest, items, rows))
+
+
+give_back = _kept.give_back

@@ -23,7 +23,7 @@ import numpy as np
 from directloss.inference._kernel import Array, inlined, inner, kernel
 from directloss.inference.ranked import Ranked, one_ranking
 
-__all__ = ["all_convex", "convex_up_to", "separable", "solve", "turn"]
+__all__ = ["all_convex", "convex_up_to", "solve", "turn"]
 
 _FEW = 64
 """Pairs of a negative and a positive up to which all are looked at."""
@@ -71,88 +71,148 @@ def all_convex(discounts: Array, offsets: Array, first: int, lasts: Array, sign:
     return True
 
 
-@inlined
-def separable(
+def solve(ranked: Ranked, weight: float, above: Array) -> None:
+    """See `directloss.inference.ranked.Solver`; weight * D is convex (`convex_up_to`).
+
+    Of all optimal rankings the one with the fewest positives above each negative.
+    """
+    # A run has a negative and a positive of its own.
+    runs = np.empty((above.size // 2, 4), np.uint64)
+    found = _walk(*ranked, weight, above, runs)
+    if found > 0:  # in few lists; apart, so that most processes never compile it
+        _solve_runs(*ranked, weight, above, runs[:found])
+
+
+@kernel
+def _walk(
+    first: int,
+    last: int,
+    offsets: Array,
     positives: Array,
-    negatives: Array,
-    fences: Array,
-    rank_weights: Array,
     discounts: Array,
+    discount_offsets: Array,
     by_position: int,
+    fences: Array,
+    scores: Array,
+    weights: Array,
     weight: float,
-    negatives_above: Array,
-    positives_above: Array,
-) -> None:
-    """The optimal ranking that has the smallest numbers of positives above each negative.
+    above: Array,
+    runs: Array,
+) -> int:
+    """Solve the lists, but for the runs. Arguments as in `Ranked` and `Solver`.
 
     Args:
-        positives, negatives: float64 (P,) and (N,), descending, finite (infinite ones replaced by
-            0 and fenced in by `fences`).
-        fences: int64 (b, 4), rows (first negative, last, fewest positives, most): negatives
-            first .. last - 1 may have fewest .. most positives above them.
-        rank_weights: r_i, float64 (P,), non-negative.
-        discounts: D, float64, with K(i, j) = r_i (D(q) - D(q + 1)) at
-            q = by_position * i + j - 1 (i and j from 1); by_position is 1 for a discount by
-            position, 0 for one by the negatives above.
-        weight: of Delta in the objective; weight * D must be convex (`convex_up_to`).
-        negatives_above, positives_above: out, int32 (P,) and (N,): the ranking, said by each class.
+        discounts: K(i, j) = r_i (D(q) - D(q + 1)) at q = by_position * i + j - 1 (i, j from 1).
+        above: out; of the negatives in a run lower bounds.
+        runs: out, uint64 (R, 4): the list, first and last (exclusive) of its negatives in the run,
+            and the most positives above one of them.
+
+    Returns:
+        The number of runs.
     """
-    scale = 2.0 / (positives.size * negatives.size)
     stride = np.uint64(by_position)
     one = np.uint64(1)  # unsigned numbers as indices spare a test for negative ones
-    solved_runs = 0
-    for fence in range(fences.shape[0]):
-        first, last = np.uint64(fences[fence, 0]), np.uint64(fences[fence, 1])
-        fewest, most = np.uint64(fences[fence, 2]), np.uint64(fences[fence, 3])
-        runs, count = np.empty((16, 3), np.uint64), 0  # first, last (exclusive), most of the counts
-        j = first
-        for i in range(fewest, most):
-            score, reward = positives[i], weight * rank_weights[i]
-            begin, at = j, stride * (i + one) + j
-            while j < last and (
-                scale * (score - negatives[j]) <= reward * (discounts[at] - discounts[at + one])
-            ):
-                positives_above[j] = i
-                j += one
-                at += one
-            negatives_above[i] = j
-            if (
-                j > begin
-                or j == first
-                or scale * (score - negatives[j - one])
-                <= reward * (discounts[at - one] - discounts[at])
-            ):
-                continue
-            start = _first_gain(
-                score, negatives, reward, discounts, stride * (i + one), scale, first, j - one
-            )
-            while count > 0 and runs[count - 1, 1] > start:
-                count -= 1
-                start = min(start, runs[count, 0])
-            if count == runs.shape[0]:
-                longer = np.empty((2 * count, 3), np.uint64)  # np.concatenate compiles to far more
-                for run in range(count):
-                    for k in range(3):
-                        longer[run, k] = runs[run, k]
-                runs = longer
-            runs[count, 0], runs[count, 1], runs[count, 2] = start, j, i + one
-            count += 1
-        positives_above[j:last] = most
-        for run in range(count):
-            _divide_and_conquer(
-                positives,
-                negatives,
-                rank_weights,
-                discounts,
-                stride,
-                scale,
-                weight,
-                runs[run],
-                positives_above,
-            )
-        solved_runs += count
-    if solved_runs > 0:
-        turn(positives_above, negatives_above)
+    count = 0
+    for number in range(first, last):
+        of = one_ranking(
+            number,
+            first,
+            offsets,
+            positives,
+            discounts,
+            discount_offsets,
+            by_position,
+            fences,
+            scores,
+            weights,
+            above,
+        )
+        if of.positives.size == 0 or of.negatives.size == 0:
+            continue
+        scale, of_others = 2.0 / (of.positives.size * of.negatives.size), count
+        for fence in range(of.fences.shape[0]):
+            begin, end = np.uint64(of.fences[fence, 0]), np.uint64(of.fences[fence, 1])
+            fewest, most = np.uint64(of.fences[fence, 2]), np.uint64(of.fences[fence, 3])
+            j = begin
+            for i in range(fewest, most):
+                score, reward = of.positives[i], weight * of.rank_weights[i]
+                row, before = stride * (i + one), j
+                at = row + j
+                while j < end and (
+                    scale * (score - of.negatives[j])
+                    <= reward * (of.discounts[at] - of.discounts[at + one])
+                ):
+                    of.positives_above[j] = i
+                    j += one
+                    at += one
+                of.negatives_above[i] = j
+                if (
+                    j > before
+                    or j == begin
+                    or scale * (score - of.negatives[j - one])
+                    <= reward * (of.discounts[at - one] - of.discounts[at])
+                ):
+                    continue
+                start = _first_gain(
+                    score, of.negatives, reward, of.discounts, row, scale, begin, j - one
+                )
+                while count > of_others and runs[count - 1, 2] > start:
+                    count -= 1
+                    start = runs[count, 1] if runs[count, 1] < start else start
+                runs[count, 0] = number
+                runs[count, 1], runs[count, 2], runs[count, 3] = start, j, i + one
+                count += 1
+            of.positives_above[j:end] = most
+    return count
+
+
+@kernel
+def _solve_runs(
+    first: int,
+    last: int,
+    offsets: Array,
+    positives: Array,
+    discounts: Array,
+    discount_offsets: Array,
+    by_position: int,
+    fences: Array,
+    scores: Array,
+    weights: Array,
+    weight: float,
+    above: Array,
+    runs: Array,
+) -> None:
+    """Solve the runs that `_walk` has left; arguments as there."""
+    stack = np.empty((64, 4), np.int64)
+    for run in range(runs.shape[0]):
+        number = np.int64(runs[run, 0])
+        of = one_ranking(
+            number,
+            first,
+            offsets,
+            positives,
+            discounts,
+            discount_offsets,
+            by_position,
+            fences,
+            scores,
+            weights,
+            above,
+        )
+        _divide_and_conquer(
+            of.positives,
+            of.negatives,
+            of.rank_weights,
+            of.discounts,
+            np.uint64(by_position),
+            2.0 / (of.positives.size * of.negatives.size),
+            weight,
+            runs[run],
+            of.positives_above,
+            stack,
+        )
+        if run + 1 == runs.shape[0] or runs[run + 1, 0] != runs[run, 0]:  # the list's last
+            turn(of.positives_above, of.negatives_above)
 
 
 @inner
@@ -206,7 +266,7 @@ def _first_gain(
     return high
 
 
-@inner
+@inlined
 def _divide_and_conquer(
     positives: Array,
     negatives: Array,
@@ -217,17 +277,18 @@ def _divide_and_conquer(
     weight: float,
     run: Array,
     positives_above: Array,
+    stack: Array,
 ) -> None:
     """Smallest best counts of a run of negatives.
 
     Args:
-        run: uint64 (3,): first and last (exclusive) negative, and the most that a count may be.
+        run: uint64 (4,): as in `_walk`.
         positives_above: in and out: a lower bound of each count, then the count. Others as in
-            `separable` and `_best_count`.
+            `Ranking` and `_best_count`.
+        stack: scratch, int64 (64, 4).
     """
-    stack = np.empty((64, 4), np.int64)
-    stack[0, 0], stack[0, 1] = run[0], run[1]
-    stack[0, 2], stack[0, 3] = positives_above[run[0]], run[2]
+    stack[0, 0], stack[0, 1] = run[1], run[2]
+    stack[0, 2], stack[0, 3] = positives_above[run[1]], run[3]
     depth = 1
     while depth > 0:
         depth -= 1
@@ -293,51 +354,3 @@ def _best_count(
         best_total = total if better else best_total
         best = i + one if better else best
     return best
-
-
-def solve(ranked: Ranked, weight: float, above: Array) -> None:
-    """See `directloss.inference.ranked.Solver`."""
-    _solve(*ranked, weight, above)
-
-
-@kernel
-def _solve(
-    first: int,
-    last: int,
-    offsets: Array,
-    positives: Array,
-    discounts: Array,
-    discount_offsets: Array,
-    by_position: int,
-    fences: Array,
-    scores: Array,
-    weights: Array,
-    weight: float,
-    above: Array,
-) -> None:
-    for number in range(first, last):
-        one = one_ranking(
-            number,
-            first,
-            offsets,
-            positives,
-            discounts,
-            discount_offsets,
-            by_position,
-            fences,
-            scores,
-            weights,
-            above,
-        )
-        if one.positives.size > 0 and one.negatives.size > 0:
-            separable(
-                one.positives,
-                one.negatives,
-                one.fences,
-                one.rank_weights,
-                one.discounts,
-                by_position,
-                weight,
-                one.negatives_above,
-                one.positives_above,
-            )

@@ -5,13 +5,11 @@ Scores become unsigned integers whose ascending order is the descending order of
 index, so that one array is sorted and everything is read back from it without a gather. A float64
 key needs the whole word; label and index travel beside it.
 
-Where numpy's own sort is vectorised for the processor at hand, `sorted_keys` takes that for a short
-list and for rows, and the kernels get the keys sorted: the same keys, which are all different, so
-that the order is the same, too. With AVX2 it takes half of the time for a thousand items; and
-kernels that get keys are compiled without a sort of their own. For more items a race decides: with
-AVX-512 numpy takes a third of the time, with AVX2 as much. Anywhere else there is a counting sort
-by digits of 11 bits, which depends on no processor extension and runs inside a kernel that holds no
-GIL.
+Where numpy's own sort is vectorised for the processor at hand, `sort_keys` takes that for a short
+list and for rows: the keys are all different, so that the order is the same. With AVX2 it takes
+half of the time for a thousand items. For more items a race decides: with AVX-512 numpy takes a
+third of the time, with AVX2 as much. Anywhere else there is a counting sort by digits of 11 bits,
+which depends on no processor extension. It is a kernel of its own, and compiled where it is used.
 """
 
 from __future__ import annotations
@@ -28,11 +26,11 @@ __all__ = [
     "LABEL",
     "ONE_BIT",
     "SHORT",
+    "classes_of_keys",
     "ranked",
     "ranked_classes",
     "score_bits",
-    "sorted32",
-    "sorted_keys",
+    "sort_keys",
 ]
 
 LABEL = np.uint32(1 << 31)
@@ -68,12 +66,12 @@ def ranked(scores: Array, labels: Array, sorted_scores: Array, order: Array) -> 
     first, second = np.empty(scores.size, np.uint64), np.empty(scores.size, np.uint64)
     # A key is read as a score by way of one word of memory, which the compiler keeps in a register.
     if scores.itemsize == 4:
-        keys = sorted32(scores.view(np.uint32), labels, ONE_BIT, first, second)
+        _sort32(scores.view(np.uint32), labels, ONE_BIT, first, second)
         bits32 = np.empty(1, np.uint32)
         score32 = bits32.view(np.float32)
-        for rank in range(keys.size):
-            order[rank] = np.uint32(keys[rank])
-            bits32[0] = score_bits(keys[rank])
+        for rank in range(first.size):
+            order[rank] = np.uint32(first[rank])
+            bits32[0] = score_bits(first[rank])
             sorted_scores[rank] = score32[0]
     else:
         keys = _sorted64(scores.view(np.uint64), labels, order, first, second)
@@ -84,48 +82,44 @@ def ranked(scores: Array, labels: Array, sorted_scores: Array, order: Array) -> 
             sorted_scores[rank] = score64[0]
 
 
-def sorted_keys(
+def sort_keys(
     first: int,
     last: int,
     scores: Array,
     labels: Array,
     offsets: Array,
     index_bits: int,
-    memory: Array,
-) -> tuple[Array, bool | None]:
-    """Packed keys of lists first .. last - 1, each list in ranked order, as numpy sorts them.
+    keys: Array,
+    spare: Array,
+) -> None:
+    """Write the packed keys of lists first .. last - 1, each list in ranked order.
 
     Args:
-        scores, labels, offsets: of a ragged batch, as in `ranked`.
+        scores: float32.
+        labels, offsets: of a ragged batch, as in `ranked`.
         index_bits: of a key, that the index may have; the label stands above them.
-        memory: uint64, an entry for each item of these lists.
-
-    Returns:
-        `memory`, written, and None. Or where a kernel's own sort is the faster one, for many short
-        lists of uneven length, scores of 64 bits, or a numpy without a fast sort here: `memory` as
-        it was, and True. What is compiled where None is given needs no code for a sort.
+        keys: out, uint64, one for each item of these lists.
+        spare: scratch, uint64, as long as the longest of these lists, or longer.
     """
-    lists, items = last - first, memory.size
-    if scores.itemsize != 4:
-        return memory, True
-    if not (_numpy_is_vectorised() if items <= _FEW else _numpy_is_faster()):
-        return memory, True
+    lists, items = last - first, keys.size
     if items == 0:
-        return memory, None
+        return
+    flat = scores.view(np.uint32), labels, offsets, index_bits, keys
     size = items // lists
     even = lists == 1 or bool((np.diff(offsets[first : last + 1]) == size).all())
-    if not even and size < _WORTH_A_CALL_EACH:
-        return memory, True
-    _pack(first, last, scores.view(np.uint32), labels, offsets, index_bits, memory)
+    faster = _numpy_is_vectorised() if items <= _FEW else _numpy_is_faster()
+    if not faster or not (even or size >= _WORTH_A_CALL_EACH):
+        _sort_by_digits(first, last, *flat, spare)
+        return
+    _pack(first, last, *flat)
     if lists == 1:
-        memory.sort()
+        keys.sort()
     elif even:
-        memory.reshape(lists, size).sort(axis=1)
+        keys.reshape(lists, size).sort(axis=1)
     else:
         for number in range(first, last):
             begin, end = offsets[number] - offsets[first], offsets[number + 1] - offsets[first]
-            memory[begin:end].sort()
-    return memory, None
+            keys[begin:end].sort()
 
 
 @cache
@@ -147,7 +141,7 @@ def _numpy_is_vectorised() -> bool:
 
 @cache
 def _numpy_is_faster() -> bool:
-    """Whether numpy sorts many packed keys faster than `sorted32`: tried once, in milliseconds."""
+    """Whether numpy sorts many packed keys faster than digits do: tried once, in milliseconds."""
     if not _numpy_is_vectorised():
         return False
     size = 1 << 16
@@ -161,7 +155,7 @@ def _numpy_is_faster() -> bool:
         keys.sort()
 
     def by_kernel() -> None:
-        sorted32(bits, labels, ONE_BIT, keys, spare)
+        _sort_by_digits(0, 1, bits, labels, offsets, ONE_BIT, keys, spare)
 
     seconds = {sort: float("inf") for sort in (by_numpy, by_kernel)}
     for attempt in range(9):  # in turn, so that a busy moment strikes both
@@ -187,75 +181,104 @@ def _pack(
             list_keys[i] = _packed(list_bits[i], list_labels[i], i, index_bits)
 
 
-@inner
-def ranked_classes(
-    scores: Array,
+@kernel
+def _sort_by_digits(
+    first: int,
+    last: int,
+    bits: Array,
     labels: Array,
-    wide: bool | None,
+    offsets: Array,
+    index_bits: int,
     keys: Array,
-    unsorted: bool | None,
-    positive_count: int | np.int64,
+    spare: Array,
+) -> None:
+    base = offsets[first]
+    for number in range(first, last):
+        begin, end = offsets[number], offsets[number + 1]
+        list_keys = keys[begin - base : end - base]
+        _sort32(bits[begin:end], labels[begin:end], index_bits, list_keys, spare[: end - begin])
+
+
+@inlined
+def classes_of_keys(
+    keys: Array,
+    begin: int,
+    middle: int,
+    end: int,
     class_scores: Array,
     items: Array,
     above: Array,
     bits: Array,
     narrow: Array,
-    spare: Array,
+) -> bool:
+    """As `ranked_classes`, from the sorted keys of a list at places begin .. end - 1 of a range.
+
+    Args:
+        middle: the place after the last positive.
+        class_scores, items, above: out, of the range.
+        bits, narrow: scratch, the same words as uint32 and as float32, two for each place.
+    """
+    tied, one = False, np.uint64(1)
+    base, p, first_negative = np.uint64(begin), np.uint64(begin), np.uint64(middle)
+    before = keys[begin]
+    # Labels come in an order that no processor can guess: a place is chosen, not a branch. The rank
+    # is written for now; less the place in the class it is what stands above of the other class.
+    for rank in range(np.uint64(begin), np.uint64(end)):
+        key = keys[rank]
+        label = (key >> np.uint64(ONE_BIT)) & one
+        at = p if label else first_negative + (rank - p)
+        bits[base + at] = score_bits(key)
+        items[at] = np.uint32(key) & INDEX
+        above[at] = rank
+        p += label
+        # Of equal scores the label alone differs, once at most.
+        tied |= (key ^ before) >> np.uint64(ONE_BIT) == one
+        before = key
+    for place in range(begin, end):
+        class_scores[place] = narrow[begin + place]
+    for place in range(begin, middle):
+        above[place] -= place
+    for place in range(middle, end):
+        above[place] -= place - (middle - begin)
+    return tied
+
+
+@inner
+def ranked_classes(
+    scores: Array,
+    labels: Array,
+    positive_count: int | np.int64,
+    class_scores: Array,
+    items: Array,
+    above: Array,
 ) -> bool:
     """Rank one list and its two classes apart: in every output positives first, then negatives.
 
     Args:
         scores, labels: as in `ranked`.
-        wide: None for float32, any other for float64: what is compiled is for one of the two.
-        keys, unsorted: from `sorted_keys`, the keys of this list.
         positive_count: number of labels 1.
         class_scores: out, float64 (n,): the scores of each class in ranked order.
         items: out, uint32 (n,): their indices.
         above: out, int32 (n,): for each positive the negatives above it, tied ones included; for
             each negative the positives above it, tied ones not.
-        bits, narrow: scratch, the same n or more words of 32 bits as uint32 and as float32.
-        spare: scratch, uint64 (2 n,); not used where the keys are presorted.
 
     Returns:
         Whether a positive ties with a negative.
     """
     size, tied = scores.size, False
-    p, one = np.uint64(0), np.uint64(1)
-    first_negative = np.uint64(positive_count)
-    # Labels come in an order that no processor can guess: a place is chosen, not a branch. The rank
-    # is written for now; less the place in the class it is what stands above of the other class.
-    if wide is None:
-        if unsorted is not None:
-            keys = sorted32(
-                scores.view(np.uint32), labels, ONE_BIT, spare[:size], spare[size : 2 * size]
-            )
-        before = keys[0]
-        for rank in range(np.uint64(size)):
-            key = keys[rank]
-            label = (key >> np.uint64(ONE_BIT)) & one
-            at = p if label else first_negative + (rank - p)
-            bits[at] = score_bits(key)
-            items[at] = np.uint32(key) & INDEX
-            above[at] = rank
-            p += label
-            # Of equal scores the label alone differs, once at most.
-            tied |= (key ^ before) >> np.uint64(ONE_BIT) == one
-            before = key
-        for place in range(size):
-            class_scores[place] = narrow[place]
-    else:
-        sorted_scores, order = spare[:size].view(np.float64), np.empty(size, np.uint32)
-        ranked(scores, labels, sorted_scores, order)
-        score, label = sorted_scores[0], np.uint64(order[0] >> np.uint32(ONE_BIT))
-        for rank in range(np.uint64(size)):
-            equal, was = sorted_scores[rank] == score, label
-            score, label = sorted_scores[rank], np.uint64(order[rank] >> np.uint32(ONE_BIT))
-            at = p if label else first_negative + (rank - p)
-            class_scores[at] = score
-            items[at] = order[rank] & INDEX
-            above[at] = rank
-            p += label
-            tied |= equal & (label > was)
+    p, first_negative = np.uint64(0), np.uint64(positive_count)
+    sorted_scores, order = np.empty(size), np.empty(size, np.uint32)
+    ranked(scores, labels, sorted_scores, order)
+    score, label = sorted_scores[0], np.uint64(order[0] >> np.uint32(ONE_BIT))
+    for rank in range(np.uint64(size)):
+        equal, was = sorted_scores[rank] == score, label
+        score, label = sorted_scores[rank], np.uint64(order[rank] >> np.uint32(ONE_BIT))
+        at = p if label else first_negative + (rank - p)
+        class_scores[at] = score
+        items[at] = order[rank] & INDEX
+        above[at] = rank
+        p += label
+        tied |= equal & (label > was)
     for place in range(positive_count):
         above[place] -= place
     for place in range(positive_count, size):
@@ -294,15 +317,16 @@ def _starts(counts: Array) -> None:
             start += count
 
 
-@kernel
-def sorted32(bits: Array, labels: Array, index_bits: int, keys: Array, spare: Array) -> Array:
-    """Packed keys in ranked order, in one of the two scratch arrays.
+@inner
+def _sort32(bits: Array, labels: Array, index_bits: int, keys: Array, spare: Array) -> None:
+    """Write the packed keys of one list in ranked order.
 
     A key: the score's 32 bits, then the label and the index, which has the lowest `index_bits`. Of
     a label of several bits (index_bits < 31) the upper one alone counts among equal scores.
     """
     if bits.size < SHORT:
-        return _sorted32_short(bits, labels, index_bits, keys, spare)
+        _sort32_short(bits, labels, index_bits, keys, spare)
+        return
     n = bits.size
     counts = np.zeros((3, _VALUES), np.uint32)
     for i in range(n):
@@ -320,17 +344,14 @@ def sorted32(bits: Array, labels: Array, index_bits: int, keys: Array, spare: Ar
         value = (key >> np.uint64(31)) & _DIGIT
         at = place[value]
         place[value] = at + np.uint32(1)
-        spare[at] = key
-    _distribute(spare, keys, counts[1], np.uint64(42), _DIGIT)
-    _distribute(keys, spare, counts[2], np.uint64(53), _DIGIT)
-    return spare
+        keys[at] = key
+    _distribute(keys, spare, counts[1], np.uint64(42), _DIGIT)
+    _distribute(spare, keys, counts[2], np.uint64(53), _DIGIT)
 
 
 @inner
-def _sorted32_short(
-    bits: Array, labels: Array, index_bits: int, keys: Array, spare: Array
-) -> Array:
-    """As `sorted32`, by five digits of 7 bits: fewer counters than there are in three of 11."""
+def _sort32_short(bits: Array, labels: Array, index_bits: int, keys: Array, spare: Array) -> None:
+    """As `_sort32`, by five digits of 7 bits: fewer counters than there are in three of 11."""
     counts = np.zeros((5, 1 << 7), np.uint32)
     digit = np.uint64((1 << 7) - 1)
     for i in range(bits.size):
@@ -343,7 +364,6 @@ def _sorted32_short(
     for k in range(5):
         _distribute(source, target, counts[k], np.uint64(31 + 7 * k), digit)
         source, target = target, source
-    return source
 
 
 @inlined

@@ -148,6 +148,7 @@ class RankingTask(BinaryRelevance):
             self._refuse_long_ground_truths(sizes, *discount)
         rankings = Rankings(
             lists.scores,
+            lists.finite,
             lists.targets,
             lists.offsets,
             sizes.positives,

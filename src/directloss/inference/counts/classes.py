@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from directloss.inference._kernel import Array, inlined, inner
-from directloss.inference.sorting import LABEL, ONE_BIT, ranked, score_bits, sorted32
+from directloss.inference.sorting import LABEL, ranked, score_bits
 
 
 class ClassScores(NamedTuple):
@@ -56,25 +56,20 @@ def sort_classes(
     labels: Array,
     wide: bool | None,
     keys: Array,
-    unsorted: bool | None,
     P: int,
-    scratch: Array,
 ) -> tuple[ClassScores, ClassScores]:
     """Sort one list; returns its P positives and its negatives.
 
     Args:
-        scores, labels, wide, keys, unsorted: as in `ranked_classes`.
-        scratch: uint64 (2 n,); not used where the keys are presorted, or the scores wide.
+        scores, labels: as in `ranked`.
+        wide: None for float32 scores, True for float64: what is compiled is for one of the two.
+        keys: from `sort_keys`, of this list, where its scores are float32.
     """
     n = scores.size
     positives, negatives = np.empty(P + 1), np.empty(n - P + 1)
     i, j = 0, 0
     # Labels come in an order that no processor can guess: write to both sides, advance on one.
     if wide is None:
-        if unsorted is not None:
-            keys = sorted32(
-                scores.view(np.uint32), labels, ONE_BIT, scratch[:n], scratch[n : 2 * n]
-            )
         word = np.empty(1, np.uint32)
         score32 = word.view(np.float32)
         for key in keys:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from directloss.inference import memory, threads
 from directloss.inference._kernel import ZERO, Array, inner, kernel
 from directloss.inference.counts.classes import (
     ClassScores,
@@ -34,7 +35,6 @@ from directloss.inference.counts.walk import (
     walk_false_positives,
     walk_true_positives,
 )
-from directloss.inference.scratch import ToSort, with_scratch
 from directloss.inference.sorting import ONE_BIT
 
 
@@ -177,14 +177,16 @@ def solve(first: int, last: int, of: ByCounts) -> None:
     wide = None if of.scores.itemsize == 4 else True
     flat = of.scores, of.labels, of.offsets
     arguments: tuple[Any, ...] = *flat, wide, *of.metric, of.weights, of.coefficients, *of.outputs
-    if of.in_order:
-        with_scratch(kernel, first, last, arguments, 2, ToSort(*flat, ONE_BIT, 0))
-    else:
-        arguments += _NO_KEYS, None, None
-        kernel(first, last, *arguments)
-
-
-_NO_KEYS = np.empty(0, np.uint64)
+    if not of.in_order:
+        kernel(first, last, *arguments, None)
+        return
+    items = int(of.offsets[last] - of.offsets[first])
+    given = memory.take(2 * items)
+    keys = given[:items]
+    if wide is None:
+        threads.sort_keys(first, last, *flat, ONE_BIT, keys, given[items:])
+    kernel(first, last, *arguments, keys)
+    memory.give_back(given)  # after an error it is simply let go
 
 
 @kernel
@@ -208,9 +210,7 @@ def solve_counts(
     task_losses: Array,
     values: Array,
     defined: Array,
-    keys: Array,
-    unsorted: bool | None,
-    scratch: Array | None,
+    keys: Array | None,
 ) -> None:
     """Solve lists first .. last - 1 for a metric of `metrics`, whose Delta is that of counts.
 
@@ -225,7 +225,7 @@ def solve_counts(
         scores: float32 or float64, without NaN; list l is scores[offsets[l]:offsets[l + 1]].
         labels: uint8 0/1, as scores.
         offsets: int64, shape (L + 1,).
-        wide: None for float32 scores, True for float64 (see `ranked_classes`).
+        wide: None for float32 scores, True for float64: what is compiled is for one of the two.
         kind, parameters: see `metrics`.
         false_positives, true_positives, exchanges, monotone, several_ideals: see `Solvers`.
         weights, coefficients: float64, shape (T,); weights finite or -inf.
@@ -233,9 +233,8 @@ def solve_counts(
         task_losses: out, float64, shape (L, T): Delta(y(weights[t])).
         values: out, float64, shape (L, T): F(y(weights[t])), infinite scores as 0.
         defined: out, bool, shape (L,): whether the metric is; where not, the rest is 0.
-        keys, unsorted: of these lists, from `sorted_keys`.
-        scratch: uint64, 2 words for each item of the longest list; None where no solver is needed,
-            so that what is compiled needs no code for sorted lists.
+        keys: from `sort_keys`, where scores are float32; None where no solver is needed, so that
+            what is compiled needs no code for sorted lists.
     """
     terms, additive = weights.size, kind == ERROR_RATE or kind == BALANCED_ERROR
     thresholds, shares = np.empty((terms, 2)), np.empty((terms, 2))
@@ -250,15 +249,13 @@ def solve_counts(
             task_losses[index] = 0.0
             values[index] = 0.0
             continue
-        if scratch is not None:
+        if keys is not None:
             positives, negatives = sort_classes(
                 scores[items],
                 labels[items],
                 wide,
                 keys[offsets[index] - offsets[first] : offsets[index + 1] - offsets[first]],
-                unsorted,
                 P,
-                scratch,
             )
         for t in range(terms):
             weight, tp, fp = weights[t], ZERO, ZERO
@@ -273,7 +270,7 @@ def solve_counts(
                 tp, fp = count_above(
                     scores[items], labels[items], thresholds[t, 1], thresholds[t, 0]
                 )
-            elif scratch is not None:
+            elif keys is not None:
                 tp, fp = _best_counts(
                     positives,
                     negatives,
@@ -316,9 +313,7 @@ def solve_counts_table(
     task_losses: Array,
     values: Array,
     defined: Array,
-    keys: Array,
-    unsorted: bool | None,
-    scratch: Array | None,
+    keys: Array | None,
 ) -> None:
     """Solve lists first .. last - 1 for any Delta(tp, fp), given as tables: O(P N) a list.
 
@@ -327,8 +322,8 @@ def solve_counts_table(
             same P and N may share a table.
         starts: int64, shape (L,); -1 where the metric is undefined.
         first, last, scores, labels, offsets, wide, weights, coefficients, combination,
-            task_losses, values, defined, keys: as in `solve_counts`.
-        scratch: the same; None where all weights are 0.
+            task_losses, values, defined: as in `solve_counts`.
+        keys: the same; None where all weights are 0.
     """
     terms = weights.size
     thresholds, shares = np.empty((terms, 2)), np.empty((terms, 2))
@@ -344,22 +339,20 @@ def solve_counts_table(
             continue
         P = count_positives(labels[items])
         table = tables[starts[index] : starts[index] + (P + 1) * (n - P + 1)]
-        if scratch is not None:
+        if keys is not None:
             positives, negatives = sort_classes(
                 scores[items],
                 labels[items],
                 wide,
                 keys[offsets[index] - offsets[first] : offsets[index + 1] - offsets[first]],
-                unsorted,
                 P,
-                scratch,
             )
         for t in range(terms):
             weight, tp, fp = weights[t], 0, 0
             if weight == 0.0:
                 thresholds[t], shares[t] = 0.0, 0.0
                 tp, fp = count_above(scores[items], labels[items], 0.0, 0.0)
-            elif scratch is not None:
+            elif keys is not None:
                 if weight == -np.inf:
                     tp, fp = least_loss(positives, negatives, table)
                 else:
