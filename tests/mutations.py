@@ -69,7 +69,7 @@ MUTATIONS = (
         "bits were stored there",
         "inference/corridor.py",
         "n = low[i] + place",
-        "n = max(low[i] + place, low[min(i + 1, size - 1)])",
+        "n = max(low[i] + place, low[min(i + 1, last - 1)])",
         ("tests/inference/test_corridor.py", "-k", "programme or words"),
     ),
     Mutation(

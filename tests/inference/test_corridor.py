@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 
 from directloss.inference import brute_force, coarse_to_fine, programme
 from directloss.inference.coarse_to_fine import narrow
-from directloss.inference.corridor import bounds, corridor, running_sums
+from directloss.inference.corridor import (
+    _largest_run,
+    bounds,
+    corridor,
+    end_of_run,
+    running_sums,
+)
 from tests.inference.small_cases import STYLES, Case, Floats, cases, draw_scores
 
 Counts = NDArray[np.int32]
@@ -44,9 +50,7 @@ class Problem:
 
     def solve(self, weight: float, low: Counts, high: Counts) -> Counts:
         above = np.full(self.positive.size, -1, np.int32)
-        corridor(
-            self.positive, self.negative, self.sums()[1], *self.tables, weight, low, high, above
-        )
+        corridor(self.positive, self.negative, *self.tables, weight, low, high, above)
         return above
 
     def objective(self, n: Counts, weight: float) -> float:
@@ -195,6 +199,33 @@ def test_the_programme_finds_the_best_inside_any_corridor(kind: str) -> None:
         assert problem.objective(found, weight) == pytest.approx(
             wanted, abs=problem.tolerance(weight)
         )
+
+
+def test_each_run_is_solved_as_if_it_were_alone() -> None:
+    """Rows of one run do not hear of others, whose scratch memory they take over."""
+    rng = np.random.default_rng(11)
+    several = 0
+    for problem, drawn in problems(300, 14, "arbitrary"):
+        low, high = problem.bounds(drawn)
+        found = problem.solve(drawn, low, high)
+        first, sizes = 0, []
+        while first < low.size:
+            last = end_of_run(low, high, first)
+            assert last == low.size or high[last - 1] <= low[last]
+            assert (low[first + 1 : last] < high[first : last - 1]).all()
+            words = -(-(high[first:last] - low[first:last] + 1) // 64)
+            sizes.append((last - first, high[last - 1] - low[first], words.sum()))
+            # Other rows are left one cell each: never below the one before it.
+            cells = np.where(rng.random(low.size) < 0.5, low, high)
+            cells[:first] = np.maximum.accumulate(cells[:first])
+            cells[last:] = np.maximum.accumulate(cells[last:])
+            here = (np.arange(low.size) >= first) & (np.arange(low.size) < last)
+            alone = np.where(here, low, cells), np.where(here, high, cells)
+            assert (problem.solve(drawn, *alone)[first:last] == found[first:last]).all()
+            first = last
+        assert _largest_run(low, high) == tuple(np.max(sizes, axis=0))
+        several += len(sizes) > 1
+    assert several > 50
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -21,9 +21,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from directloss.inference._kernel import Array, inner
+from directloss.inference._kernel import Array, inlined, inner
 
-__all__ = ["bounds", "corridor", "running_sums"]
+__all__ = ["bounds", "corridor", "end_of_run", "running_sums"]
 
 _STRIP = 32
 """Rows bounded together first."""
@@ -193,7 +193,6 @@ def running_sums(values: Array, center: float) -> Array:
 def corridor(
     positives: Array,
     negatives: Array,
-    negative_sums: Array,
     rank_weights: Array,
     discounts: Array,
     by_position: int,
@@ -204,59 +203,139 @@ def corridor(
 ) -> None:
     """The programme inside the corridor: the optimal number of negatives above each positive.
 
+    Rows i and i + 1 with high[i] <= low[i + 1] are independent. So the programme runs between two
+    such places at a time, in memory for the largest of these runs.
+
     Args:
         positives, negatives, rank_weights, discounts, by_position, weight: as in `bounds`.
-        negative_sums: of `running_sums`.
         low, high: int32 (P,), neither ever falling, low <= high.
         negatives_above: out, int32 (P,).
     """
-    size = positives.size
-    scale = 2.0 / (size * negatives.size)
-    sums, center = negative_sums, positives[size // 2]
-    starts = np.empty(size + 1, np.int64)
+    rows, columns, words = _largest_run(low, high)
+    starts, bits = np.empty(rows + 1, np.int64), np.empty(words, np.uint64)
+    sums, best = np.empty(columns + 1, np.float64), np.empty(columns + 1, np.float64)
+    scale = 2.0 / (positives.size * negatives.size)
+    first = 0
+    while first < low.size:
+        last = end_of_run(low, high, first)
+        if last == first + 1 and low[first] == high[first]:
+            negatives_above[first] = low[first]
+        else:
+            _solve_run(
+                positives,
+                negatives,
+                rank_weights,
+                discounts,
+                by_position,
+                weight,
+                scale,
+                first,
+                last,
+                low,
+                high,
+                starts,
+                bits,
+                sums,
+                best,
+                negatives_above,
+            )
+        first = last
+
+
+@inner
+def end_of_run(low: Array, high: Array, first: int) -> int:
+    """The first row after `first` that is independent of the one before it."""
+    last = first + 1
+    while last < low.size and low[last] < high[last - 1]:
+        last += 1
+    return last
+
+
+@inner
+def _largest_run(low: Array, high: Array) -> tuple[int, int, int]:
+    """The most rows of a run, columns that it spans, and words of the bits of its cells."""
+    rows = columns = words = first = 0
+    while first < low.size:
+        last, of_this = end_of_run(low, high, first), 0
+        for i in range(first, last):
+            of_this += (high[i] - low[i] + 64) // 64
+        rows, words = max(rows, last - first), max(words, of_this)
+        columns = max(columns, high[last - 1] - low[first])
+        first = last
+    return rows, columns, words
+
+
+@inlined
+def _solve_run(
+    positives: Array,
+    negatives: Array,
+    rank_weights: Array,
+    discounts: Array,
+    by_position: int,
+    weight: float,
+    scale: float,
+    first: int,
+    last: int,
+    low: Array,
+    high: Array,
+    starts: Array,
+    bits: Array,
+    sums: Array,
+    best: Array,
+    negatives_above: Array,
+) -> None:
+    """`corridor` for rows first .. last - 1.
+
+    Args:
+        scale: 2 / (P N).
+        starts, bits, sums, best: scratch, of the sizes that `corridor` gives them.
+    """
+    left, right = low[first], high[last - 1]
+    # F does not see a shift of all scores; sums measured from one of them round less.
+    center = positives[(first + last) // 2]
+    sums[0] = 0.0
+    for k in range(right - left):
+        sums[k + 1] = sums[k] + (negatives[left + k] - center)
     starts[0] = 0
-    width = 0
-    for i in range(size):
-        cells = high[i] - low[i] + 1
-        width = max(width, cells)
-        starts[i + 1] = starts[i] + (cells + 63) // 64
-    bits = np.empty(starts[size], np.uint64)
-    # best[n] = the largest f of the rows so far over counts <= n, for n in the row's corridor.
-    best = np.zeros(sums.size, np.float64)
-    last_high = sums.size - 1
-    for i in range(size):
+    for i in range(first, last):
+        starts[i - first + 1] = starts[i - first] + (high[i] - low[i] + 64) // 64
+    # best[n - left] = the largest f of the rows so far over counts <= n, for n in their corridor.
+    best[0] = 0.0
+    last_high = left
+    for i in range(first, last):
         lo, hi = low[i], high[i]
         slope = scale * (positives[i] - center)
         reward = weight * rank_weights[i]
         row = by_position * (i + 1)
         word = np.uint64(0)
-        at = starts[i]
+        at = starts[i - first]
         running = -np.inf
         # Right of the last row's corridor its running maximum stands still; the row below
         # overwrites the array, so that value is taken out first.
-        beyond = best[last_high]
+        beyond = best[last_high - left]
         for n in range(lo, hi + 1):
-            # minus the sum over j <= n of w(i, j), up to a constant of the row
-            value = scale * sums[n] - slope * n - reward * discounts[row + n]
-            value += best[n] if n <= last_high else beyond
+            # minus the sum over left < j <= n of w(i, j), up to a constant of the row
+            value = scale * sums[n - left] - slope * (n - left) - reward * discounts[row + n]
+            value += best[n - left] if n <= last_high else beyond
             place = np.uint64((n - lo) & 63)
             if value > running:
                 running = value
                 word |= np.uint64(1) << place
-            best[n] = running
+            best[n - left] = running
             if place == np.uint64(63):
                 bits[at] = word
                 at += 1
                 word = np.uint64(0)
         if (hi - lo + 1) & 63:
             bits[at] = word
-        bits[starts[i]] |= np.uint64(1)  # so that the way back ends in the row, whatever came
+        # So that the way back ends in the row, whatever came.
+        bits[starts[i - first]] |= np.uint64(1)
         last_high = hi
-    n = high[size - 1]
-    for i in range(size - 1, -1, -1):
+    n = right
+    for i in range(last - 1, first - 1, -1):
         n = min(n, high[i])
         place = n - low[i]
-        at = starts[i] + place // 64
+        at = starts[i - first] + place // 64
         word = bits[at] << np.uint64(63 - place % 64)
         while word == np.uint64(0):
             place = (place // 64) * 64 - 1

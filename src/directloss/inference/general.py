@@ -51,7 +51,6 @@ def _in_corridor(
     corridor(
         positives,
         negatives,
-        negative_sums,
         rank_weights,
         discounts,
         by_position,

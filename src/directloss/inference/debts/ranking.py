@@ -13,7 +13,7 @@ import numpy as np
 
 from directloss.inference import general
 from directloss.inference._kernel import ZERO, Array, inlined, inner, kernel
-from directloss.inference.corridor import bounds, corridor, running_sums
+from directloss.inference.corridor import bounds, corridor, end_of_run
 from directloss.inference.debts.rectangle import Rectangle
 from directloss.inference.debts.solver import solve_by_debts
 from directloss.inference.ranked import Ranked, Ranking, one_ranking
@@ -120,7 +120,6 @@ def _in_corridor(
         corridor(
             one.positives,
             one.negatives,
-            running_sums(one.negatives, one.positives[count // 2]),
             one.rank_weights,
             one.discounts,
             1,
@@ -211,10 +210,9 @@ def _wide_run(low: Array, high: Array, first: int) -> tuple[int, int]:
     None crosses from infinite to finite scores, as bounds of both meet there.
     """
     while first < low.size:
-        last, cells = first + 1, np.int64(high[first]) - low[first]
-        while last < low.size and low[last] < high[last - 1]:
-            cells += np.int64(high[last]) - low[last]
-            last += 1
+        last, cells = end_of_run(low, high, first), ZERO
+        for i in range(first, last):
+            cells += np.int64(high[i]) - low[i]
         columns = np.int64(high[last - 1]) - low[first]
         if cells > _CELLS_A_ROW * (last - first) + _CELLS_A_COLUMN * columns:
             return first, last
