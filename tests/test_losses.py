@@ -540,3 +540,13 @@ def test_the_value_may_be_changed_in_place() -> None:
     loss *= 2  # as trainers do that scale the losses of accumulated batches
     (twice,) = torch.autograd.grad(loss, scores)
     torch.testing.assert_close(twice, 2 * once)
+
+
+@pytest.mark.parametrize("direction", ["positive", "negative", "both"])
+@pytest.mark.parametrize("task", [dl.AveragePrecision(), dl.FBeta(), dl.NDCG()], ids=repr)
+def test_without_a_gradient_the_value_is_the_same(task: dl.Task, direction: str) -> None:
+    scores, targets = torch.randn(4, 30), torch.rand(4, 30) < 0.3
+    loss_fn = dl.DirectLoss(task, epsilon=0.5, direction=direction).eval()
+    wanted = loss_fn(scores.requires_grad_(), targets)
+    with torch.no_grad():
+        assert loss_fn(scores, targets) == wanted

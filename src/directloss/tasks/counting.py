@@ -157,11 +157,9 @@ class _Counted(Counting):
         return device.SetMetric(self._kind, self._prices)
 
     def loss_at(self, tp: Array, fp: Array, positives: Array, negatives: Array) -> Array:
-        losses = np.zeros(tp.size)
-        for index, (P, N) in enumerate(zip(positives, negatives, strict=True)):
-            if counts.is_defined(self._kind, P, N):
-                at = int(tp[index]), int(fp[index])
-                losses[index] = counts.task_loss(self._kind, self._parameters, *at, P, N)
+        losses = np.empty(tp.size)
+        hits, alarms, P, N = (each.astype(np.int64) for each in (tp, fp, positives, negatives))
+        counts.task_losses(self._kind, self._parameters, hits, alarms, P, N, losses)
         return losses
 
 

@@ -165,10 +165,12 @@ def _evaluate(
         {f"{name} score": each.scores for name, each in found.items()}, lambda: "in an evaluation"
     )
     train, validation = found["training"], found["validation"]
-    fitted = 0.0 if threshold is None else threshold(train.scores, train.targets)
+    fitted = None if threshold is None else threshold(train.scores, train.targets)
 
     def measured(part: Scored) -> float:
-        return float(metric.metric(part.scores.double() - fitted, part.targets, **part.lists))
+        # As they are where nothing is taken off: single precision sorts in half the time.
+        scores = part.scores if fitted is None else part.scores.double() - fitted
+        return float(metric.metric(scores, part.targets, **part.lists))
 
     return Entry(
         train=measured(train),

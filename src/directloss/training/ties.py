@@ -36,7 +36,7 @@ def finer(
     precision = -math.inf
     if scores.ndim == 1:
         task = dl.AveragePrecision()
-        precision = float(task.metric(scores.double(), targets > 0, groups=groups))
+        precision = float(task.metric(scores, targets > 0, groups=groups))
     later = any(isinstance(m, WarmStart) and m.switched for m in loss_fn.modules())
     loss = float(loss_fn(scores, targets, **({} if groups is None else {"groups": groups})))
     return (precision, float(later), -loss)

@@ -17,6 +17,7 @@ from directloss.inference.counts.metrics import (
     TVERSKY,
     is_defined,
     task_loss,
+    task_losses,
 )
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "solve_counts",
     "solve_counts_table",
     "task_loss",
+    "task_losses",
 ]

@@ -50,6 +50,15 @@ def class_scores(descending: Array) -> ClassScores:
     return ClassScores(descending, sums, fewest, most)
 
 
+@inner
+def above_zero(items: ClassScores) -> int:
+    """How many scores are above 0."""
+    count = 0
+    while count < items.scores.size and items.scores[count] > 0.0:
+        count += 1
+    return count
+
+
 @inlined
 def sort_classes(
     scores: Array,

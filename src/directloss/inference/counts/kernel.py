@@ -12,6 +12,7 @@ from directloss.inference import memory, threads
 from directloss.inference._kernel import ZERO, Array, inner, kernel
 from directloss.inference.counts.classes import (
     ClassScores,
+    above_zero,
     class_scores,
     combine,
     count_above,
@@ -39,19 +40,11 @@ from directloss.inference.sorting import ONE_BIT
 
 
 @inner
-def _above_zero(items: ClassScores) -> int:
-    count = 0
-    while count < items.scores.size and items.scores[count] > 0.0:
-        count += 1
-    return count
-
-
-@inner
 def _without_positives(negatives: ClassScores, weight: float) -> int:
     """Best fp for TVERSKY where P = 0: Delta is 1 as soon as anything is predicted."""
     if negatives.most == 0:
         return 0
-    some = max(1, _above_zero(negatives))
+    some = max(1, above_zero(negatives))
     gain = negatives.sums[some] / negatives.scores.size + weight
     return some if negatives.fewest > 0 or gain > 0.0 else 0
 
@@ -129,8 +122,8 @@ def _ground_truth(
     P = positives.scores.size
     if P == 0:
         return 0, 0
-    tp = P if parameters[1] > 0.0 else max(1, _above_zero(positives))
-    return tp, 0 if parameters[0] > 0.0 else _above_zero(negatives)
+    tp = P if parameters[1] > 0.0 else max(1, above_zero(positives))
+    return tp, 0 if parameters[0] > 0.0 else above_zero(negatives)
 
 
 @inner

@@ -68,3 +68,14 @@ def task_loss(kind: int, parameters: Array, tp: int, fp: int, P: int, N: int) ->
     # In float64: the product of four counts does not fit into 64 bits.
     scale = sqrt(float(predicted * (P + N - predicted)) * float(P * N))
     return 0.5 * (1.0 - (tp * N - fp * P) / scale)
+
+
+@kernel
+def task_losses(
+    kind: int, parameters: Array, tp: Array, fp: Array, P: Array, N: Array, losses: Array
+) -> None:
+    """`task_loss` at many counts, all int64; 0 where the metric is undefined."""
+    for index in range(tp.size):
+        losses[index] = 0.0
+        if is_defined(kind, P[index], N[index]):
+            losses[index] = task_loss(kind, parameters, tp[index], fp[index], P[index], N[index])

@@ -16,7 +16,7 @@ from math import sqrt
 import numpy as np
 
 from directloss.inference._kernel import Array, inner
-from directloss.inference.counts.classes import ClassScores
+from directloss.inference.counts.classes import ClassScores, above_zero
 from directloss.inference.counts.metrics import TVERSKY, task_loss
 
 
@@ -72,9 +72,14 @@ def walk_false_positives(
     """
     P, N = positives.scores.size, negatives.scores.size
     scale = weight * (P + N)
-    fp = negatives.fewest
+    fp, most = negatives.fewest, positives.most
+    if kind == TVERSKY:
+        # Delta falls with tp and grows with fp. With weight > 0 a positive at or below 0 gains
+        # nothing, and a negative above 0 is always predicted.
+        most = max(positives.fewest, above_zero(positives))
+        fp = max(fp, above_zero(negatives))
     best, best_tp, best_fp = -np.inf, positives.fewest, fp
-    for tp in range(positives.fewest, positives.most + 1):
+    for tp in range(positives.fewest, most + 1):
         while fp < negatives.most:
             if negatives.scores[fp] + scale * _harm(kind, parameters, tp, fp + 1, P, N) <= 0.0:
                 break
@@ -99,9 +104,12 @@ def walk_true_positives(
     """
     P, N = positives.scores.size, negatives.scores.size
     scale = -weight * (P + N)
-    tp = positives.fewest
+    # Delta falls with tp and grows with fp, so that with weight < 0 a negative at or below 0 gains
+    # nothing, and a positive above 0 is always predicted.
+    most = max(negatives.fewest, above_zero(negatives))
+    tp = max(positives.fewest, above_zero(positives))
     best, best_tp, best_fp = -np.inf, tp, negatives.fewest
-    for fp in range(negatives.fewest, negatives.most + 1):
+    for fp in range(negatives.fewest, most + 1):
         while tp < positives.most:
             if positives.scores[tp] + scale * _help(parameters, tp + 1, fp, P) <= 0.0:
                 break
