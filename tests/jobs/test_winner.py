@@ -111,6 +111,8 @@ def test_of_several_columns_one_is_named(folder: Path) -> None:
     found = winner(folder / "kind", {"positive": "y"})
     assert found.arguments["method"] == max(means, key=means.__getitem__)
     assert found.arguments["positive"] == "y"
+    assert "is split by one class, and its parts are drawn anew" in found.words
+    assert "drawn anew" not in winner(folder / "sick", {}).words
     with pytest.raises(DirectLossError, match=r"^positive: got none, wanted one .*: x, y, z$"):
         winner(folder / "kind", {})
 

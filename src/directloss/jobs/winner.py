@@ -80,8 +80,9 @@ def winner(folder: Path, given: Mapping[str, Any]) -> Winner:
         taken["positive"] = column
     values = ", ".join(f"{name} {100 * value:.2f}" for name, value in means.items())
     words = f"{method}, of validation {results.metric.name} {values}; {_words(chosen, seed)}"
-    if _drawn_anew(comparison):
-        words += f"; {comparison.data} is read in blocks, and its parts are drawn anew"
+    why = _drawn_anew(comparison, several=len(results.columns) > 1)
+    if why is not None:
+        words += f"; {why}, and its parts are drawn anew"
     return Winner(taken, words)
 
 
@@ -141,8 +142,14 @@ def _words(settings: schema.Settings, seed: int) -> str:
     return f"settings of seed {seed}: {values}"
 
 
-def _drawn_anew(comparison: Comparison) -> bool:
-    """Whether `train` makes other parts of the data than `compare`."""
+def _drawn_anew(comparison: Comparison, *, several: bool) -> str | None:
+    """Why `train` makes other parts of the data than `compare`; None if it does not."""
+    if comparison.split_column is not None:
+        return None
     in_memory = comparison.of_images or comparison.group is not None
-    blocks = not in_memory and is_stream(comparison.data)
-    return blocks and comparison.split_column is None
+    if not in_memory and is_stream(comparison.data):
+        return f"{comparison.data} is read in blocks"
+    if several and comparison.group is None:
+        # compare keeps the share of every class in each part, train that of its own.
+        return f"{comparison.data} is split by one class"
+    return None
