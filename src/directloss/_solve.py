@@ -131,7 +131,7 @@ def solve_each(
     size = max(map(abs, coefficients.tolist()))
     if in_scores:
         exponents = unit_exponents(task, lists)
-        size *= 2.0 ** float(np.max(exponents))
+        size *= 2.0 ** (exponents if isinstance(exponents, int) else int(exponents.max()))
         solution = solve_in_unit(task, lists, exponents, weights, coefficients)
     else:
         solution = solve_in_range(task.solve, lists, weights, coefficients)

@@ -73,14 +73,17 @@ def _solve_at(
     """All lists with the same factor, which the weights take: no score is touched."""
     if exponent == 0:
         return solve_in_range(task.solve, lists, weights, coefficients)
-    with np.errstate(over="ignore"):  # an infinite gradient is refused by its reader
-        larger = coefficients * 2.0**exponent
-    smaller = weights * 2.0**-exponent
+    # Few numbers, which Python multiplies sooner than numpy. They overflow without a warning: an
+    # infinite gradient is refused by its reader.
+    up, down = 2.0**exponent, 2.0**-exponent
+    larger = np.array([coefficient * up for coefficient in coefficients.tolist()])
+    smaller = np.array([weight * down for weight in weights.tolist()])
     if max(map(abs, smaller.tolist())) < _LEAST:  # a direct loss has 0 and weights of one size
         smaller = scaled(weights, -exponent)
     solution = solve_in_range(task.solve, lists, smaller, larger)
     if solution.exponents is None:
-        solution.exponents = np.full(len(lists), -exponent)
+        solution.exponents = np.empty(len(lists), np.int64)
+        solution.exponents.fill(-exponent)  # sooner than np.full, for a single list
     else:
         solution.exponents -= exponent
     return solution

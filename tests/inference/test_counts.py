@@ -149,13 +149,14 @@ def buffers(batch: Batch, terms: int) -> Solution:
     )
 
 
-def keys_of(batch: Batch, *, sorting: bool) -> np.ndarray | None:
-    """Those of all lists, where they have to be sorted."""
-    size = batch.scores.size
-    keys, spare = np.empty((2, size), np.uint64)
-    if sorting and batch.scores.dtype == np.float32:
-        sort_keys(0, len(batch.offsets) - 1, *batch, ONE_BIT, keys, spare)
-    return keys if sorting else None
+def sorted_scores(batch: Batch, *, sorting: bool) -> tuple[np.ndarray | None, ...]:
+    """Keys of all lists, where they have to be sorted, and scratch memory."""
+    if not sorting:
+        return None, None, None
+    keys, spare = np.empty((2, batch.scores.size + 1), np.uint64)
+    if batch.scores.dtype == np.float32:
+        sort_keys(0, len(batch.offsets) - 1, *batch, ONE_BIT, keys[:-1], spare)
+    return keys[:-1], spare.view(np.uint32), spare.view(np.float32)
 
 
 def solve(
@@ -176,7 +177,7 @@ def solve(
         *solvers,
         *terms,
         *out,
-        keys_of(batch, sorting=any(solvers)),
+        *sorted_scores(batch, sorting=any(solvers)),
     )
     return out
 
@@ -197,7 +198,7 @@ def solve_table(
         starts,
         *terms,
         *out,
-        keys_of(batch, sorting=any(weights)),
+        *sorted_scores(batch, sorting=any(weights)),
     )
     return out
 
@@ -318,7 +319,7 @@ def test_lists_may_share_a_table_or_have_none() -> None:
     table = table_of(error_rate, 1, 1).ravel()
     terms = np.array([0.0]), np.array([1.0])
     starts = np.array([0, 0, -1, 0])
-    solve_counts_table(0, 4, *batch, True, table, starts, *terms, *out, None)
+    solve_counts_table(0, 4, *batch, True, table, starts, *terms, *out, None, None, None)
     assert out.defined.tolist() == [True, True, False, True]
     assert out.task_losses.ravel().tolist() == [0, 0.5, 0, 0.5]
     assert out.values.ravel().tolist() == [0.5, 1.25, 0, 4]
@@ -522,10 +523,9 @@ def test_a_range_of_lists_leaves_the_others_alone(task: Task) -> None:
     terms = np.array([0.3]), np.array([1.0])
     solvers = Solvers.of(task.kind, parameters, [0.3])
     metric = task.kind, parameters, *solvers
-    keys = keys_of(batch, sorting=any(solvers))
-    if keys is not None:
-        keys = keys[batch.offsets[4] :]
-    solve_counts(4, 9, *batch, wide(batch.scores), *metric, *terms, *part, keys)
+    keys, *scratch = sorted_scores(batch, sorting=any(solvers))
+    keys = None if keys is None else keys[batch.offsets[4] :]
+    solve_counts(4, 9, *batch, wide(batch.scores), *metric, *terms, *part, keys, *scratch)
     inside = slice(batch.offsets[4], batch.offsets[9])
     np.testing.assert_array_equal(part.combination[inside], whole.combination[inside])
     np.testing.assert_array_equal(part.task_losses[4:9], whole.task_losses[4:9])

@@ -23,8 +23,8 @@ from directloss.inference.sorting import (
 )
 
 DTYPES = (np.float32, np.float64)
-# Both digit widths, and the lengths at which one takes over from the other.
-SIZES = (1, 2, 3, 100, 255, 257, SHORT - 1, SHORT, SHORT + 1, 70_000)
+# Insertion, both digit widths, and the lengths at which one takes over from the other.
+SIZES = (1, 2, 3, 31, 32, 33, 100, 255, 257, SHORT - 1, SHORT, SHORT + 1, 70_000)
 
 
 def check(scores: NDArray[np.floating], labels: NDArray[np.uint8]) -> None:

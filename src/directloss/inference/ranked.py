@@ -140,7 +140,7 @@ give_back = _kept.give_back
 
 @inner
 def one_ranking(
-    number: int,
+    number: int | np.int64,
     first: int,
     offsets: Array,
     positives: Array,

@@ -10,6 +10,7 @@ the positives above negative j.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -103,7 +104,8 @@ def solve_rankings(first: int, last: int, of: Rankings) -> None:
     outputs = of.combination, of.task_losses, of.values, of.defined
     factors = of.coefficients.tolist()
     # Those with a coefficient first; two in one pass, which is all that most updates have.
-    order = sorted(range(len(rows)), key=lambda term: factors[term] == 0.0)
+    order = [term for term, factor in enumerate(factors) if factor != 0.0]
+    order += [term for term, factor in enumerate(factors) if factor == 0.0]
     for k in range(0, len(order), 2):
         a, b = order[k], order[min(k + 1, len(order) - 1)]
         two = (
@@ -132,10 +134,10 @@ def _rank(
     items: Array,
     above: Array,
     keys: Array | None,
-    bits: Array | None,
-    narrow: Array | None,
+    bits: Any,
+    narrow: Any,
     scores: Array | None,
-    labels: Array | None,
+    labels: Any,
 ) -> bool:
     """Sort each list, part its classes, count the prediction; arguments as in `Rankings`.
 

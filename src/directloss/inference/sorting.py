@@ -43,6 +43,8 @@ _VALUES = 1 << _BITS
 _DIGIT = np.uint64(_VALUES - 1)
 SHORT = 4096
 """Items of a list below which counters, not items, are what a pass has most of."""
+_HANDFUL = 32
+"""Items of a list up to which each is put in its place among those before."""
 _FEW = 1 << 13
 """Items of all lists up to which numpy's sort is the faster one wherever it is vectorised."""
 _WORTH_A_CALL_EACH = 1 << 9
@@ -324,10 +326,13 @@ def _sort32(bits: Array, labels: Array, index_bits: int, keys: Array, spare: Arr
     A key: the score's 32 bits, then the label and the index, which has the lowest `index_bits`. Of
     a label of several bits (index_bits < 31) the upper one alone counts among equal scores.
     """
-    if bits.size < SHORT:
+    n = bits.size
+    if n <= _HANDFUL:
+        _insert(bits, labels, index_bits, keys)
+        return
+    if n < SHORT:
         _sort32_short(bits, labels, index_bits, keys, spare)
         return
-    n = bits.size
     counts = np.zeros((3, _VALUES), np.uint32)
     for i in range(n):
         key = _packed(bits[i], labels[i], i, index_bits)
@@ -347,6 +352,17 @@ def _sort32(bits: Array, labels: Array, index_bits: int, keys: Array, spare: Arr
         keys[at] = key
     _distribute(keys, spare, counts[1], np.uint64(42), _DIGIT)
     _distribute(spare, keys, counts[2], np.uint64(53), _DIGIT)
+
+
+@inner
+def _insert(bits: Array, labels: Array, index_bits: int, keys: Array) -> None:
+    """As `_sort32`, by insertion, without a counter."""
+    for i in range(bits.size):
+        key, place = _packed(bits[i], labels[i], i, index_bits), i
+        while place > 0 and keys[place - 1] > key:
+            keys[place] = keys[place - 1]
+            place -= 1
+        keys[place] = key
 
 
 @inner

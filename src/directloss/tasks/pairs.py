@@ -171,9 +171,10 @@ class RankingTask(BinaryRelevance):
         return (_SHORT / (P + N).clip(1.0)).clip(_BY_POSITION, 1.0)
 
     def unit_weights(self, lists: Lists) -> Array | float:
+        # One list without numpy, which counts where it is short.
+        if self._by_position and len(lists) == 1:
+            return min(max(_BY_POSITION, _SHORT / max(lists.scores.size, 1)), 1.0)
         sizes = np.diff(lists.offsets)
-        if self._by_position and sizes.size == 1:  # without numpy, which counts beside a short list
-            return min(max(_BY_POSITION, _SHORT / max(int(sizes[0]), 1)), 1.0)
         weights = self.unit_weights_of(sizes, np.zeros_like(sizes))  # of all items, whatever class
         assert not isinstance(weights, Tensor)
         return weights

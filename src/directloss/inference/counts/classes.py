@@ -36,7 +36,8 @@ class ClassScores(NamedTuple):
 def class_scores(descending: Array) -> ClassScores:
     """Complete the sorted scores of one class."""
     size = descending.size
-    sums = np.zeros(size + 1)
+    sums = np.empty(size + 1)
+    sums[0] = 0.0
     fewest, most = 0, size
     for i in range(size):
         score = descending[i]
@@ -65,6 +66,8 @@ def sort_classes(
     labels: Array,
     wide: bool | None,
     keys: Array,
+    bits: Array,
+    narrow: Array,
     P: int,
 ) -> tuple[ClassScores, ClassScores]:
     """Sort one list; returns its P positives and its negatives.
@@ -73,17 +76,16 @@ def sort_classes(
         scores, labels: as in `ranked`.
         wide: None for float32 scores, True for float64: what is compiled is for one of the two.
         keys: from `sort_keys`, of this list, where its scores are float32.
+        bits, narrow: scratch, one word or more, as uint32 and as float32.
     """
     n = scores.size
     positives, negatives = np.empty(P + 1), np.empty(n - P + 1)
     i, j = 0, 0
     # Labels come in an order that no processor can guess: write to both sides, advance on one.
     if wide is None:
-        word = np.empty(1, np.uint32)
-        score32 = word.view(np.float32)
         for key in keys:
-            word[0] = score_bits(key)
-            positives[i] = negatives[j] = score32[0]
+            bits[0] = score_bits(key)
+            positives[i] = negatives[j] = narrow[0]
             label = int((np.uint32(key) & LABEL) != 0)
             i += label
             j += 1 - label
@@ -152,10 +154,12 @@ def combine(
         values: out, shape (T,): F of each configuration, infinite scores as 0.
     """
     n = scores.size
-    values[:] = 0.0
+    # Loops, as an operation on a whole array takes many times as long to compile.
+    for t in range(coefficients.size):
+        values[t] = 0.0
     for i in range(n):
         score = np.float64(scores[i])
-        finite = score if np.isfinite(score) else 0.0
+        finite = score if abs(score) < np.inf else 0.0
         side = int(labels[i])
         total = 0.0
         for t in range(coefficients.size):
@@ -164,4 +168,5 @@ def combine(
             total += coefficients[t] * member
             values[t] += member * finite
         combination[i] = total / n
-    values /= n
+    for t in range(coefficients.size):
+        values[t] /= n

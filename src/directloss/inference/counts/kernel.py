@@ -171,14 +171,16 @@ def solve(first: int, last: int, of: ByCounts) -> None:
     flat = of.scores, of.labels, of.offsets
     arguments: tuple[Any, ...] = *flat, wide, *of.metric, of.weights, of.coefficients, *of.outputs
     if not of.in_order:
-        kernel(first, last, *arguments, None)
+        arguments += None, None, None
+        kernel(first, last, *arguments)
         return
     items = int(of.offsets[last] - of.offsets[first])
-    given = memory.take(2 * items)
-    keys = given[:items]
+    given = memory.take(2 * items + 1)
+    keys, spare = given[:items], given[items:]
     if wide is None:
-        threads.sort_keys(first, last, *flat, ONE_BIT, keys, given[items:])
-    kernel(first, last, *arguments, keys)
+        threads.sort_keys(first, last, *flat, ONE_BIT, keys, spare)
+    arguments += keys, spare.view(np.uint32), spare.view(np.float32)
+    kernel(first, last, *arguments)
     memory.give_back(given)  # after an error it is simply let go
 
 
@@ -204,6 +206,8 @@ def solve_counts(
     values: Array,
     defined: Array,
     keys: Array | None,
+    bits: Any,
+    narrow: Any,
 ) -> None:
     """Solve lists first .. last - 1 for a metric of `metrics`, whose Delta is that of counts.
 
@@ -228,26 +232,31 @@ def solve_counts(
         defined: out, bool, shape (L,): whether the metric is; where not, the rest is 0.
         keys: from `sort_keys`, where scores are float32; None where no solver is needed, so that
             what is compiled needs no code for sorted lists.
+        bits, narrow: scratch, one word or more, as uint32 and as float32; or None, as `keys`.
     """
     terms, additive = weights.size, kind == ERROR_RATE or kind == BALANCED_ERROR
     thresholds, shares = np.empty((terms, 2)), np.empty((terms, 2))
     for index in range(first, last):
-        items = slice(offsets[index], offsets[index + 1])
-        n = offsets[index + 1] - offsets[index]
-        P = count_positives(labels[items])
+        begin, end = offsets[index], offsets[index + 1]
+        n = end - begin
+        list_scores, list_labels, y = scores[begin:end], labels[begin:end], combination[begin:end]
+        P = count_positives(list_labels)
         N = n - P
         defined[index] = is_defined(kind, P, N)
         if not defined[index]:
-            combination[items] = 0.0
-            task_losses[index] = 0.0
-            values[index] = 0.0
+            for i in range(n):
+                y[i] = 0.0
+            for t in range(terms):
+                task_losses[index, t] = values[index, t] = 0.0
             continue
         if keys is not None:
             positives, negatives = sort_classes(
-                scores[items],
-                labels[items],
+                list_scores,
+                list_labels,
                 wide,
-                keys[offsets[index] - offsets[first] : offsets[index + 1] - offsets[first]],
+                keys[begin - offsets[first] : end - offsets[first]],
+                bits,
+                narrow,
                 P,
             )
         for t in range(terms):
@@ -260,9 +269,7 @@ def solve_counts(
                 shares[t, 0] = shares[t, 1] = 0.0
                 # A row written at once would be a second of compiling the error of a wrong length.
                 thresholds[t, 0], thresholds[t, 1] = _separate_thresholds(kind, weight, P, N)
-                tp, fp = count_above(
-                    scores[items], labels[items], thresholds[t, 1], thresholds[t, 0]
-                )
+                tp, fp = count_above(list_scores, list_labels, thresholds[t, 1], thresholds[t, 0])
             elif keys is not None:
                 tp, fp = _best_counts(
                     positives,
@@ -279,15 +286,7 @@ def solve_counts(
                 thresholds[t, 0], shares[t, 0] = threshold(negatives, fp)
                 thresholds[t, 1], shares[t, 1] = threshold(positives, tp)
             task_losses[index, t] = task_loss(kind, parameters, tp, fp, P, N)
-        combine(
-            scores[items],
-            labels[items],
-            thresholds,
-            shares,
-            coefficients,
-            combination[items],
-            values[index],
-        )
+        combine(list_scores, list_labels, thresholds, shares, coefficients, y, values[index])
 
 
 @kernel
@@ -307,6 +306,8 @@ def solve_counts_table(
     values: Array,
     defined: Array,
     keys: Array | None,
+    bits: Any,
+    narrow: Any,
 ) -> None:
     """Solve lists first .. last - 1 for any Delta(tp, fp), given as tables: O(P N) a list.
 
@@ -316,35 +317,39 @@ def solve_counts_table(
         starts: int64, shape (L,); -1 where the metric is undefined.
         first, last, scores, labels, offsets, wide, weights, coefficients, combination,
             task_losses, values, defined: as in `solve_counts`.
-        keys: the same; None where all weights are 0.
+        keys, bits, narrow: the same; None where all weights are 0.
     """
     terms = weights.size
     thresholds, shares = np.empty((terms, 2)), np.empty((terms, 2))
     positives = negatives = class_scores(np.empty(0))
     for index in range(first, last):
-        items = slice(offsets[index], offsets[index + 1])
-        n = offsets[index + 1] - offsets[index]
+        begin, end = offsets[index], offsets[index + 1]
+        n = end - begin
+        list_scores, list_labels, y = scores[begin:end], labels[begin:end], combination[begin:end]
         defined[index] = n > 0 and starts[index] >= 0
         if not defined[index]:
-            combination[items] = 0.0
-            task_losses[index] = 0.0
-            values[index] = 0.0
+            for i in range(n):
+                y[i] = 0.0
+            for t in range(terms):
+                task_losses[index, t] = values[index, t] = 0.0
             continue
-        P = count_positives(labels[items])
+        P = count_positives(list_labels)
         table = tables[starts[index] : starts[index] + (P + 1) * (n - P + 1)]
         if keys is not None:
             positives, negatives = sort_classes(
-                scores[items],
-                labels[items],
+                list_scores,
+                list_labels,
                 wide,
-                keys[offsets[index] - offsets[first] : offsets[index + 1] - offsets[first]],
+                keys[begin - offsets[first] : end - offsets[first]],
+                bits,
+                narrow,
                 P,
             )
         for t in range(terms):
             weight, tp, fp = weights[t], 0, 0
             if weight == 0.0:
-                thresholds[t], shares[t] = 0.0, 0.0
-                tp, fp = count_above(scores[items], labels[items], 0.0, 0.0)
+                thresholds[t, 0] = thresholds[t, 1] = shares[t, 0] = shares[t, 1] = 0.0
+                tp, fp = count_above(list_scores, list_labels, 0.0, 0.0)
             elif keys is not None:
                 if weight == -np.inf:
                     tp, fp = least_loss(positives, negatives, table)
@@ -353,12 +358,4 @@ def solve_counts_table(
                 thresholds[t, 0], shares[t, 0] = threshold(negatives, fp)
                 thresholds[t, 1], shares[t, 1] = threshold(positives, tp)
             task_losses[index, t] = table[tp * (n - P + 1) + fp]
-        combine(
-            scores[items],
-            labels[items],
-            thresholds,
-            shares,
-            coefficients,
-            combination[items],
-            values[index],
-        )
+        combine(list_scores, list_labels, thresholds, shares, coefficients, y, values[index])
