@@ -313,8 +313,8 @@ def test_tasks_without_such_lists_refuse(task: Any, message: str) -> None:
 
 def test_one_item_cannot_be_ranked() -> None:
     scores, targets = batch(1, CLASSES)
-    with pytest.raises(ArgumentError, match=r"scores: got shape \(1, 5\), of each class a list"):
+    with pytest.raises(ArgumentError, match=r"scores: got shape \(1, 5\), 5 lists of one item"):
         dl.DirectLoss(dl.AveragePrecision(), class_dim=1)(scores, targets)
-    with pytest.raises(ArgumentError, match=r"scores: got shape \(1, 5\), of each class a list"):
+    with pytest.raises(ArgumentError, match=r"scores: got shape \(1, 5\), 5 lists of one item"):
         functional.direct_loss(scores, targets, dl.ROCAUC(), epsilon=1.0, class_dim=1)
     dl.DirectLoss(dl.FBeta(), class_dim=1)(scores, targets)

@@ -332,20 +332,37 @@ class OneAgainstRest(ListBatch):
             raise ArgumentError("mask", mask.dtype, "torch.bool: True = in the list")
 
     def _check_values(self) -> None:
-        """Refuse indices that are no class, where Python may look at them."""
-        if traced() or self.on_device:
+        """Refuse indices that are no class, where nobody has to wait for a device."""
+        if self.on_device:
             return
-        targets = self._targets
-        taken = targets if self._mask is None else targets[self._mask]
-        if taken.numel() and not 0 <= int(taken.min()) <= int(taken.max()) < self.class_count:
-            wrong = int(taken.min() if taken.min() < 0 else taken.max())
-            raise ArgumentError(
-                "targets",
-                wrong,
-                f"class indices from 0 to {self.class_count - 1}, as the scores have "
-                f"{self.class_count} classes along class_dim; ignore_index={wrong} leaves out "
-                "the items that have it",
-            )
+        if torch.compiler.is_compiling():
+            self._targets = _checked_in_a_graph(self._targets, self._mask, self.class_count)
+        elif not traced():
+            _refuse_no_classes(self._targets, self._mask, self.class_count)
+
+
+def _refuse_no_classes(targets: Tensor, mask: Tensor | None, classes: int) -> None:
+    taken = targets if mask is None else targets[mask]
+    if taken.numel() and not 0 <= int(taken.min()) <= int(taken.max()) < classes:
+        wrong = int(taken.min() if taken.min() < 0 else taken.max())
+        raise ArgumentError(
+            "targets",
+            wrong,
+            f"class indices from 0 to {classes - 1}, as the scores have {classes} classes along "
+            f"class_dim; ignore_index={wrong} leaves out the items that have it",
+        )
+
+
+@torch.library.custom_op("directloss::class_indices", mutates_args=())
+def _checked_in_a_graph(targets: Tensor, mask: Tensor | None, classes: int) -> Tensor:
+    """The targets; an operator, as a graph cannot look at them. It may not give back its own."""
+    _refuse_no_classes(targets, mask, classes)
+    return targets.clone()
+
+
+@_checked_in_a_graph.register_fake
+def _(targets: Tensor, mask: Tensor | None, classes: int) -> Tensor:
+    return torch.empty_like(targets)
 
 
 def _class_axis(scores: Any, class_dim: int) -> int:
