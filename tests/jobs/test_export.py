@@ -17,6 +17,7 @@ from directloss.jobs.kinds.images import Images
 from directloss.jobs.model import Model, open_model
 from directloss.jobs.predict import predict
 from directloss.jobs.train import train
+from directloss.models.image_scorer import FrozenScorer
 from directloss.training.model_folder import About
 
 pytest.importorskip("onnx", reason="needs onnx (the extra onnx)")
@@ -107,11 +108,32 @@ def test_images_come_resized(tmp_path: Path) -> None:
     np.testing.assert_allclose(scores, model.scores(pictures), rtol=1e-5, atol=1e-5)
 
 
+def test_what_rounds_more_may_differ_by_what_it_rounds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = ImageRecipe(size=64)
+    section = ModelSection(weights="random", image_size=64, frozen=True, hidden=(4,))
+    network = Images().network(section, recipe, seed=0).eval()
+    assert isinstance(network, FrozenScorer)
+    about = About(
+        target="class", positive="cat", threshold=None, thresholds={}, versions={}, sha256={}
+    )
+    model = Model(tmp_path, about, Configuration(model=section), Images(), recipe, network)
+    network.standardise_by(network.backbone(torch.randint(0, 256, (8, 3, 64, 64))).detach())
+    network.scale.mul_(1e-3)  # differences of features that are nearly equal, made large
+    distance = export_onnx(model, tmp_path / "m.onnx")
+    assert 1e-6 < distance < 1e-3
+    monkeypatch.setattr(export, "ROUNDINGS", 0.0)
+    with pytest.raises(ExportError):
+        export_onnx(model, tmp_path / "m.onnx")
+
+
 def test_other_scores_are_not_written(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = trained(table, tmp_path / "m", **NUMBERS)
     monkeypatch.setattr(export, "TOLERANCE", 0.0)
+    monkeypatch.setattr(export, "ROUNDINGS", 0.0)
     with pytest.raises(ExportError, match=r"^onnx: onnxruntime gives scores that differ by"):
         export_onnx(model, tmp_path / "m.onnx")
     assert not (tmp_path / "m.onnx").exists()
