@@ -115,9 +115,11 @@ def _opened(file: Path) -> Iterator[Image.Image]:
     except DataError:
         raise
     except UnidentifiedImageError as error:
-        raise DataError(f"not an image that is read here ({', '.join(FORMATS)})") from error
+        raise DataError(
+            f"damaged, or not an image that is read here ({', '.join(FORMATS)})"
+        ) from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise DataError(f"it has more than {MOST_PIXELS:,} pixels: {error}") from error
+        raise DataError(f"it has more than {MOST_PIXELS:,} pixels") from error
     except Exception as error:  # decoders raise whatever they stumble over
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise DataError(reason or type(error).__name__) from error
