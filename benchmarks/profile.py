@@ -30,7 +30,7 @@ from benchmarks.timing import Effort, Step, interleave
 from directloss.functional import direct_terms
 from directloss.inference import _kernel
 from directloss.inference._kernel import Array
-from directloss.inference.sorting import ONE_BIT, classes_of_keys, sort_keys
+from directloss.inference.sorting import ONE_BIT, classes_of_keys, sorted_keys
 from directloss.lists import Layout, Lists, read_lists
 
 __all__ = ["PARTS", "WHOLES", "measure"]
@@ -84,7 +84,7 @@ def _parts(case: Case, direction: Any, effort: Effort) -> dict[str, float]:
     scratch = bits, bits.view(np.float32)
 
     def sort() -> None:
-        sort_keys(0, 1, lists.scores, lists.targets, lists.offsets, ONE_BIT, keys, spare)
+        sorted_keys(0, 1, lists.scores, lists.targets, lists.offsets, ONE_BIT, keys, spare)
         _split(keys, *ends, *outputs, *scratch)
 
     terms = direct_terms(case.epsilon, direction)

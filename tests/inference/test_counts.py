@@ -21,7 +21,7 @@ from directloss.inference.counts import (
     solve_counts_table,
     task_loss,
 )
-from directloss.inference.sorting import ONE_BIT, sort_keys
+from directloss.inference.sorting import ONE_BIT, sorted_keys
 from tests.inference.small_cases import wide
 
 Loss = Callable[[int, int, int, int], float]
@@ -155,7 +155,7 @@ def sorted_scores(batch: Batch, *, sorting: bool) -> tuple[np.ndarray | None, ..
         return None, None, None
     keys, spare = np.empty((2, batch.scores.size + 1), np.uint64)
     if batch.scores.dtype == np.float32:
-        sort_keys(0, len(batch.offsets) - 1, *batch, ONE_BIT, keys[:-1], spare)
+        sorted_keys(0, len(batch.offsets) - 1, *batch, ONE_BIT, keys[:-1], spare)
     return keys[:-1], spare.view(np.uint32), spare.view(np.float32)
 
 

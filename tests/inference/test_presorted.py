@@ -11,7 +11,7 @@ from torch import Tensor
 
 import directloss as dl
 from directloss.inference import sorting
-from directloss.inference.sorting import INDEX, LABEL, ONE_BIT, sort_keys
+from directloss.inference.sorting import INDEX, LABEL, ONE_BIT, sorted_keys
 
 TASKS = [
     dl.AveragePrecision(),
@@ -60,7 +60,7 @@ def test_keys_hold_each_list_in_ranked_order(
     first = 0 if len(sizes) == 1 else 1
     begin = offsets[first]
     keys, spare = np.empty((2, scores.size - begin), np.uint64)
-    sort_keys(first, len(sizes), scores, labels, offsets, ONE_BIT, keys, spare)
+    sorted_keys(first, len(sizes), scores, labels, offsets, ONE_BIT, keys, spare)
     for a, b in zip(offsets[first:-1], offsets[first + 1 :], strict=True):
         wanted = np.lexsort((np.arange(b - a), labels[a:b], -scores[a:b]))
         found = keys[a - begin : b - begin].astype(np.uint32)
@@ -76,7 +76,7 @@ def test_many_short_lists_of_uneven_length_are_sorted_without_a_call_each(
     sizes = [5] * 4_000 + [6]
     scores, labels, offsets = draw(sizes)
     keys, spare = np.empty(scores.size, np.uint64), np.empty(max(sizes), np.uint64)
-    sort_keys(0, len(sizes), scores, labels, offsets, ONE_BIT, keys, spare)
+    sorted_keys(0, len(sizes), scores, labels, offsets, ONE_BIT, keys, spare)
     for a, b in pairwise(offsets):
         wanted = np.lexsort((np.arange(b - a), labels[a:b], -scores[a:b]))
         np.testing.assert_array_equal(keys[a:b].astype(np.uint32) & INDEX, wanted)

@@ -19,7 +19,7 @@ from directloss.inference.sorting import (
     classes_of_keys,
     ranked,
     ranked_classes,
-    sort_keys,
+    sorted_keys,
 )
 
 DTYPES = (np.float32, np.float64)
@@ -107,7 +107,7 @@ def of_keys(scores: NDArray[np.floating], labels: NDArray[np.uint8], count: int)
     """`classes_of_keys`, of a list that stands behind another of three items."""
     size, begin = scores.size, 3
     keys, spare = np.empty((2, begin + size), np.uint64)
-    sort_keys(0, 1, scores, labels, np.array([0, size]), ONE_BIT, keys[begin:], spare)
+    sorted_keys(0, 1, scores, labels, np.array([0, size]), ONE_BIT, keys[begin:], spare)
     outputs = [np.empty(begin + size, kind) for kind in (np.float64, np.uint32, np.int32)]
     bits = np.empty(2 * (begin + size), np.uint32)
     ends = begin, begin + count, begin + size

@@ -135,7 +135,7 @@ class ByPosition:
             # The grades go into the keys, or nothing without them.
             labels = self.grades if self.grades.size else np.zeros(self.gains.size, np.uint8)
             flat = self.scores, labels, offsets, self._index_bits()
-            threads.sort_keys(first, last, *flat, space.keys, space.spare)
+            threads.sorted_keys(first, last, *flat, space.keys, space.spare)
         common = first, last, self.scores, *self.arguments()
         kernel(*common, *arguments, space.keys, *space.arrays)
         give_back(space)
@@ -251,7 +251,7 @@ def solve_positions(
         task_losses: Output `[L, T]`, Delta. At weight 0 items of lower gain come first in a tie.
         values: Output `[L, T]`, F.
         defined: Output `[L]`.
-        keys: Of these lists, from `sort_keys` with the grades as labels, where scores are float32.
+        keys: Of these lists, from `sorted_keys` with the grades as labels, where they are float32.
         discounts and the rest: As in `directloss.inference.scratch.Workspace`, with a row of places
             for the prediction and for each term of a weight that is not 0.
     """

@@ -84,7 +84,7 @@ def solve_rankings(first: int, last: int, of: Rankings) -> None:
     common = first, last, of.offsets, of.positives, *ranks, infinite, *lists, space.items
     if of.scores.itemsize == 4:
         flat = of.scores, of.labels, of.offsets
-        threads.sort_keys(first, last, *flat, ONE_BIT, space.keys, space.spare)
+        threads.sorted_keys(first, last, *flat, ONE_BIT, space.keys, space.spare)
         bits = space.bits, space.narrow
         tied = _rank(*common, space.rows[0], space.keys, *bits, None, None)
     else:
@@ -144,7 +144,7 @@ def _rank(
     Args:
         infinite: None where all scores are finite, else True.
         fences, class_scores, weights, items, above: out, as in `Workspace`, `above` its row 0.
-        keys, bits, narrow: of float32 scores their `sort_keys`, and as in `Workspace`; else None.
+        keys, bits, narrow: of float32 scores their `sorted_keys`, and as in `Workspace`; else None.
         scores, labels: those of float64, else None.
 
     Returns:

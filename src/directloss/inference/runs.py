@@ -85,7 +85,7 @@ def by_grade(
         gains: float64 (G,), ascending: what each grade gains.
         by_grades: int64 (4, G + 1): in row 0 the `grade_sizes`; the others are scratch, and the
             memory of the bounds.
-        keys: of this list, from `sort_keys` with the grades as labels, where scores are float32.
+        keys: of this list, from `sorted_keys` with the grades as labels, where scores are float32.
         discounts: float64 (n,), by place from 0.
         shared: float64 (n,), by place: in, a copy of `discounts`; out, the mean of those of equal
             score. Or none.

@@ -5,7 +5,7 @@ Scores become unsigned integers whose ascending order is the descending order of
 index, so that one array is sorted and everything is read back from it without a gather. A float64
 key needs the whole word; label and index travel beside it.
 
-Where numpy's own sort is vectorised for the processor at hand, `sort_keys` takes that for a short
+Where numpy's own sort is vectorised for the processor at hand, `sorted_keys` takes that for a short
 list and for rows: the keys are all different, so that the order is the same. With AVX2 it takes
 half of the time for a thousand items. For more items a race decides: with AVX-512 numpy takes a
 third of the time, with AVX2 as much. Anywhere else there is a counting sort by digits of 11 bits,
@@ -30,7 +30,7 @@ __all__ = [
     "ranked",
     "ranked_classes",
     "score_bits",
-    "sort_keys",
+    "sorted_keys",
 ]
 
 LABEL = np.uint32(1 << 31)
@@ -84,7 +84,7 @@ def ranked(scores: Array, labels: Array, sorted_scores: Array, order: Array) -> 
             sorted_scores[rank] = score64[0]
 
 
-def sort_keys(
+def sorted_keys(
     first: int,
     last: int,
     scores: Array,
@@ -93,8 +93,8 @@ def sort_keys(
     index_bits: int,
     keys: Array,
     spare: Array,
-) -> None:
-    """Write the packed keys of lists first .. last - 1, each list in ranked order.
+) -> Array:
+    """The packed keys of lists first .. last - 1, each list in ranked order, written to `keys`.
 
     Args:
         scores: float32.
@@ -105,14 +105,14 @@ def sort_keys(
     """
     lists, items = last - first, keys.size
     if items == 0:
-        return
+        return keys
     flat = scores.view(np.uint32), labels, offsets, index_bits, keys
     size = items // lists
     even = lists == 1 or bool((np.diff(offsets[first : last + 1]) == size).all())
     faster = _numpy_is_vectorised() if items <= _FEW else _numpy_is_faster()
     if not faster or not (even or size >= _WORTH_A_CALL_EACH):
         _sort_by_digits(first, last, *flat, spare)
-        return
+        return keys
     _pack(first, last, *flat)
     if lists == 1:
         keys.sort()
@@ -122,6 +122,7 @@ def sort_keys(
         for number in range(first, last):
             begin, end = offsets[number] - offsets[first], offsets[number + 1] - offsets[first]
             keys[begin:end].sort()
+    return keys
 
 
 @cache

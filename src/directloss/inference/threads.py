@@ -18,9 +18,9 @@ import numpy as np
 import torch
 
 from directloss.inference._kernel import Array
-from directloss.inference.sorting import sort_keys  # by the thread that has the range
+from directloss.inference.sorting import sorted_keys  # by the thread that has the range
 
-__all__ = ["even_parts", "over_lists", "sort_keys"]
+__all__ = ["even_parts", "over_lists", "sorted_keys"]
 
 _WORTH_A_THREAD = 1 << 15
 """Items below which waking another thread costs more than it saves (about 0.1 ms of work)."""

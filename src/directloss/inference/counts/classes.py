@@ -75,7 +75,7 @@ def sort_classes(
     Args:
         scores, labels: as in `ranked`.
         wide: None for float32 scores, True for float64: what is compiled is for one of the two.
-        keys: from `sort_keys`, of this list, where its scores are float32.
+        keys: from `sorted_keys`, of this list, where its scores are float32.
         bits, narrow: scratch, one word or more, as uint32 and as float32.
     """
     n = scores.size

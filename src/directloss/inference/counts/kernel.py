@@ -178,7 +178,7 @@ def solve(first: int, last: int, of: ByCounts) -> None:
     given = memory.take(2 * items + 1)
     keys, spare = given[:items], given[items:]
     if wide is None:
-        threads.sort_keys(first, last, *flat, ONE_BIT, keys, spare)
+        threads.sorted_keys(first, last, *flat, ONE_BIT, keys, spare)
     arguments += keys, spare.view(np.uint32), spare.view(np.float32)
     kernel(first, last, *arguments)
     memory.give_back(given)  # after an error it is simply let go
@@ -230,7 +230,7 @@ def solve_counts(
         task_losses: out, float64, shape (L, T): Delta(y(weights[t])).
         values: out, float64, shape (L, T): F(y(weights[t])), infinite scores as 0.
         defined: out, bool, shape (L,): whether the metric is; where not, the rest is 0.
-        keys: from `sort_keys`, where scores are float32; None where no solver is needed, so that
+        keys: from `sorted_keys`, where scores are float32; None where no solver is needed, so that
             what is compiled needs no code for sorted lists.
         bits, narrow: scratch, one word or more, as uint32 and as float32; or None, as `keys`.
     """
