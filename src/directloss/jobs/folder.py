@@ -39,7 +39,7 @@ def with_digest(configuration: Configuration) -> Configuration:
 
 def identity(configuration: Configuration) -> str:
     """What tells the checkpoints of a run from those of others."""
-    text = json.dumps(configuration.identity(), sorted_keys=True)
+    text = json.dumps(configuration.identity(), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

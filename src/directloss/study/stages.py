@@ -128,7 +128,7 @@ def run_stage(
 
 def digest(*parts: object) -> str:
     """A short name for what a result depends on; `parts` are numbers, texts, lists, dicts."""
-    text = json.dumps(parts, sorted_keys=True)
+    text = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
