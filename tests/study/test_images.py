@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from directloss.cli._app import app
 from directloss.datasets import fingerprint
 from directloss.errors import ArgumentError
+from directloss.jobs.winner import winner
 from directloss.report.schema import Results
 from directloss.study import images as module
 from directloss.study.compare import compare
@@ -63,6 +64,20 @@ def test_each_class_is_told_from_the_rest_whatever_the_workers(
     assert len(results.runs) == 2 * 3 * 2
     shared = compare(wanted, tmp_path / "two", command=[], workers=2)
     assert numbers(shared) == numbers(results)
+
+
+def test_parts_that_are_folders_stay_for_the_winner(photos: Path, tmp_path: Path) -> None:
+    parted = tmp_path / "parted"
+    for file in photos.rglob("*.png"):
+        part = ("train", "validation", "test")[int(file.stem) % 3]
+        to = parted / part / file.parent.name / file.name
+        to.parent.mkdir(parents=True, exist_ok=True)
+        to.write_bytes(file.read_bytes())
+    few: dict[str, object] = {"methods": ("logistic",), "trials": 1, "seeds": 1, "epochs": 1}
+    for folder, drawn_anew in ((photos, True), (parted, False)):
+        compare(comparison(folder, **few), tmp_path / f"compared-{folder.name}", command=[])
+        words = winner(tmp_path / f"compared-{folder.name}", {"positive": "light"}).words
+        assert ("drawn anew" in words) == drawn_anew
 
 
 def test_features_are_computed_once(

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from directloss.datasets import DataError, fingerprint
+from directloss.datasets.folders import find_images
 from directloss.datasets.stream import is_stream
 from directloss.errors import ArgumentError
 from directloss.files import read_file
@@ -149,7 +150,9 @@ def _drawn_anew(comparison: Comparison, *, several: bool) -> str | None:
     in_memory = comparison.of_images or comparison.group is not None
     if not in_memory and is_stream(comparison.data):
         return f"{comparison.data} is read in blocks"
-    if several and comparison.group is None:
-        # compare keeps the share of every class in each part, train that of its own.
-        return f"{comparison.data} is split by one class"
-    return None
+    if not several or comparison.group is not None:
+        return None
+    if comparison.of_images and find_images(Path(comparison.data)).split is not None:
+        return None
+    # compare keeps the share of every class in each part, train that of its own.
+    return f"{comparison.data} is split by one class"
