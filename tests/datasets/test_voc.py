@@ -100,8 +100,8 @@ def test_an_object_without_a_box_is_one_line(root: Path) -> None:
         ("Annotations/a.xml", None, "Annotations/a.xml is missing"),
         ("Annotations/a.xml", b"<annotation>", "Annotations/a.xml is not XML: no element found"),
         ("JPEGImages/a.jpg", None, "JPEGImages/a.jpg is missing"),
-        ("JPEGImages/a.jpg", b"GIF?", "JPEGImages/a.jpg cannot be read: not an image"),
-        ("JPEGImages/a.jpg", b"", "JPEGImages/a.jpg cannot be read: not an image"),
+        ("JPEGImages/a.jpg", b"GIF?", "JPEGImages/a.jpg cannot be read: damaged, or not an image"),
+        ("JPEGImages/a.jpg", b"", "JPEGImages/a.jpg cannot be read: damaged, or not an image"),
     ],
 )
 def test_what_cannot_be_read_is_one_line(
