@@ -8,9 +8,9 @@ configuration are read off F at unit vectors rather than derived.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from math import inf
 
 import numpy as np
@@ -63,6 +63,18 @@ class Configurations:
         """Sum of coefficient * max(F + weight * Delta): piecewise linear in the scores."""
         return sum(c * self.best(scores, weight)[0] for c, weight in terms if c)
 
+    def slopes(self, scores: Floats, terms: Sequence[tuple[float, float]], h: float) -> Floats:
+        """Central differences of `scalar`, (n,), all of them at once."""
+        moved = scores + h * np.concatenate([np.eye(self.size), -np.eye(self.size)])
+        values = moved @ self.coefficients.T
+        ideal = self.losses <= self.losses.min() + ROUNDING
+        scalars = np.zeros(len(moved))
+        for coefficient, weight in terms:
+            objectives = values[:, ideal] if weight == -inf else values + weight * self.losses
+            scalars += coefficient * objectives.max(1)
+        up, down = np.split(scalars, 2)
+        return (up - down) / (2 * h)
+
     def index_of(self, configuration: ArrayLike) -> int:
         """Which configuration these coefficients are; fails if they are none."""
         distance = np.abs(self.coefficients - np.asarray(configuration)).max(axis=1)
@@ -100,7 +112,7 @@ class TaskCase:
     configurations: Callable[[Floats, int], Configurations]
     predicted_loss: Callable[[Floats, Floats], float]
     reference: Callable[[Floats, Floats], float]
-    undefined: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    undefined: dict[str, tuple[float, ...]] = field(default_factory=dict, hash=False)
     wrong: tuple[float, ...] = (-1.0, 1.0)
     size: int = 6
     learns: bool = False
@@ -219,12 +231,15 @@ def solve_batch(
     return task.solve(lists, np.asarray(weights, np.float64), shares, share_ties=share_ties)
 
 
+@cache
 def distinct_points(
     case: TaskCase, count: int, seed: int
-) -> Iterator[tuple[Floats, Floats, Configurations]]:
+) -> tuple[tuple[Floats, Floats, Configurations], ...]:
     """Scores without ties, targets, and all configurations."""
     rng = np.random.default_rng(seed)
+    points = []
     for index in range(count):
         n = 2 + index % (case.size - 1)
         targets = case.draw(rng, n)
-        yield rng.normal(size=n), targets, case.configurations(targets, n)
+        points.append((rng.normal(size=n), targets, case.configurations(targets, n)))
+    return tuple(points)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from itertools import product
 from math import inf
@@ -55,20 +56,22 @@ def test_the_gradient_is_the_slope_of_the_enumerated_scalar(
     case: TaskCase, update: str, unit: str
 ) -> None:
     """Central differences; the scalar is piecewise linear in the scores."""
-    h = 1e-6
-    for index, (scores, targets, everything) in enumerate(distinct_points(case, POINTS, seed=1)):
-        step = STEPS[index % len(STEPS)]
-        in_unit = unit == "score" and update in DIRECTIONS
-        factor = unit_factor(case.make(), torch.tensor(targets)) if in_unit else 1.0
-        terms = update_terms(update, step * factor)
-        loss_fn = make_loss(update, case.make(), step, unit=unit)
-        _, gradient = value_and_gradient(loss_fn, torch.tensor(scores), torch.tensor(targets))
-        slopes = [
-            (everything.scalar(scores + h * e, terms) - everything.scalar(scores - h * e, terms))
-            / (2 * h)
-            for e in np.eye(scores.size)
-        ]
-        assert gradient.numpy() == pytest.approx(np.array(slopes), abs=1e-6 / factor)
+    task, in_unit = case.make(), unit == "score" and update in DIRECTIONS
+    losses = [make_loss(update, task, step, unit=unit, reduction="sum") for step in STEPS]
+    calls = defaultdict(list)
+    for index, point in enumerate(distinct_points(case, POINTS, seed=1)):
+        # One list a call in one unit; as rows, those of equal length and step, in the other.
+        apart = index if unit == "loss" else point[0].size
+        calls[index % len(STEPS), apart].append(point)
+    for (which, _), points in calls.items():
+        scores, targets = (torch.tensor(np.stack([p[part] for p in points])) for part in (0, 1))
+        if unit == "loss":
+            scores, targets = scores[0], targets[0]
+        _, gradient = value_and_gradient(losses[which], scores, targets)
+        for (phi, y, everything), found in zip(points, np.atleast_2d(gradient), strict=True):
+            factor = unit_factor(task, torch.tensor(y)) if in_unit else 1.0
+            slopes = everything.slopes(phi, update_terms(update, STEPS[which] * factor), 1e-6)
+            assert np.abs(found - slopes).max() <= 1e-6 / factor
 
 
 @every_task
@@ -76,10 +79,11 @@ def test_the_gradient_is_the_slope_of_the_enumerated_scalar(
 def test_the_bounds_enclose_the_task_loss_between_those_of_the_augmented_configurations(
     case: TaskCase, unit: str
 ) -> None:
+    task = case.make()
+    losses = [dl.DirectLoss(task, epsilon=step, unit=unit) for step in STEPS]  # type: ignore[arg-type]
     for index, (scores, targets, everything) in enumerate(distinct_points(case, POINTS, seed=2)):
-        step = STEPS[index % len(STEPS)]
-        loss_fn = dl.DirectLoss(case.make(), epsilon=step, unit=unit)  # type: ignore[arg-type]
-        step *= unit_factor(case.make(), torch.tensor(targets)) if unit == "score" else 1.0
+        step, loss_fn = STEPS[index % len(STEPS)], losses[index % len(STEPS)]
+        step *= unit_factor(task, torch.tensor(targets)) if unit == "score" else 1.0
         lower, upper = (
             float(b) for b in loss_fn.bounds(torch.tensor(scores), torch.tensor(targets))
         )
@@ -102,20 +106,18 @@ def test_the_bounds_enclose_the_task_loss_between_those_of_the_augmented_configu
 def test_the_value_of_direct_loss_is_the_task_loss_of_the_prediction(
     case: TaskCase, direction: str
 ) -> None:
+    loss_fn = make_loss(direction, case.make()).eval()
     for scores, targets, _ in distinct_points(case, POINTS, seed=3):
-        value, _ = value_and_gradient(
-            make_loss(direction, case.make()), torch.tensor(scores), torch.tensor(targets)
-        )
+        value = loss_fn(torch.tensor(scores), torch.tensor(targets))
         assert float(value) == pytest.approx(case.predicted_loss(scores, targets), abs=1e-14)
 
 
 @every_task
 @pytest.mark.parametrize("update", ["hinge", "perceptron"])
 def test_the_value_of_hinge_and_perceptron_is_their_objective(case: TaskCase, update: str) -> None:
+    loss_fn = make_loss(update, case.make(), 0.7).eval()
     for scores, targets, everything in distinct_points(case, POINTS, seed=4):
-        value, _ = value_and_gradient(
-            make_loss(update, case.make(), 0.7), torch.tensor(scores), torch.tensor(targets)
-        )
+        value = loss_fn(torch.tensor(scores), torch.tensor(targets))
         wanted = everything.scalar(scores, update_terms(update, 0.7))
         if update == "hinge":
             # A margin over the ground truth counts Delta(y*) too, where no ranking has Delta 0.
@@ -125,12 +127,11 @@ def test_the_value_of_hinge_and_perceptron_is_their_objective(case: TaskCase, up
 
 @every_task
 def test_both_is_the_mean_of_the_two_directions(case: TaskCase) -> None:
+    losses = {d: make_loss(d, case.make(), 0.3) for d in DIRECTIONS}
     for scores, targets, _ in distinct_points(case, 30, seed=5):
         gradients = {
-            d: value_and_gradient(
-                make_loss(d, case.make(), 0.3), torch.tensor(scores), torch.tensor(targets)
-            )[1]
-            for d in DIRECTIONS
+            d: value_and_gradient(loss_fn, torch.tensor(scores), torch.tensor(targets))[1]
+            for d, loss_fn in losses.items()
         }
         mean = (gradients["positive"] + gradients["negative"]) / 2
         assert torch.allclose(gradients["both"], mean, rtol=0, atol=1e-12)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from math import sqrt
 from typing import NamedTuple
 
@@ -118,9 +119,10 @@ def batch_of(lists: list[tuple[np.ndarray, np.ndarray]], dtype: type = np.float6
     return Batch(scores, np.concatenate([labels for _, labels in lists]), offsets)
 
 
-def small_batch(rng: np.random.Generator, size: int, largest: int = 9) -> Batch:
+@cache
+def small_batch(seed: int, size: int, largest: int = 9) -> Batch:
     """Short lists of all sorts: few score levels, all equal, one class only, infinities."""
-    lists = []
+    rng, lists = np.random.default_rng(seed), []
     for _ in range(size):
         n = rng.integers(1, largest + 1)
         labels = rng.random(n) < rng.choice([0, 0.2, 0.5, 0.8, 1], p=[0.05, 0.3, 0.3, 0.3, 0.05])
@@ -207,22 +209,70 @@ def table_of(loss: Loss, P: int, N: int) -> np.ndarray:
     return np.array([[loss(tp, fp, P - tp, N - fp) for fp in range(N + 1)] for tp in range(P + 1)])
 
 
+_table_of_short_list = cache(table_of)
+
+
 def tables_of(task: Task, batch: Batch) -> list[np.ndarray | None]:
     """Delta at [tp, fp] for each list; None where the metric is undefined."""
     tables: list[np.ndarray | None] = []
     for _, labels in batch.lists():
         P, N = int(labels.sum()), int((1 - labels).sum())
         undefined = task.two_classes and P * N == 0
-        tables.append(None if undefined else table_of(task.loss, P, N))
+        tables.append(None if undefined else _table_of_short_list(task.loss, P, N))
     return tables
 
 
+class Subsets(NamedTuple):
+    """All 2^n configurations of a list, K of them.
+
+    Attributes:
+        scores, labels: of the list.
+        finite, infinite: the scores with infinite ones as 0; and 1, -1 or 0.
+        F: of the finite scores, (K,).
+        infinities: those taken, +inf less -inf, (K,).
+        counts: tp and fp, (K,) each.
+        equal: items of equal score and label, if there are several.
+    """
+
+    scores: np.ndarray
+    labels: np.ndarray
+    finite: np.ndarray
+    infinite: np.ndarray
+    F: np.ndarray
+    infinities: np.ndarray
+    counts: tuple[np.ndarray, np.ndarray]
+    equal: list[np.ndarray]
+
+    @classmethod
+    def of(cls, scores: np.ndarray, labels: np.ndarray) -> Subsets:
+        n = len(scores)
+        subsets = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
+        finite = np.where(np.isfinite(scores), scores, 0.0)
+        infinite = np.where(np.isfinite(scores), 0.0, np.sign(scores))
+        of_pair = [
+            np.flatnonzero((scores == score) & (labels == label))
+            for score, label in {*zip(scores.tolist(), labels.tolist(), strict=True)}
+        ]
+        return cls(
+            scores,
+            labels,
+            finite,
+            infinite,
+            subsets @ finite / n,
+            subsets @ infinite,
+            (subsets @ labels, subsets @ (1 - labels)),
+            [items for items in of_pair if items.size > 1],
+        )
+
+
+@cache
+def subsets_of(seed: int, size: int, largest: int = 9) -> list[Subsets]:
+    """Those of each list of `small_batch`."""
+    return [Subsets.of(*each) for each in small_batch(seed, size, largest).lists()]
+
+
 def assert_best_of_all_subsets(
-    scores: np.ndarray,
-    labels: np.ndarray,
-    table: np.ndarray,
-    weight: float,
-    got: tuple[np.ndarray, float, float],
+    every: Subsets, table: np.ndarray, weight: float, got: tuple[np.ndarray, float, float]
 ) -> None:
     """Compare one solved list with its 2^n configurations.
 
@@ -231,84 +281,81 @@ def assert_best_of_all_subsets(
         got: n * dF/dscores, Delta and F of the solver.
     """
     members, task_loss_got, value = got
-    n = len(scores)
-    subsets = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
-    finite = np.where(np.isfinite(scores), scores, 0.0)
-    infinite = np.where(np.isfinite(scores), 0.0, np.sign(scores))
-    F = subsets @ finite / n
-    delta = table[subsets @ labels, subsets @ (1 - labels)]
-    infinities = subsets @ infinite
+    scores, F, delta = every.scores, every.F, table[every.counts]
 
     # The solution is a configuration, or the mean of those that swap equal items.
-    tp, fp = members @ labels, members @ (1.0 - labels)
+    tp, fp = float(members @ every.labels), float(members @ (1.0 - every.labels))
     assert abs(tp - round(tp)) < 1e-9 and abs(fp - round(fp)) < 1e-9
     assert members.min() >= 0 and members.max() <= 1
-    for score, label in {*zip(scores, labels, strict=True)}:
-        tied = members[(scores == score) & (labels == label)]
-        assert tied.min() == tied.max()
+    for items in every.equal:
+        assert (members[items] == members[items[0]]).all()
     assert abs(table[round(tp), round(fp)] - task_loss_got) < 1e-14
-    assert abs(members @ finite / n - value) < 1e-12
+    assert abs(members @ every.finite / len(scores) - value) < 1e-12
 
     if weight == -np.inf:
         assert task_loss_got <= delta.min() + 1e-14
         ideal = delta <= delta.min() + 1e-14
-        assert abs(members @ infinite - infinities[ideal].max()) < 1e-9
-        ideal &= infinities == infinities[ideal].max()
-        assert abs(value - F[ideal].max()) < 1e-12
+        most = every.infinities[ideal].max()
+        assert abs(members @ every.infinite - most) < 1e-9
+        assert abs(value - F[ideal & (every.infinities == most)].max()) < 1e-12
         return
     assert (members[scores == np.inf] == 1).all() and (members[scores == -np.inf] == 0).all()
     if weight == 0:
         assert (members == (scores > 0)).all()
-    allowed = infinities == infinities.max()
+    allowed = every.infinities == every.infinities.max()
     best = (F + weight * delta)[allowed].max()
     assert abs(value + weight * task_loss_got - best) <= 1e-12 * max(1, abs(weight))
 
 
-def check_batch(batch: Batch, tables: list[np.ndarray | None], weight: float, out: Solution) -> int:
+def check_batch(
+    everything: list[Subsets], tables: list[np.ndarray | None], weight: float, out: Solution
+) -> int:
     """Check every list of a solved batch; returns how many were defined."""
     start = 0
-    for index, (scores, labels) in enumerate(batch.lists()):
-        written = out.combination[start : start + len(scores)]
-        start += len(scores)
+    for index, every in enumerate(everything):
+        size = len(every.scores)
+        written = out.combination[start : start + size]
+        start += size
         table = tables[index]
         assert out.defined[index] == (table is not None)
         if table is None:
             assert not written.any()
             assert out.task_losses[index, 0] == 0 and out.values[index, 0] == 0
             continue
-        got = written * len(scores), out.task_losses[index, 0], out.values[index, 0]
-        assert_best_of_all_subsets(scores, labels, table, weight, got)
+        got = written * size, out.task_losses[index, 0], out.values[index, 0]
+        assert_best_of_all_subsets(every, table, weight, got)
     return int(out.defined.sum())
 
 
 @pytest.mark.parametrize("sign", [1, -1], ids=["positive", "negative"])
 @each_task
 def test_best_of_all_subsets(task: Task, sign: int) -> None:
-    rng = np.random.default_rng(7)
     checked = 0
-    for magnitude in MAGNITUDES:
-        batch, weight = small_batch(rng, 250), sign * magnitude
-        checked += check_batch(batch, tables_of(task, batch), weight, solve(task, batch, [weight]))
+    for seed, magnitude in enumerate(MAGNITUDES):
+        batch, weight = small_batch(seed, 250), sign * magnitude
+        out = solve(task, batch, [weight])
+        checked += check_batch(subsets_of(seed, 250), tables_of(task, batch), weight, out)
     assert checked >= 1000
 
 
 @pytest.mark.parametrize("weight", [0.0, -np.inf], ids=["prediction", "ground truth"])
 @each_task
 def test_prediction_and_ground_truth(task: Task, weight: float) -> None:
-    batch = small_batch(np.random.default_rng(8), 1700)
-    assert check_batch(batch, tables_of(task, batch), weight, solve(task, batch, [weight])) >= 1000
+    batch = small_batch(8, 1700)
+    tables, out = tables_of(task, batch), solve(task, batch, [weight])
+    assert check_batch(subsets_of(8, 1700), tables, weight, out) >= 1000
 
 
 @pytest.mark.parametrize("weight", [1e-3, 0.1, 1, 30, -1e-3, -0.1, -1, -30, 0, -np.inf])
 def test_any_table(weight: float) -> None:
     rng = np.random.default_rng(9)
-    batch = small_batch(rng, 300, largest=8)
+    batch = small_batch(9, 300, largest=8)
     tables = [
         np.round(rng.random((int(y.sum()) + 1, int((1 - y).sum()) + 1)), rng.integers(1, 9))
         for _, y in batch.lists()
     ]
     out = solve_table(batch, tables, [weight], [1.0])
-    assert check_batch(batch, tables, weight, out) == 300
+    assert check_batch(subsets_of(9, 300, largest=8), tables, weight, out) == 300
 
 
 def test_lists_may_share_a_table_or_have_none() -> None:
@@ -489,7 +536,7 @@ def test_matthews_is_linear_on_exchanges_and_its_best_counts_move_one_way_on_eac
 @each_task
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_terms_add_up(task: Task, dtype: type) -> None:
-    batch = small_batch(np.random.default_rng(17), 200)
+    batch = small_batch(17, 200)
     batch = batch._replace(scores=batch.scores.astype(dtype))
     weights, coefficients = [0.4, -0.4, -np.inf], [2.5, -2.5, 1.0]
     out = solve(task, batch, weights, coefficients)
@@ -505,7 +552,7 @@ def test_terms_add_up(task: Task, dtype: type) -> None:
 @each_task
 def test_the_order_of_storage_does_not_matter(task: Task) -> None:
     rng = np.random.default_rng(18)
-    for scores, labels in small_batch(rng, 100).lists():
+    for scores, labels in small_batch(18, 100).lists():
         order = rng.permutation(scores.size)
         for weight in (0.7, -0.7, 0.0, -np.inf):
             one = solve(task, batch_of([(scores, labels)]), [weight])
@@ -516,7 +563,7 @@ def test_the_order_of_storage_does_not_matter(task: Task) -> None:
 
 @each_task
 def test_a_range_of_lists_leaves_the_others_alone(task: Task) -> None:
-    batch = small_batch(np.random.default_rng(19), 12)
+    batch = small_batch(19, 12)
     whole = solve(task, batch, [0.3])
     part = buffers(batch, 1)
     parameters = np.array(task.parameters, float)
