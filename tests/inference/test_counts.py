@@ -16,14 +16,14 @@ from directloss.inference.counts import (
     ERROR_RATE,
     GMEAN,
     MATTHEWS,
+    TABLE,
     TVERSKY,
-    Solvers,
-    solve_counts,
-    solve_counts_table,
+    ByCounts,
+    Metric,
+    solver_of,
     task_loss,
 )
-from directloss.inference.sorting import ONE_BIT, sorted_keys
-from tests.inference.small_cases import wide
+from directloss.inference.counts import solve as solve_lists
 
 Loss = Callable[[int, int, int, int], float]
 """Delta from tp, fp, fn, tn, written from the definition."""
@@ -151,14 +151,16 @@ def buffers(batch: Batch, terms: int) -> Solution:
     )
 
 
-def sorted_scores(batch: Batch, *, sorting: bool) -> tuple[np.ndarray | None, ...]:
-    """Keys of all lists, where they have to be sorted, and scratch memory."""
-    if not sorting:
-        return None, None, None
-    keys, spare = np.empty((2, batch.scores.size + 1), np.uint64)
-    if batch.scores.dtype == np.float32:
-        sorted_keys(0, len(batch.offsets) - 1, *batch, ONE_BIT, keys[:-1], spare)
-    return keys[:-1], spare.view(np.uint32), spare.view(np.float32)
+def by_counts(
+    batch: Batch,
+    metric: Metric,
+    weights: list[float],
+    coefficients: list[float],
+    out: Solution,
+) -> ByCounts:
+    solvers = tuple(solver_of(*metric[:2], weight) for weight in weights)
+    terms = np.array(weights, float), np.array(coefficients, float)
+    return ByCounts(*batch, metric, solvers, *terms, *out)
 
 
 def solve(
@@ -166,21 +168,8 @@ def solve(
 ) -> Solution:
     out = buffers(batch, len(weights))
     coefficients = [1.0] * len(weights) if coefficients is None else coefficients
-    terms = np.array(weights, float), np.array(coefficients, float)
-    parameters = np.array(task.parameters, float)
-    solvers = Solvers.of(task.kind, parameters, weights)
-    solve_counts(
-        0,
-        len(batch.offsets) - 1,
-        *batch,
-        wide(batch.scores),
-        task.kind,
-        parameters,
-        *solvers,
-        *terms,
-        *out,
-        *sorted_scores(batch, sorting=any(solvers)),
-    )
+    metric = Metric(task.kind, np.array(task.parameters, float))
+    solve_lists(0, len(batch.offsets) - 1, by_counts(batch, metric, weights, coefficients, out))
     return out
 
 
@@ -190,18 +179,8 @@ def solve_table(
     out = buffers(batch, len(weights))
     starts = np.cumsum([0, *(table.size for table in tables)])[:-1]
     flat = np.concatenate([table.ravel() for table in tables])
-    terms = np.array(weights, float), np.array(coefficients, float)
-    solve_counts_table(
-        0,
-        len(tables),
-        *batch,
-        wide(batch.scores),
-        flat,
-        starts,
-        *terms,
-        *out,
-        *sorted_scores(batch, sorting=any(weights)),
-    )
+    metric = Metric(TABLE, np.empty(0), flat, starts)
+    solve_lists(0, len(tables), by_counts(batch, metric, weights, coefficients, out))
     return out
 
 
@@ -364,9 +343,8 @@ def test_lists_may_share_a_table_or_have_none() -> None:
     batch = Batch(scores, labels, np.array([0, 2, 4, 6, 8]))
     out = buffers(batch, 1)
     table = table_of(error_rate, 1, 1).ravel()
-    terms = np.array([0.0]), np.array([1.0])
-    starts = np.array([0, 0, -1, 0])
-    solve_counts_table(0, 4, *batch, True, table, starts, *terms, *out, None, None, None)
+    metric = Metric(TABLE, np.empty(0), table, np.array([0, 0, -1, 0]))
+    solve_lists(0, 4, by_counts(batch, metric, [0.0], [1.0], out))
     assert out.defined.tolist() == [True, True, False, True]
     assert out.task_losses.ravel().tolist() == [0, 0.5, 0, 0.5]
     assert out.values.ravel().tolist() == [0.5, 1.25, 0, 4]
@@ -566,13 +544,8 @@ def test_a_range_of_lists_leaves_the_others_alone(task: Task) -> None:
     batch = small_batch(19, 12)
     whole = solve(task, batch, [0.3])
     part = buffers(batch, 1)
-    parameters = np.array(task.parameters, float)
-    terms = np.array([0.3]), np.array([1.0])
-    solvers = Solvers.of(task.kind, parameters, [0.3])
-    metric = task.kind, parameters, *solvers
-    keys, *scratch = sorted_scores(batch, sorting=any(solvers))
-    keys = None if keys is None else keys[batch.offsets[4] :]
-    solve_counts(4, 9, *batch, wide(batch.scores), *metric, *terms, *part, keys, *scratch)
+    metric = Metric(task.kind, np.array(task.parameters, float))
+    solve_lists(4, 9, by_counts(batch, metric, [0.3], [1.0], part))
     inside = slice(batch.offsets[4], batch.offsets[9])
     np.testing.assert_array_equal(part.combination[inside], whole.combination[inside])
     np.testing.assert_array_equal(part.task_losses[4:9], whole.task_losses[4:9])

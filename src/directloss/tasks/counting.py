@@ -90,17 +90,30 @@ def _positive(weights: Numbers) -> Numbers:
     return positive
 
 
+_RANGE = 1 << 15
+"""Items of short lists that are sorted, solved and written together: their words fit the cache."""
+
+
 def _over_lists(
     lists: Lists,
-    metric: tuple[Any, ...],
-    in_order: bool,
+    metric: counts.Metric,
     weights: Array,
     coefficients: Array,
 ) -> Solution:
     solution = Solution.empty(lists, weights.size)
-    flat = lists.scores, lists.targets, lists.offsets
-    terms = weights, coefficients, solution.outputs
-    over_lists(counts.solve, lists.offsets, counts.ByCounts(*flat, metric, in_order, *terms))
+    kind, parameters = metric.kind, metric.parameters
+    solvers = tuple(counts.solver_of(kind, parameters, weight) for weight in weights.tolist())
+    batch = counts.ByCounts(
+        lists.scores,
+        lists.targets,
+        lists.offsets,
+        metric,
+        solvers,
+        weights,
+        coefficients,
+        *solution.outputs,
+    )
+    over_lists(counts.solve, lists.offsets, batch, most=_RANGE if any(solvers) else None)
     return solution
 
 
@@ -118,9 +131,8 @@ class _Counted(Counting):
     ) -> Solution:
         if lists.item_weights is not None:
             return self._solve_weighted(lists, weights, coefficients)
-        solvers = counts.Solvers.of(self._kind, self._parameters, weights.tolist())
-        metric = self._kind, self._parameters, *solvers
-        return _over_lists(lists, metric, any(solvers), weights, coefficients)
+        metric = counts.Metric(self._kind, self._parameters)
+        return _over_lists(lists, metric, weights, coefficients)
 
     def _solve_weighted(self, lists: Lists, weights: Array, coefficients: Array) -> Solution:
         assert self.weighs_items and lists.item_weights is not None
@@ -397,7 +409,8 @@ class CountingTask(Counting):
         self, lists: Lists, weights: Array, coefficients: Array, *, share_ties: bool = True
     ) -> Solution:
         tables = self._tables(*class_sizes(lists)[:2])
-        return _over_lists(lists, tables, bool(weights.any()), weights, coefficients)
+        metric = counts.Metric(counts.TABLE, np.empty(0), *tables)
+        return _over_lists(lists, metric, weights, coefficients)
 
     def unit_weights(self, lists: Lists) -> Array:
         P, N, *_ = class_sizes(lists)

@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-from directloss.inference.counts.kernel import (
-    ByCounts,
-    Solvers,
-    solve,
-    solve_counts,
-    solve_counts_table,
-)
+from directloss.inference.counts.kernel import ByCounts, solve
 from directloss.inference.counts.metrics import (
     BALANCED_ERROR,
     ERROR_RATE,
     GMEAN,
     MATTHEWS,
+    TABLE,
     TVERSKY,
+    Metric,
     is_defined,
     task_loss,
     task_losses,
 )
+from directloss.inference.counts.solvers import solver_of
 
 __all__ = [
     "BALANCED_ERROR",
     "ERROR_RATE",
     "GMEAN",
     "MATTHEWS",
+    "TABLE",
     "TVERSKY",
     "ByCounts",
-    "Solvers",
+    "Metric",
     "is_defined",
     "solve",
-    "solve_counts",
-    "solve_counts_table",
+    "solver_of",
     "task_loss",
     "task_losses",
 ]

@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from directloss.inference._kernel import Array, inlined, inner
-from directloss.inference.sorting import LABEL, ranked, score_bits
+from directloss.inference._kernel import ZERO, Array, inlined, inner
 
 
 class ClassScores(NamedTuple):
@@ -33,13 +32,13 @@ class ClassScores(NamedTuple):
 
 
 @inner
-def class_scores(descending: Array) -> ClassScores:
-    """Complete the sorted scores of one class."""
-    size = descending.size
-    sums = np.empty(size + 1)
-    sums[0] = 0.0
-    fewest, most = 0, size
-    for i in range(size):
+def running_sums(
+    descending: Array, begin: int, end: int, sums: Array, start: int
+) -> tuple[int, int]:
+    """Sum a class at begin .. end - 1, to `sums` from `start` on; returns `fewest` and `most`."""
+    fewest, most, total = 0, end - begin, 0.0
+    sums[start] = 0.0
+    for i in range(begin, end):
         score = descending[i]
         if score == np.inf:
             fewest += 1
@@ -47,8 +46,28 @@ def class_scores(descending: Array) -> ClassScores:
         elif score == -np.inf:
             most -= 1
             score = 0.0
-        sums[i + 1] = sums[i] + score
-    return ClassScores(descending, sums, fewest, most)
+        total += score
+        sums[start + 1 + i - begin] = total
+    return fewest, most
+
+
+@inlined
+def of_list(
+    row: int, begin: int, end: int, scores: Array, sums: Array, sizes: Array
+) -> tuple[ClassScores, ClassScores]:
+    """The positives and the negatives of list `row` of a range, with items begin .. end - 1.
+
+    Args:
+        scores, sums, sizes: `Workspace.classes`.
+    """
+    middle, start = begin + sizes[row, 0], begin + 2 * row
+    first = start + sizes[row, 0] + 1
+    return (
+        ClassScores(scores[begin:middle], sums[start:first], sizes[row, 1], sizes[row, 2]),
+        ClassScores(
+            scores[middle:end], sums[first : end + 2 * row + 2], sizes[row, 3], sizes[row, 4]
+        ),
+    )
 
 
 @inner
@@ -58,46 +77,6 @@ def above_zero(items: ClassScores) -> int:
     while count < items.scores.size and items.scores[count] > 0.0:
         count += 1
     return count
-
-
-@inlined
-def sort_classes(
-    scores: Array,
-    labels: Array,
-    wide: bool | None,
-    keys: Array,
-    bits: Array,
-    narrow: Array,
-    P: int,
-) -> tuple[ClassScores, ClassScores]:
-    """Sort one list; returns its P positives and its negatives.
-
-    Args:
-        scores, labels: as in `ranked`.
-        wide: None for float32 scores, True for float64: what is compiled is for one of the two.
-        keys: from `sorted_keys`, of this list, where its scores are float32.
-        bits, narrow: scratch, one word or more, as uint32 and as float32.
-    """
-    n = scores.size
-    positives, negatives = np.empty(P + 1), np.empty(n - P + 1)
-    i, j = 0, 0
-    # Labels come in an order that no processor can guess: write to both sides, advance on one.
-    if wide is None:
-        for key in keys:
-            bits[0] = score_bits(key)
-            positives[i] = negatives[j] = narrow[0]
-            label = int((np.uint32(key) & LABEL) != 0)
-            i += label
-            j += 1 - label
-    else:
-        sorted_scores, order = np.empty(n), np.empty(n, np.uint32)
-        ranked(scores, labels, sorted_scores, order)
-        for rank in range(n):
-            positives[i] = negatives[j] = sorted_scores[rank]
-            label = int((order[rank] & LABEL) != 0)
-            i += label
-            j += 1 - label
-    return class_scores(positives[:P]), class_scores(negatives[: n - P])
 
 
 @inner
@@ -115,58 +94,22 @@ def threshold(items: ClassScores, count: int) -> tuple[float, float]:
 
 
 @inner
-def count_positives(labels: Array) -> int:
+def count_positives(labels: Array, begin: int, end: int) -> int:
     count = 0
-    for label in labels:
-        if label:
+    for i in range(begin, end):
+        if labels[i]:
             count += 1
     return count
 
 
 @inner
-def count_above(scores: Array, labels: Array, positive: float, negative: float) -> tuple[int, int]:
+def count_above(
+    scores: Array, labels: Array, begin: int, end: int, positive: float, negative: float
+) -> tuple[int, int]:
     """tp and fp where positives above `positive` and negatives above `negative` are predicted."""
-    tp, fp = 0, 0
-    for score, label in zip(scores, labels):  # noqa: B905  (numba knows no `strict`)
-        above = int(score > (positive if label else negative))
-        tp += above * label
+    tp, fp = ZERO, ZERO
+    for i in range(begin, end):
+        above = int(scores[i] > (positive if labels[i] else negative))
+        tp += above * labels[i]
         fp += above
     return tp, fp - tp
-
-
-@inlined
-def combine(
-    scores: Array,
-    labels: Array,
-    thresholds: Array,
-    shares: Array,
-    coefficients: Array,
-    combination: Array,
-    values: Array,
-) -> None:
-    """Write what the configurations of one list amount to.
-
-    Args:
-        scores, labels: shape (n,).
-        thresholds, shares: float64, shape (T, 2); column 0 for negatives, column 1 for positives.
-        coefficients: float64, shape (T,).
-        combination: out, shape (n,): sum_t coefficients[t] * dF/dscores at configuration t.
-        values: out, shape (T,): F of each configuration, infinite scores as 0.
-    """
-    n = scores.size
-    # Loops, as an operation on a whole array takes many times as long to compile.
-    for t in range(coefficients.size):
-        values[t] = 0.0
-    for i in range(n):
-        score = np.float64(scores[i])
-        finite = score if abs(score) < np.inf else 0.0
-        side = int(labels[i])
-        total = 0.0
-        for t in range(coefficients.size):
-            border = thresholds[t, side]
-            member = shares[t, side] if score == border else np.float64(score > border)
-            total += coefficients[t] * member
-            values[t] += member * finite
-        combination[i] = total / n
-    for t in range(coefficients.size):
-        values[t] /= n

@@ -20,6 +20,7 @@ as in scikit-learn.
 from __future__ import annotations
 
 from math import sqrt
+from typing import NamedTuple
 
 from directloss.inference._kernel import Array, kernel
 
@@ -28,6 +29,24 @@ BALANCED_ERROR = 1
 TVERSKY = 2
 GMEAN = 3
 MATTHEWS = 4
+TABLE = 5
+"""Any Delta(tp, fp), read from a table."""
+
+
+class Metric(NamedTuple):
+    """A task loss of counts.
+
+    Attributes:
+        kind, parameters: as in the table above.
+        tables, starts: for TABLE, else None: Delta of list l is float64
+            tables[starts[l] + tp * (N + 1) + fp], where lists of the same P and N may share a
+            table; starts, int64 (L,), is -1 where the metric is undefined.
+    """
+
+    kind: int
+    parameters: Array
+    tables: Array | None = None
+    starts: Array | None = None
 
 
 @kernel
