@@ -125,6 +125,17 @@ def test_what_does_not_fit_is_told(make: object, message: str, tmp_path: Path) -
         prepared(tmp_path)
 
 
+@pytest.mark.parametrize("part", ["", "train"])
+def test_a_class_without_images_is_not_dropped(part: str, tmp_path: Path) -> None:
+    for name in "ab":
+        paint(tmp_path / part / name / "x.png", 1)
+    odd = tmp_path / part / "c"
+    odd.mkdir()
+    (odd / "x.heic").write_bytes(b"of no kind that is read")
+    with pytest.raises(DataError, match=r"c holds no image \(\.jpg, .*\), as a folder of a class"):
+        find_images(tmp_path)
+
+
 def test_hidden_files_and_folders_are_no_data(folder: Path) -> None:
     before = find_images(folder).files
     paint(folder / ".cache" / "cat" / "x.png", 1)

@@ -29,7 +29,7 @@ def find_images(path: Path) -> ImageFolder:
     """Looks for `PART/CLASS/*` (train, validation, test), `CLASS/*`, or files without a class.
 
     Raises:
-        DataError: there are no images, or some have a class and some have none.
+        DataError: there are no images, some have a class and some have none, or a class has none.
     """
     files = tuple(sorted(_images(path)))
     if not files:
@@ -50,8 +50,20 @@ def find_images(path: Path) -> ImageFolder:
     if not all(with_class):
         odd = files[with_class.index(False)]
         raise DataError(f"data: {odd} lies in no folder of a class, others of {path} do")
+    _refuse_empty(path, files, 2 if split is not None else 1)
     target = pd.Series([parts[0] for parts in folders], name="class")
     return ImageFolder(path, files, target, split)
+
+
+def _refuse_empty(path: Path, files: tuple[Path, ...], depth: int) -> None:
+    """A class whose images are of another kind of file would be gone without a word."""
+    filled = {path.joinpath(*file.relative_to(path).parts[:depth]) for file in files}
+    for folder in sorted(path.glob("/".join("*" * depth))):
+        hidden = any(part.startswith(".") for part in folder.relative_to(path).parts)
+        if folder.is_dir() and not hidden and folder not in filled:
+            raise DataError(
+                f"data: {folder} holds no image ({', '.join(ENDINGS)}), as a folder of a class does"
+            )
 
 
 def is_image_folder(data: str) -> bool:
