@@ -3,8 +3,6 @@ from __future__ import annotations
 import csv
 import json
 import sqlite3
-import subprocess
-import sys
 from collections import Counter
 from contextlib import closing
 from dataclasses import replace
@@ -14,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.reliability.runs import start
 from directloss.datasets import fingerprint
 from directloss.errors import ArgumentError
 from directloss.report.schema import Results
@@ -155,12 +154,13 @@ def test_an_interrupted_run_resumes_and_repeats_nothing(
 def test_two_processes_share_the_work(table: str, tmp_path: Path, undisturbed: Results) -> None:
     options = ["--target", "kind", "--methods", ",".join(METHOD_NAMES), "--hidden", "4"]
     options += ["--trials", "2", "--seeds", "2", "--epochs", "10", "--workers", "1"]
-    command = [sys.executable, "-m", "directloss", "compare", "--data", table, *options]
-    both = [subprocess.Popen([*command, "--out", str(tmp_path)]) for _ in range(2)]
-    assert [process.wait(timeout=300) for process in both] == [0, 0]
-    found = Results.model_validate_json((tmp_path / "results.json").read_text())
+    out = tmp_path / "out"
+    command = ["compare", "--data", table, *options, "--out", str(out)]
+    both = [start(command, tmp_path / f"{k}.txt") for k in range(2)]
+    assert [process.wait(300) for process in both] == [0, 0]
+    found = Results.model_validate_json((out / "results.json").read_text())
     assert numbers(found) == numbers(undisturbed)
-    with closing(sqlite3.connect(tmp_path / TRIALS)) as store:
+    with closing(sqlite3.connect(out / TRIALS)) as store:
         assert store.execute("SELECT count(*) FROM trials").fetchone() == (36,)
 
 
