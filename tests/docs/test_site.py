@@ -23,11 +23,11 @@ MODULES = {"directloss.errors", "directloss.functional"}
 pytest.importorskip("sphinx", reason="needs directloss[docs]")
 
 
-def build(source: Path, target: Path) -> subprocess.CompletedProcess[str]:
+def build(source: Path, target: Path, first: str = "index") -> subprocess.CompletedProcess[str]:
     """The site of `source`; notebooks are shown and do not run."""
     command = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet"]
     options = ["--conf-dir", SITE, "--doctree-dir", target / "doctrees"]
-    settings = ["-D", "nb_execution_mode=off"]
+    settings = ["-D", "nb_execution_mode=off", "-D", f"root_doc={first}"]
     return subprocess.run(
         [*command, *map(str, options), *settings, str(source), str(target / "html")],
         capture_output=True,
@@ -101,16 +101,17 @@ def bad_site(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedPr
     folder = tmp_path_factory.mktemp("bad")
     source = folder / "docs"
     source.mkdir()
-    (source / "index.md").write_text("# Pages\n", encoding="utf-8")
+    # The order of the real site's pages would be added to one named index.
+    (source / "first.md").write_text("# Pages\n", encoding="utf-8")
     for name, (text, _) in MISTAKES.items():
         page = f"---\norphan: true\n---\n# A page\n\n{text}\n"
         (source / f"{name}.md").write_text(page, encoding="utf-8")
-    return build(source, folder)
+    return build(source, folder, first="first")
 
 
 MISTAKES = {
     "page": ("[a page](nowhere.md)", "nowhere.md"),
-    "anchor": ("[an anchor](index.md#nowhere)", "nowhere"),
+    "anchor": ("[an anchor](first.md#nowhere)", "nowhere"),
     "formula": ("$\\nowhere x$", "nowhere"),
 }
 
