@@ -15,13 +15,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.reliability.runs import start
+from directloss.cli import main
+
 RUN = [sys.executable, "-m", "directloss"]
 
 
-def directloss(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*RUN, *arguments], cwd=cwd, capture_output=True, text=True, timeout=400, check=False
-    )
+def directloss(*arguments: str) -> None:
+    """The script, in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["directloss", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    assert not ended.value.code
 
 
 @pytest.fixture(scope="module")
@@ -45,50 +51,56 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 GOOD = ("compare", "--data", "good.csv", "--target", "y", "--hidden", "4", "--epochs", "10")
 
 
-def test_compare_writes_the_folder_and_prints_the_table(folder: Path) -> None:
+def test_compare_writes_the_folder_and_prints_the_table(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
     small = ("--methods", "logistic,pos-ap", "--trials", "2", "--seeds", "2", "--workers", "1")
-    done = directloss(*GOOD, *small, "--out", "out", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    assert "200 rows (120 training, 40 validation, 40 test), 2 features" in done.stdout
+    directloss(*GOOD, *small, "--out", "out")
+    output = capfd.readouterr().out
+    assert "200 rows (120 training, 40 validation, 40 test), 2 features" in output
     results = json.loads((folder / "out" / "results.json").read_text())
     assert results["schema"] == 1
     assert results["command"] == ["directloss", *GOOD, *small, "--out", "out"]
     assert results["columns"] == ["y=sick"]
-    table = done.stdout[done.stdout.index("\nmethod ") :].splitlines()
+    table = output[output.index("\nmethod ") :].splitlines()
     for row in results["table"]["rows"]:
         (line,) = (line for line in table if line.startswith(f"{row['method']} "))
         assert f"{100 * row['cells'][0]['mean']:.2f}" in line
     page = folder / "out" / "report.html"
-    assert str(page) in done.stdout
+    assert str(page) in output
     assert page.read_text().lstrip().lower().startswith("<!doctype html>")
 
 
-def test_a_killed_and_an_interrupted_run_resume(folder: Path, tmp_path: Path) -> None:
-    trials = 20  # so many that the run outlives a slow reader of its database
-    command = [*GOOD, "--epochs", "400", "--methods", "logistic", "--trials", str(trials)]
-    command += ["--seeds", "1", "--workers", "1", "--out", str(tmp_path)]
-    database = tmp_path / "trials.sqlite3"
-    kept: dict[int, int] = {}
-    for end in (signal.SIGKILL, signal.SIGINT):
-        with subprocess.Popen(
-            [*RUN, *command],
-            cwd=folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            while len(_trials(database)) <= len(kept):
-                assert process.poll() is None, process.communicate()[1]
-                time.sleep(0.01)
-            process.send_signal(end)
-            _, errors = process.communicate(timeout=60)
-        before, kept = kept, _trials(database)
-        assert before.items() < kept.items()
-        assert len(kept) < trials
-    assert process.returncode == 130
+def test_a_killed_and_an_interrupted_run_resume(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    trials = 12  # so many that the run outlives a slow reader of its database
+    command = [*GOOD, "--epochs", "200", "--methods", "logistic", "--trials", str(trials)]
+    command += ["--seeds", "1", "--workers", "1", "--out", str(tmp_path / "out")]
+    database = tmp_path / "out" / "trials.sqlite3"
+    first = start(command, tmp_path / "said.txt")
+    while not (before := _trials(database)):
+        assert first.running(), first.text()
+        time.sleep(0.01)
+    first.kill()
+    assert first.wait() == -signal.SIGKILL
+    before = _trials(database)
+    with subprocess.Popen(
+        [*RUN, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as second:
+        while len(_trials(database)) <= len(before):
+            assert second.poll() is None, second.communicate()[1]
+            time.sleep(0.01)
+        second.send_signal(signal.SIGINT)
+        _, errors = second.communicate(timeout=60)
+    kept = _trials(database)
+    assert before.items() < kept.items()
+    assert len(kept) < trials
+    assert second.returncode == 130
     assert errors == "stopped; finished trials are kept: the same command resumes\n"
-    done = directloss(*command, cwd=folder)
-    assert done.returncode == 0, done.stderr
+    directloss(*command)
     finished = _trials(database)
     assert kept.items() <= finished.items(), "a finished trial was repeated"
     assert Counter(finished.values()) == Counter(range(trials))
@@ -145,8 +157,6 @@ def test_bad_input_ends_with_one_line_and_exit_code_2(
     arguments: tuple[str, ...],
     message: str,
 ) -> None:
-    from directloss.cli import main
-
     monkeypatch.chdir(folder)
     before = set(folder.rglob("*"))
     monkeypatch.setattr(sys, "argv", ["directloss", "compare", "--out", "bad", *arguments])
@@ -171,15 +181,17 @@ def test_help_needs_no_heavy_import() -> None:
     assert "--split-column" in done.stdout
 
 
-def test_a_real_imbalanced_table(data_dir: Path, tmp_path: Path) -> None:
+def test_a_real_imbalanced_table(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     file = data_dir / "imbalanced" / "mammography.csv.gz"
     target = pd.read_csv(file, nrows=0).columns[-1]
-    done = directloss(
+    directloss(
         *("compare", "--data", str(file), "--target", target, "--methods", "logistic,pos-ap"),
         *("--trials", "1", "--seeds", "1", "--epochs", "60", "--hidden", "16"),
-        cwd=tmp_path,
+        *("--workers", "1"),
     )
-    assert done.returncode == 0, done.stderr
     results = json.loads((tmp_path / "runs/compare-mammography/results.json").read_text())
     assert all(run["test"] > 10 * 0.023 for run in results["runs"])
     assert os.path.exists(tmp_path / "runs/compare-mammography/report.html")

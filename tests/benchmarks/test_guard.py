@@ -17,8 +17,8 @@ from benchmarks.case import Case
 from benchmarks.timing import Effort, Samples, Step, interleave
 from benchmarks.works import REFERENCE, catalogue
 
-EFFORT = Effort(seconds=0.3, fewest=5, most=15)
-TRIES = 6
+EFFORT = Effort(seconds=0.1, fewest=5, most=15)
+TRIES = 12
 
 BARS = [
     ("AveragePrecision positive", 100_000, 1.5),

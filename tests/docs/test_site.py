@@ -23,11 +23,11 @@ MODULES = {"directloss.errors", "directloss.functional"}
 pytest.importorskip("sphinx", reason="needs directloss[docs]")
 
 
-def build(source: Path, target: Path) -> subprocess.CompletedProcess[str]:
+def build(source: Path, target: Path, first: str = "index") -> subprocess.CompletedProcess[str]:
     """The site of `source`; notebooks are shown and do not run."""
     command = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet"]
     options = ["--conf-dir", SITE, "--doctree-dir", target / "doctrees"]
-    settings = ["-D", "nb_execution_mode=off"]
+    settings = ["-D", "nb_execution_mode=off", "-D", f"root_doc={first}"]
     return subprocess.run(
         [*command, *map(str, options), *settings, str(source), str(target / "html")],
         capture_output=True,
@@ -95,21 +95,36 @@ def test_formulas_are_set_without_a_script(site: Path) -> None:
     assert "$" not in re.sub(r"<(script|math)\b.*?</\1>", "", theory, flags=re.DOTALL)
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("[a page](nowhere.md)", "nowhere.md"),
-        ("[an anchor](index.md#nowhere)", "nowhere"),
-        ("$\\nowhere x$", "nowhere"),
-    ],
-    ids=["page", "anchor", "formula"],
-)
-def test_a_bad_link_and_an_unknown_formula_fail(tmp_path: Path, text: str, message: str) -> None:
-    source = tmp_path / "docs"
+@pytest.fixture(scope="module")
+def bad_site(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
+    """The build of a page for each mistake, with nothing else in it."""
+    folder = tmp_path_factory.mktemp("bad")
+    source = folder / "docs"
     source.mkdir()
-    (source / "index.md").write_text(f"# A page\n\n{text}\n", encoding="utf-8")
-    done = build(source, tmp_path)
-    assert done.returncode and message in done.stderr
+    # The order of the real site's pages would be added to one named index.
+    (source / "first.md").write_text("# Pages\n", encoding="utf-8")
+    for name, (text, _) in MISTAKES.items():
+        page = f"---\norphan: true\n---\n# A page\n\n{text}\n"
+        (source / f"{name}.md").write_text(page, encoding="utf-8")
+    return build(source, folder, first="first")
+
+
+MISTAKES = {
+    "page": ("[a page](nowhere.md)", "nowhere.md"),
+    "anchor": ("[an anchor](first.md#nowhere)", "nowhere"),
+    "formula": ("$\\nowhere x$", "nowhere"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_bad_link_and_an_unknown_formula_fail(
+    name: str, bad_site: subprocess.CompletedProcess[str]
+) -> None:
+    lines = bad_site.stderr.splitlines()
+    (line,) = (line for line in lines if f"{name}.md:" in line)
+    assert "WARNING" in line and MISTAKES[name][1] in line.split("WARNING")[1]
+    assert len(lines) == len(MISTAKES), "nothing else makes the build fail"
+    assert bad_site.returncode
 
 
 def test_the_picture_of_the_decision_is_what_its_script_makes(

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import pickle
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-import torch.multiprocessing as mp
 from sklearn.metrics import average_precision_score
 from torch import Tensor
 
@@ -21,6 +19,7 @@ MetricCollection = pytest.importorskip(
 ).MetricCollection
 
 from directloss.integrations.torchmetrics import TaskMetric  # noqa: E402
+from tests.training.processes import run  # noqa: E402
 
 
 def binary(n: int, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -305,31 +304,23 @@ def _cases() -> dict[str, tuple[TaskMetric, tuple[Tensor, ...]]]:
     }
 
 
-def _run(rank: int, folder: str) -> None:
-    torch.set_num_threads(1)
-    torch.distributed.init_process_group(
-        "gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2
-    )
-    try:
-        found = {}
-        for shares, sizes in SHARES.items():
-            for name, (metric, tensors) in _cases().items():
-                own = [tensor.split(sizes)[rank] for tensor in tensors]
-                for batch in zip(*(tensor.split(4) for tensor in own), strict=True):
-                    if batch[0].numel():
-                        metric.update(*batch)
-                found[shares, name] = float(metric.compute())
-                # After the exchange the own share is back: a second one sees the same.
-                metric._computed = None
-                assert float(metric.compute()) == found[shares, name]
-        torch.save(found, Path(folder) / f"{rank}.pt")
-    finally:
-        torch.distributed.destroy_process_group()
+def _shared(rank: int) -> dict[tuple[str, str], float]:
+    found = {}
+    for shares, sizes in SHARES.items():
+        for name, (metric, tensors) in _cases().items():
+            own = [tensor.split(sizes)[rank] for tensor in tensors]
+            for batch in zip(*(tensor.split(4) for tensor in own), strict=True):
+                if batch[0].numel():
+                    metric.update(*batch)
+            found[shares, name] = float(metric.compute())
+            # After the exchange the own share is back: a second one sees the same.
+            metric._computed = None
+            assert float(metric.compute()) == found[shares, name]
+    return found
 
 
-def test_two_processes_with_uneven_shares_are_one(tmp_path: Path) -> None:
-    mp.spawn(_run, args=(str(tmp_path),), nprocs=2)  # type: ignore[no-untyped-call]
-    results = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
+def test_two_processes_with_uneven_shares_are_one() -> None:
+    results = run(_shared, 2)
     for shares in SHARES:
         for name, (metric, tensors) in _cases().items():
             alone = float(in_batches(metric, *tensors))

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections import Counter
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -40,6 +37,7 @@ from directloss.paper.synthetic.trial import (
 )
 from directloss.study.assignments import Assignment
 from directloss.study.folder import FolderError
+from directloss.study.workers import process_context
 from directloss.training.search import Finished, plan
 
 TINY = StudyConfig(
@@ -54,7 +52,6 @@ TINY = StudyConfig(
     trials=2,
     iterations=8,
 )
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def numbers(results: StudyResults) -> dict[str, object]:
@@ -66,8 +63,14 @@ def numbers(results: StudyResults) -> dict[str, object]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> StudyResults:
-    return run_study(TINY, tmp_path_factory.mktemp("study"), command=["directloss"])
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of `undisturbed`."""
+    return tmp_path_factory.mktemp("study")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(out: Path) -> StudyResults:
+    return run_study(TINY, out, command=["directloss"])
 
 
 def test_every_method_of_a_column_has_the_same_trials(undisturbed: StudyResults) -> None:
@@ -97,10 +100,8 @@ def test_each_rule_chooses_its_best_trial(undisturbed: StudyResults) -> None:
         assert set(cells.values()) == {TINY.seeds}, "one run a seed for either rule"
 
 
-def test_the_file_holds_the_results(tmp_path: Path, undisturbed: StudyResults) -> None:
-    results = run_study(TINY, tmp_path, command=["directloss"])
-    assert StudyResults.model_validate_json((tmp_path / "results.json").read_bytes()) == results
-    assert numbers(results) == numbers(undisturbed), "the same seeds give the same numbers"
+def test_the_file_holds_the_results(out: Path, undisturbed: StudyResults) -> None:
+    assert StudyResults.model_validate_json((out / "results.json").read_bytes()) == undisturbed
 
 
 def test_a_finished_study_trains_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,13 +113,15 @@ def test_a_finished_study_trains_nothing(tmp_path: Path, monkeypatch: pytest.Mon
         run_study(small.model_copy(update={"iterations": 9}), tmp_path, command=[])
 
 
-def start(folder: Path) -> subprocess.Popen[bytes]:
-    code = (
-        "import sys; from pathlib import Path\n"
-        "from tests.paper.test_synthetic import TINY, run_study\n"
-        "run_study(TINY, Path(sys.argv[1]), command=['directloss'])\n"
-    )
-    return subprocess.Popen([sys.executable, "-c", code, str(folder)], cwd=ROOT)
+def work(folder: Path) -> None:
+    torch.set_num_threads(1)
+    run_study(TINY, folder, command=["directloss"])
+
+
+def start(folder: Path) -> BaseProcess:
+    process: BaseProcess = process_context().Process(target=work, args=(folder,))
+    process.start()
+    return process
 
 
 def stored_trials(folder: Path) -> int:
@@ -139,11 +142,11 @@ def test_killed_three_times_the_study_ends_with_the_same_numbers(
     for _ in range(3):
         before = stored_trials(tmp_path)
         process = start(tmp_path)
-        while process.poll() is None and stored_trials(tmp_path) <= before:
+        while process.is_alive() and stored_trials(tmp_path) <= before:
             time.sleep(0.01)
         time.sleep(moments.uniform(0, 0.5))
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+        process.kill()
+        process.join()
     ran: list[bool] = []
     results = run_study(
         TINY,
@@ -163,8 +166,9 @@ def test_two_processes_give_the_same_study(tmp_path: Path, undisturbed: StudyRes
         ran.append((assignment, elsewhere))
 
     results = run_study(TINY, tmp_path, command=["directloss"], on_trial=note)
-    assert other.wait(120) == 0
-    assert numbers(results) == numbers(undisturbed)
+    other.join(120)
+    assert other.exitcode == 0
+    assert numbers(results) == numbers(undisturbed), "the same seeds give the same numbers"
     assert len(ran) == len({assignment for assignment, _ in ran}), "a trial was told twice"
     assert len(ran) == len(undisturbed.trials) + len(undisturbed.runs)
 

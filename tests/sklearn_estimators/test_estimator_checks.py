@@ -13,7 +13,7 @@ from directloss.sklearn import DirectLossClassifier, DirectLossRanker
 
 def checks() -> list[Any]:
     found = []
-    for estimator in (DirectLossClassifier(max_iter=60), DirectLossRanker(max_iter=60)):
+    for estimator in (DirectLossClassifier(max_iter=20), DirectLossRanker(max_iter=20)):
         for number, (own, check) in enumerate(estimator_checks_generator(estimator)):
             name = getattr(getattr(check, "func", check), "__name__", "check")
             found.append(pytest.param(own, check, id=f"{type(own).__name__} {number} {name}"))

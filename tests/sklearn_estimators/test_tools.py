@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
@@ -85,17 +84,3 @@ def test_copies_and_pickles_predict_the_same(hidden: tuple[int, ...], calibratio
     copied = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(copied.predict_proba(X), model.predict_proba(X))
     np.testing.assert_array_equal(clone(model).fit(X, y).predict_proba(X), model.predict_proba(X))
-
-
-@pytest.mark.skipif(find_spec("skops") is None, reason="skops is not installed")
-def test_skops_keeps_a_model() -> None:
-    import skops.io
-
-    X, y = imbalanced()
-    for hidden in ((), (4,)):
-        model = DirectLossClassifier(hidden=hidden, **QUICK).fit(X, y)
-        kept = skops.io.dumps(model)
-        names = skops.io.get_untrusted_types(data=kept)
-        assert names == ["directloss.sklearn._classifier.DirectLossClassifier"]
-        again = skops.io.loads(kept, trusted=names)
-        np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))

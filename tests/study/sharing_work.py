@@ -1,9 +1,8 @@
-"""A study of short waits, run by several processes at once: `python -m ... FOLDER TRIALS LOG`."""
+"""A study of short waits, run by several processes at once."""
 
 from __future__ import annotations
 
 import os
-import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -33,10 +32,7 @@ def wait(log: Path, assignment: Assignment) -> Finished:
     return Finished(assignment.number, SETTINGS, 0.5, diverged=False, notes={})
 
 
-def main(folder: Path, trials: int, log: Path) -> None:
+def work(folder: Path, trials: int, log: Path) -> None:
+    """What each of the processes does."""
     store = TrialStore(folder / "trials.sqlite3")
     work_together(partial(plan, trials), partial(wait, log), store, folder / "claims")
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import sqlite3
-import subprocess
-import sys
 from collections import Counter
 from contextlib import closing
 from dataclasses import replace
@@ -14,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.reliability.runs import start
 from directloss.datasets import fingerprint
 from directloss.errors import ArgumentError
 from directloss.report.schema import Results
@@ -67,8 +67,26 @@ def numbers(results: Results) -> dict[str, object]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(table: str, tmp_path_factory: pytest.TempPathFactory) -> Results:
-    return compare(comparison(table), tmp_path_factory.mktemp("out"), command=["directloss"])
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of `undisturbed`."""
+    return tmp_path_factory.mktemp("out")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(table: str, out: Path) -> Results:
+    return compare(comparison(table), out, command=["directloss"])
+
+
+@pytest.fixture(scope="module")
+def small(table: str) -> Comparison:
+    return comparison(table, methods=("logistic",), seeds=1)
+
+
+@pytest.fixture(scope="module")
+def finished(small: Comparison, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Results]:
+    """The folder of the small comparison, not to be changed, and its results."""
+    folder = tmp_path_factory.mktemp("finished")
+    return folder, compare(small, folder, command=[])
 
 
 def test_every_method_gets_its_number_of_trials() -> None:
@@ -102,14 +120,13 @@ def test_settings_are_chosen_on_validation_alone(undisturbed: Results) -> None:
         assert (run.settings, run.validation) == (best.settings, best.validation)
 
 
-def test_files_hold_the_results(table: str, tmp_path: Path, undisturbed: Results) -> None:
-    results = compare(comparison(table), tmp_path, command=["directloss", "compare"])
-    assert Results.model_validate_json((tmp_path / "results.json").read_text()) == results
-    assert numbers(results) == numbers(undisturbed), "the same seeds give the same numbers"
-    with (tmp_path / "results.csv").open(newline="") as file:
+def test_files_hold_the_results(out: Path, undisturbed: Results) -> None:
+    assert Results.model_validate_json((out / "results.json").read_text()) == undisturbed
+    with (out / "results.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [float(row["test"]) for row in rows] == [run.test for run in results.runs]
-    assert [row["epsilon"] == "" for row in rows] == [r.method == "logistic" for r in results.runs]
+    runs = undisturbed.runs
+    assert [float(row["test"]) for row in rows] == [run.test for run in runs]
+    assert [row["epsilon"] == "" for row in rows] == [run.method == "logistic" for run in runs]
 
 
 def test_more_workers_change_no_number(table: str, tmp_path: Path, undisturbed: Results) -> None:
@@ -149,28 +166,32 @@ def test_an_interrupted_run_resumes_and_repeats_nothing(
     )
     assert (stored.count(True), stored.count(False)) == (9, 36 - 9)
     assert len(trained) == len(set(trained)) == 36
-    assert numbers(results) == numbers(undisturbed)
+    assert numbers(results) == numbers(undisturbed), "the same seeds give the same numbers"
 
 
 def test_two_processes_share_the_work(table: str, tmp_path: Path, undisturbed: Results) -> None:
     options = ["--target", "kind", "--methods", ",".join(METHOD_NAMES), "--hidden", "4"]
     options += ["--trials", "2", "--seeds", "2", "--epochs", "10", "--workers", "1"]
-    command = [sys.executable, "-m", "directloss", "compare", "--data", table, *options]
-    both = [subprocess.Popen([*command, "--out", str(tmp_path)]) for _ in range(2)]
-    assert [process.wait(timeout=300) for process in both] == [0, 0]
-    found = Results.model_validate_json((tmp_path / "results.json").read_text())
+    out = tmp_path / "out"
+    command = ["compare", "--data", table, *options, "--out", str(out)]
+    both = [start(command, tmp_path / f"{k}.txt") for k in range(2)]
+    assert [process.wait(300) for process in both] == [0, 0]
+    found = Results.model_validate_json((out / "results.json").read_text())
     assert numbers(found) == numbers(undisturbed)
-    with closing(sqlite3.connect(tmp_path / TRIALS)) as store:
+    with closing(sqlite3.connect(out / TRIALS)) as store:
         assert store.execute("SELECT count(*) FROM trials").fetchone() == (36,)
 
 
 def test_a_finished_comparison_trains_nothing(
-    table: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: Comparison,
+    finished: tuple[Path, Results],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    once = comparison(table, methods=("logistic",), seeds=1)
-    first = compare(once, tmp_path, command=[])
+    folder, first = finished
+    shutil.copytree(folder, tmp_path / "again")
     monkeypatch.setattr(module, "run_trial", pytest.fail)
-    again = compare(once, tmp_path, command=[])
+    again = compare(small, tmp_path / "again", command=[])
     assert again.model_dump(exclude={"created"}) == first.model_dump(exclude={"created"})
 
 
@@ -178,12 +199,12 @@ def contents(folder: Path) -> dict[Path, bytes]:
     return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
-def test_another_configuration_keeps_out(table: str, tmp_path: Path) -> None:
-    compare(comparison(table, methods=("logistic",), seeds=1), tmp_path, command=[])
-    before = contents(tmp_path)
+def test_another_configuration_keeps_out(small: Comparison, finished: tuple[Path, Results]) -> None:
+    folder, _ = finished
+    before = contents(folder)
     with pytest.raises(FolderError, match="epochs was 10, now 11"):
-        compare(comparison(table, methods=("logistic",), seeds=1, epochs=11), tmp_path, command=[])
-    assert contents(tmp_path) == before
+        compare(small.model_copy(update={"epochs": 11}), folder, command=[])
+    assert contents(folder) == before
 
 
 def test_accuracy_and_mini_batches_and_a_linear_model(table: str, tmp_path: Path) -> None:
@@ -304,9 +325,9 @@ def test_bad_configurations_touch_nothing(
     assert not (tmp_path / "out").exists()
 
 
-def test_trials_are_in_one_file(table: str, tmp_path: Path) -> None:
-    compare(comparison(table, methods=("logistic",), seeds=1), tmp_path, command=[])
-    assert {file.name for file in tmp_path.iterdir()} == {
+def test_trials_are_in_one_file(finished: tuple[Path, Results]) -> None:
+    folder, _ = finished
+    assert {file.name for file in folder.iterdir()} == {
         ".lock",
         "claims",
         "configuration.json",

@@ -94,13 +94,20 @@ def test_features_are_computed_once(
     assert load_arrays(other)[FEATURES].shape == (30, 2)
 
 
+@pytest.fixture(scope="module")
+def compared(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Results]:
+    """A folder, only to be read, and its results."""
+    folder = tmp_path_factory.mktemp("compared")
+    return folder, compare(comparison(photos, positive="light"), folder, command=[])
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_winner_is_trained_to_the_numbers_of_the_comparison(
-    photos: Path, tmp_path: Path, seed: int
+    compared: tuple[Path, Results], tmp_path: Path, seed: int
 ) -> None:
-    results = compare(comparison(photos, positive="light"), tmp_path / "c", command=[])
+    folder, results = compared
     code, text = directloss(
-        *("train", "--from", tmp_path / "c", "--method", "pos", "--seed", seed),
+        *("train", "--from", folder, "--method", "pos", "--seed", seed),
         *("--out", tmp_path / "m"),
     )
     assert code == 0, text

@@ -2,27 +2,31 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from functools import partial
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
 
 from directloss.study.assignments import Assignment
 from directloss.study.sharing import work_together
+from directloss.study.workers import process_context
 from directloss.training.search import Cell, Finished, TrialStore
-from tests.study import sharing_work
-from tests.study.sharing_work import SETTINGS, plan, wait
+from tests.study.sharing_work import SETTINGS, plan, wait, work
 
-ROOT = Path(__file__).resolve().parents[2]
 FIRST = Cell("logistic", "first", 0)
 
 
-def start(folder: Path, trials: int, log: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", sharing_work.__name__, str(folder), str(trials), str(log)]
-    return subprocess.Popen(command, cwd=ROOT)
+def start(folder: Path, trials: int, log: Path) -> BaseProcess:
+    process: BaseProcess = process_context().Process(target=work, args=(folder, trials, log))
+    process.start()
+    return process
+
+
+def exit_code(process: BaseProcess) -> int | None:
+    process.join(60)
+    return process.exitcode
 
 
 def lines(log: Path) -> list[list[str]]:
@@ -39,13 +43,13 @@ def wait_for(log: Path, count: int) -> None:
 def test_two_processes_run_each_trial_once(tmp_path: Path) -> None:
     TrialStore(tmp_path / "trials.sqlite3")
     log = tmp_path / "log"
-    processes = [start(tmp_path, 60, log) for _ in range(2)]
-    assert [process.wait(60) for process in processes] == [0, 0]
+    processes = [start(tmp_path, 40, log) for _ in range(2)]
+    assert [exit_code(process) for process in processes] == [0, 0]
     ran = [(column, int(number)) for _, column, number in lines(log)]
-    assert sorted(ran) == [*(("first", k) for k in range(60)), ("second", 0)]
+    assert sorted(ran) == [*(("first", k) for k in range(40)), ("second", 0)]
     assert len({pid for pid, _, _ in lines(log)}) == 2, "one process did all the work"
     store = TrialStore(tmp_path / "trials.sqlite3")
-    assert sorted(store.finished(FIRST)) == list(range(60))
+    assert sorted(store.finished(FIRST)) == list(range(40))
     assert list((tmp_path / "claims").iterdir()) == []
 
 
@@ -55,7 +59,7 @@ def test_the_claims_of_a_killed_process_are_taken_up(tmp_path: Path) -> None:
     process = start(tmp_path, 10_000, log)
     wait_for(log, 3)
     os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    process.join()
     store = TrialStore(tmp_path / "trials.sqlite3")
     kept = store.finished(FIRST)
     begun = max(int(number) for _, _, number in lines(log))
@@ -81,7 +85,7 @@ def test_what_another_process_holds_is_waited_for(tmp_path: Path) -> None:
 
     store = TrialStore(tmp_path / "trials.sqlite3")
     work_together(partial(plan, 12), partial(wait, log), store, tmp_path / "claims", on_trial=note)
-    assert other.wait(60) == 0
+    assert exit_code(other) == 0
     assert sorted(number for number, _ in told) == list(range(12))
     assert any(elsewhere for _, elsewhere in told)
     assert len(lines(log)) == 13

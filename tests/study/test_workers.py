@@ -11,12 +11,13 @@ import torch
 
 from directloss.errors import ArgumentError
 from directloss.study.workers import WorkerError, run_all
-from tests.study.work import die, fail_at_three, process_and_square, threads
+from tests.study.work import die, fail_at_three, hears_interrupts, process_and_square, threads
 
 SLOW = """
-import time
+from directloss.study import workers
 from directloss.study.workers import run_all
 from tests.study.work import report_and_sleep
+workers._IMPORTED = ()
 if __name__ == "__main__":
     for _ in run_all([0, 1, 2, 3], report_and_sleep, workers=2):
         pass
@@ -43,6 +44,10 @@ def test_one_thread_each_so_that_the_number_of_workers_changes_no_number(workers
 def test_errors_come_home(workers: int) -> None:
     with pytest.raises(ArgumentError, match="item: got 3, wanted another"):
         list(run_all(range(6), fail_at_three, workers))
+
+
+def test_an_interrupt_is_for_the_parent_alone() -> None:
+    assert {found for _, found in run_all(range(2), hears_interrupts, workers=2)} == {False}
 
 
 def test_a_killed_worker_is_an_error_and_no_hang() -> None:

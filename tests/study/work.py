@@ -19,6 +19,10 @@ def threads(_: int) -> int:
     return torch.get_num_threads()
 
 
+def hears_interrupts(_: int) -> bool:
+    return signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
 def fail_at_three(item: int) -> int:
     if item == 3:
         raise ArgumentError("item", item, "another")

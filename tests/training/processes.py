@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import multiprocessing
 import os
 import socket
 import tempfile
@@ -15,7 +14,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-import directloss.training  # noqa: F401  # loaded once, in the server that processes are forked from
+from directloss.study.workers import process_context
 
 SECONDS = 300
 CLONE_NEWNET = 0x40000000
@@ -62,8 +61,7 @@ def run(
     Raises:
         AssertionError: a process failed, or did not end.
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    context = process_context()
     meeting = meeting or Meeting()
     with tempfile.TemporaryDirectory() as folder:
         given = (size, meeting, folder, function, arguments, lost is None)

@@ -39,7 +39,7 @@ def edge(folder: Path) -> dict[str, Any]:
 
 def run_calls(folder: Path, calls: int, processes: int = 1) -> dict[str, Any]:
     """The figures of calls 0 to `calls` - 1, by task; prints how to repeat what is wrong."""
-    _compile_kernels()
+    _compile_kernels(min(calls, 3 * len(UPDATES) * len(SUBJECTS)))
     found: dict[str, Counter[str]] = defaultdict(Counter)
     waiting = [(at, min(at + _BATCH, calls)) for at in range(0, calls, _BATCH)][::-1]
     running: list[_Child] = []
@@ -66,9 +66,9 @@ def run_calls(folder: Path, calls: int, processes: int = 1) -> dict[str, Any]:
     }
 
 
-def _compile_kernels() -> None:
+def _compile_kernels(calls: int) -> None:
     """Runs calls of every task and update on mild scores, so that no child has to compile."""
-    for number in range(3 * len(UPDATES) * len(SUBJECTS)):
+    for number in range(calls):
         call = draw_call(number)
         mild = torch.linspace(-1.0, 1.5, call.scores.numel(), dtype=torch.float64)
         scores = mild.reshape(call.scores.shape).to(call.scores.dtype)

@@ -46,11 +46,16 @@ def interrupts_kept() -> Iterator[Callable[[], None]]:
 @contextmanager
 def interrupts_withheld() -> Iterator[None]:
     """Within, Ctrl-C waits; a process that is started there never sees one."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = block_interrupts()
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def block_interrupts() -> set[int]:
+    """From here on Ctrl-C waits; returns what waited before."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        return set()
+    return signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

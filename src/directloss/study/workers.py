@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -13,7 +14,10 @@ from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 from directloss.errors import DirectLossError
-from directloss.study.interrupts import interrupts_kept, interrupts_withheld
+from directloss.study.interrupts import block_interrupts, interrupts_kept, interrupts_withheld
+
+_IMPORTED = "directloss.study.trial", "torch._dynamo"
+"""What takes a process seconds to import: all of a trial, and what its first optimiser imports."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -51,6 +55,18 @@ Submit = Callable[[Callable[[T], R], T], Future[R]]
 """(work, item) -> the future of work(item)."""
 
 
+def process_context() -> Any:
+    """How processes start: forked, where that is safe, from one that has done their imports.
+
+    It does nothing else, so that nothing of a kernel or of torch is half done where it forks.
+    """
+    if sys.platform != "linux":  # some libraries of macOS do not survive a fork
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(_IMPORTED))
+    return context
+
+
 @contextmanager
 def worker_pool(workers: int) -> Iterator[Submit[Any, Any]]:
     """Processes to give work to, one item at a time; one worker is this process, at once.
@@ -62,7 +78,7 @@ def worker_pool(workers: int) -> Iterator[Submit[Any, Any]]:
         with _one_torch_thread():
             yield _work_here
         return
-    context = multiprocessing.get_context("spawn")
+    context = process_context()
     lifeline, held_here = context.Pipe(duplex=False)
     pool = ProcessPoolExecutor(workers, context, _start_worker, (lifeline,))
 
@@ -91,6 +107,7 @@ def _work_here(work: Callable[[Any], Any], item: Any) -> Future[Any]:
 def _start_worker(lifeline: Connection) -> None:
     import torch
 
+    block_interrupts()  # not inherited where the process that forks was started by somebody else
     torch.set_num_threads(1)
     threading.Thread(target=_die_with_parent, args=(lifeline,), daemon=True).start()
 
