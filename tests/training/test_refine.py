@@ -75,7 +75,7 @@ def test_a_model_that_is_too_small_gains_and_the_best_of_both_phases_is_kept(
     gain = verdict.gains["validation"]
     assert gain.value == pytest.approx(found.fit.validation - max(first))
     assert gain.value > 0.01
-    assert "it underfits, so a gain is to be expected" in verdict.outlook
+    assert "it underfits, so refining may gain" in verdict.outlook
     entry = history.iteration.index(80)
     assert (verdict.train, verdict.validation) == (history.train[entry], history.validation[entry])
     assert not verdict.warnings

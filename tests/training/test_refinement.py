@@ -14,10 +14,10 @@ from directloss.training.refinement import Refinement, judge, outlook, too_few
 @pytest.mark.parametrize(
     ("train", "validation", "noise", "words"),
     [
-        (0.45, 0.43, 0.0, "it underfits, so a gain is to be expected"),
-        (0.45, 0.47, 0.0, "it underfits, so a gain is to be expected"),
+        (0.45, 0.43, 0.0, "it underfits, so refining may gain"),
+        (0.45, 0.47, 0.0, "it underfits, so refining may gain"),
         (0.61, 0.52, 0.0, "it overfits, so expect no gain; more L2"),
-        (0.61, 0.52, 0.05, "it underfits, so a gain is to be expected"),
+        (0.61, 0.52, 0.05, "it underfits, so refining may gain"),
         (0.999, 0.68, 0.05, "it overfits, so expect no gain; more L2"),
         (0.95, 0.94, 0.0, "little is left to fit, so expect little"),
     ],

@@ -1,4 +1,4 @@
-"""What refining a model was worth: what was to be expected at the switch, and what came of it."""
+"""What refining a model was worth: what could be expected at the switch, and what came of it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Refinement:
         step: steps before the switch.
         train, validation: the metric at the switch.
         noise: half the width of the interval of the validation metric.
-        outlook: whether a gain was to be expected, in a sentence.
+        outlook: whether refining may gain, in a sentence.
         warnings: about too few positives.
         gains: part -> the model that was kept against the best one of the first phase, both chosen
             on validation.
@@ -117,7 +117,7 @@ def judge(
 def outlook(
     train: float, validation: float, noise: float, reference: str, *, higher_is_better: bool
 ) -> str:
-    """Whether refining is to be expected to gain, from the metric at the switch.
+    """Whether refining may gain, from the metric at the switch.
 
     The gain follows underfitting: it is where the model is far from fitting the training part and
     about as good on validation, as far as `noise`, that of the validation metric, lets one see.
@@ -131,7 +131,7 @@ def outlook(
         return f"{found}: it overfits, so expect no gain; more L2 is the better use of time"
     if fit >= FITTED:
         return f"{found}: little is left to fit, so expect little; tune L2 or the model's size"
-    return f"{found}: it underfits, so a gain is to be expected; a larger model may gain more"
+    return f"{found}: it underfits, so refining may gain; a larger model may gain more"
 
 
 def too_few(part: str, scored: Scored, wanted: int, purpose: str) -> str | None:
