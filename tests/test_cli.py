@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.reliability.runs import start
 from directloss.cli import main
+from tests.command_process import start
 
 RUN = [sys.executable, "-m", "directloss"]
 

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.reliability.runs import start
 from directloss.datasets import fingerprint
 from directloss.errors import ArgumentError
 from directloss.report.schema import Results
@@ -25,6 +24,7 @@ from directloss.study.folder import TRIALS, FolderError
 from directloss.training import METHODS, FitConfig, Method, Settings, all_methods, plan
 from directloss.training.methods import L2_GRID
 from directloss.training.search import Finished
+from tests.command_process import start
 
 METHOD_NAMES = ("logistic", "pos-ap", "neg-ap")
 
