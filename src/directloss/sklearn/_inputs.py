@@ -26,13 +26,14 @@ class Scale(NamedTuple):
     constant: Array
 
     @classmethod
-    def of(cls, X: Any) -> Scale:
+    def of(cls, X: Any, rows: Array) -> Scale:
+        """Those of some rows of a matrix, of which no copy is made where it is dense."""
         fitted = StandardScaler(with_mean=not sparse.issparse(X))
         if sparse.issparse(X):
-            fitted.fit(X)
+            fitted.fit(X[rows])
         else:
-            for at in range(0, len(X), _ROWS):
-                fitted.partial_fit(X[at : at + _ROWS])
+            for at in range(0, len(rows), _ROWS):
+                fitted.partial_fit(X[rows[at : at + _ROWS]])
         mean, deviation = (np.asarray(each, np.float64) for each in (fitted.mean_, fitted.scale_))
         return cls(mean, deviation, fitted.var_ == 0.0)
 
@@ -48,13 +49,12 @@ class Inputs(NamedTuple):
     @classmethod
     def of(cls, X: Any, rows: Split) -> Inputs:
         """Dense features standardised; of a sparse matrix the numbers of its rows."""
-        chosen = X[rows.train]
-        scale = Scale.of(chosen)
+        scale = Scale.of(X, rows.train)
         if not sparse.issparse(X):
-            return cls(
-                _standardised(chosen, scale), _standardised(X[rows.validation], scale), scale
-            )
-        matrix = sparse.vstack([chosen, X[rows.validation]], format="csr", dtype=np.float32)
+            train, validation = (_standardised(X, part, scale) for part in rows)
+            return cls(train, validation, scale)
+        parts = [X[rows.train], X[rows.validation]]
+        matrix = sparse.vstack(parts, format="csr", dtype=np.float32)
         numbers = torch.arange(matrix.shape[0])
         return cls(numbers[: len(rows.train)], numbers[len(rows.train) :], scale, matrix)
 
@@ -65,11 +65,11 @@ class Inputs(NamedTuple):
         return MLP(self.train.shape[1], hidden, generator=generator)
 
 
-def _standardised(X: Array, scale: Scale) -> Tensor:
-    out = np.empty(X.shape, np.float32)
+def _standardised(X: Array, rows: Array, scale: Scale) -> Tensor:
+    out = np.empty((len(rows), X.shape[1]), np.float32)
     block = 8192  # rows, so that no second copy in double precision is made
-    for at in range(0, len(X), block):
-        out[at : at + block] = (X[at : at + block] - scale.mean) / scale.deviation
+    for at in range(0, len(rows), block):
+        out[at : at + block] = (X[rows[at : at + block]] - scale.mean) / scale.deviation
     return torch.from_numpy(out)
 
 
