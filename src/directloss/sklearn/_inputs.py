@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,14 +27,11 @@ class Scale(NamedTuple):
     constant: Array
 
     @classmethod
-    def of(cls, X: Any, rows: Array) -> Scale:
-        """Those of some rows of a matrix, of which no copy is made where it is dense."""
-        fitted = StandardScaler(with_mean=not sparse.issparse(X))
-        if sparse.issparse(X):
-            fitted.fit(X[rows])
-        else:
-            for at in range(0, len(rows), _ROWS):
-                fitted.partial_fit(X[rows[at : at + _ROWS]])
+    def of(cls, blocks: Iterable[Any], *, dense: bool) -> Scale:
+        """Those of all rows of the blocks."""
+        fitted = StandardScaler(with_mean=dense)
+        for block in blocks:
+            fitted.partial_fit(block)
         mean, deviation = (np.asarray(each, np.float64) for each in (fitted.mean_, fitted.scale_))
         return cls(mean, deviation, fitted.var_ == 0.0)
 
@@ -49,12 +47,14 @@ class Inputs(NamedTuple):
     @classmethod
     def of(cls, X: Any, rows: Split) -> Inputs:
         """Dense features standardised; of a sparse matrix the numbers of its rows."""
-        scale = Scale.of(X, rows.train)
         if not sparse.issparse(X):
+            starts = range(0, len(rows.train), _ROWS)
+            scale = Scale.of((X[rows.train[at : at + _ROWS]] for at in starts), dense=True)
             train, validation = (_standardised(X, part, scale) for part in rows)
             return cls(train, validation, scale)
-        parts = [X[rows.train], X[rows.validation]]
-        matrix = sparse.vstack(parts, format="csr", dtype=np.float32)
+        chosen = X[rows.train]
+        scale = Scale.of([chosen], dense=False)
+        matrix = sparse.vstack([chosen, X[rows.validation]], format="csr", dtype=np.float32)
         numbers = torch.arange(matrix.shape[0])
         return cls(numbers[: len(rows.train)], numbers[len(rows.train) :], scale, matrix)
 
