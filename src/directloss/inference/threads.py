@@ -20,13 +20,16 @@ import torch
 from directloss.inference._kernel import Array
 from directloss.inference.sorting import sorted_keys  # by the thread that has the range
 
-__all__ = ["even_parts", "over_lists", "sorted_keys"]
+__all__ = ["CACHED", "even_parts", "over_lists", "sorted_keys"]
 
 _WORTH_A_THREAD = 1 << 15
 """Items below which waking another thread costs more than it saves (about 0.1 ms of work)."""
 
 _WORTH_A_CALL = 1 << 14
 """Items below which a range of lists is not worth a call of its own."""
+
+CACHED = 1 << 15
+"""Items of short lists that are sorted, solved and written together: their words fit the cache."""
 
 _PARTS = 8
 """Ranges of lists for each thread."""

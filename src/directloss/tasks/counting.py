@@ -14,7 +14,7 @@ from directloss._range import LARGEST_VALUE
 from directloss.errors import ArgumentError
 from directloss.inference import additive, counts, device
 from directloss.inference._kernel import Array
-from directloss.inference.threads import over_lists
+from directloss.inference.threads import CACHED, over_lists
 from directloss.lists import Lists, WithoutPositives, class_sizes
 from directloss.tasks._either import Numbers, largest, least, root, where
 from directloss.tasks._names import MetricName
@@ -90,10 +90,6 @@ def _positive(weights: Numbers) -> Numbers:
     return positive
 
 
-_RANGE = 1 << 15
-"""Items of short lists that are sorted, solved and written together: their words fit the cache."""
-
-
 def _over_lists(
     lists: Lists,
     metric: counts.Metric,
@@ -113,7 +109,7 @@ def _over_lists(
         coefficients,
         *solution.outputs,
     )
-    over_lists(counts.solve, lists.offsets, batch, most=_RANGE if any(solvers) else None)
+    over_lists(counts.solve, lists.offsets, batch, most=CACHED if any(solvers) else None)
     return solution
 
 

@@ -17,7 +17,7 @@ from directloss.inference import device
 from directloss.inference._kernel import Array
 from directloss.inference.ground_truth import MOST_CELLS, grows
 from directloss.inference.rankings import Rankings, configuration_losses, solve_rankings
-from directloss.inference.threads import over_lists
+from directloss.inference.threads import CACHED, over_lists
 from directloss.inference.ties import average_precisions, roc_areas
 from directloss.lists import ClassSizes, Lists, WithoutPositives, class_sizes
 from directloss.tasks import _weighted
@@ -36,10 +36,6 @@ from directloss.tasks._tables import (
 from directloss.tasks.base import Direction, Solution
 
 __all__ = ["ROCAUC", "AveragePrecision", "PartialAUC", "RankingTask", "ReciprocalRank"]
-
-
-_RANGE = 1 << 15
-"""Items of short lists that are ranked, solved and written together: their words fit the cache."""
 
 
 _BY_POSITION = 1.0 / 8.0
@@ -162,7 +158,7 @@ class RankingTask(BinaryRelevance):
             share_ties,
             *solution.outputs,
         )
-        over_lists(solve_rankings, lists.offsets, rankings, most=_RANGE)
+        over_lists(solve_rankings, lists.offsets, rankings, most=CACHED)
         return solution
 
     def unit_weights_of(self, P: Numbers, N: Numbers) -> Numbers | float:

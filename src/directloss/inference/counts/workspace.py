@@ -48,7 +48,8 @@ class Workspace:
         keys: uint64 (items,), for a sort.
         spare: uint64 (items,), for it: the memory of the class scores.
         word: one word, as uint32 and as float32.
-        classes, chosen: as above.
+        classes: `Classes`.
+        chosen: `Chosen`.
     """
 
     __slots__ = ("chosen", "classes", "keys", "shape", "spare", "word", "words")
