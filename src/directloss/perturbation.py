@@ -99,7 +99,7 @@ class Perturbation(SteppedModule):
         if torch.compiler.is_compiling() or not transformed():
             if measured is not None:
                 self.scale.copy_(measured)
-            self.state[1] += 1
+            self.state[1:].add_(1)  # `self.state[1] += 1` writes it twice
 
     def extra_repr(self) -> str:
         return f"scale={self._step_shown()}, samples={self.samples}, kind={self.kind!r}"
