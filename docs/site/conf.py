@@ -37,6 +37,7 @@ add_module_names = False
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
+autodoc_type_aliases = {"ArrayLike": "ArrayLike"}  # else a union of ten lines
 autodoc_inherit_docstrings = False
 python_maximum_signature_line_length = 88
 napoleon_numpy_docstring = False

@@ -19,7 +19,7 @@ def of_init(
     if value.__init__ is object.__init__:
         return "()", None
     text = stringify_signature(
-        signature(value.__init__, bound_method=True),
+        signature(value.__init__, bound_method=True, type_aliases=app.config.autodoc_type_aliases),
         show_return_annotation=False,
         unqualified_typehints=True,
     )

@@ -16,10 +16,10 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from directloss.datasets.reading import Reading
 
@@ -43,7 +43,7 @@ DATE = (
 _WHOLE = re.compile(r"([+-]?)0*(\d+)(?:\.0*)?")
 _TRUE, _FALSE = ("True", "true", "TRUE"), ("False", "false", "FALSE")
 
-_Mask = npt.NDArray[np.bool_]
+_Mask = NDArray[np.bool_]
 
 
 class Kind(StrEnum):
@@ -70,7 +70,7 @@ class Coded:
         cells: distinct cells, spelled.
     """
 
-    codes: npt.NDArray[np.int64]
+    codes: NDArray[np.int64]
     cells: list[str]
 
     @property
@@ -154,7 +154,7 @@ def present(column: pd.Series, reading: Reading) -> pa.Array:
     return array
 
 
-def numbers(column: pd.Series, reading: Reading) -> tuple[npt.NDArray[np.float64], _Mask]:
+def numbers(column: pd.Series, reading: Reading) -> tuple[NDArray[np.float64], _Mask]:
     """The cells as float64, NaN where they are missing; truth values are 1 and 0.
 
     Returns:
@@ -212,13 +212,13 @@ class Encoder:
         """Those that have come, spelled."""
         return list(self._places)
 
-    def codes(self, piece: pd.Series) -> npt.NDArray[np.int64]:
+    def codes(self, piece: pd.Series) -> NDArray[np.int64]:
         """Index into `cells` of each row, -1 where the cell is missing."""
         coded = spelled(piece, self._reading).dictionary_encode()
         places = self._places
         found = [places.setdefault(cell, len(places)) for cell in coded.dictionary.to_pylist()]
         indices = pc.fill_null(coded.indices.cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
-        codes: npt.NDArray[np.int64] = np.array([*found, -1], np.int64)[indices]
+        codes: NDArray[np.int64] = np.array([*found, -1], np.int64)[indices]
         return codes
 
 
@@ -259,7 +259,7 @@ def canonical(cell: str, kind: Kind) -> str:
     return cell
 
 
-def days(column: pd.Series, reading: Reading) -> tuple[npt.NDArray[np.float64], _Mask]:
+def days(column: pd.Series, reading: Reading) -> tuple[NDArray[np.float64], _Mask]:
     """Dates as days since 1970-01-01, with the time as the fraction; NaN where missing.
 
     A time with an offset counts in UTC. Whole numbers such as 20240131 are dates, too.
@@ -279,7 +279,7 @@ def days(column: pd.Series, reading: Reading) -> tuple[npt.NDArray[np.float64], 
     return found, given & np.isnan(found)
 
 
-def _days(texts: pa.Array, *, compact: bool = False) -> npt.NDArray[np.float64]:
+def _days(texts: pa.Array, *, compact: bool = False) -> NDArray[np.float64]:
     if compact:
         texts = pc.replace_substring_regex(texts, r"^(\d{4})(\d{2})(\d{2})$", r"\1-\2-\3")
     fits = pc.fill_null(pc.match_substring_regex(texts, DATE), False)
@@ -292,9 +292,9 @@ def _days(texts: pa.Array, *, compact: bool = False) -> npt.NDArray[np.float64]:
     return found
 
 
-def _since_1970(moments: pd.Series) -> npt.NDArray[np.float64]:
+def _since_1970(moments: pd.Series) -> NDArray[np.float64]:
     since = (moments - pd.Timestamp("1970-01-01", tz="UTC")) / pd.Timedelta(days=1)
-    values: npt.NDArray[np.float64] = since.to_numpy(np.float64, na_value=np.nan)
+    values: NDArray[np.float64] = since.to_numpy(np.float64, na_value=np.nan)
     return values
 
 
@@ -324,7 +324,7 @@ def _canonical_number(text: str) -> str:
         return text
 
 
-def _as_numbers(array: pa.Array, reading: Reading) -> tuple[npt.NDArray[np.float64], _Mask]:
+def _as_numbers(array: pa.Array, reading: Reading) -> tuple[NDArray[np.float64], _Mask]:
     nothing = np.zeros(len(array), bool)
     kind = array.type
     if is_numeric(kind):
@@ -354,12 +354,12 @@ def _as_numbers(array: pa.Array, reading: Reading) -> tuple[npt.NDArray[np.float
     return _floats(found), given & ~_mask(found.is_valid())
 
 
-def _floats(array: pa.Array) -> npt.NDArray[np.float64]:
+def _floats(array: pa.Array) -> NDArray[np.float64]:
     if pa.types.is_string(array.type) or pa.types.is_floating(array.type):
         cast = array.cast(pa.float64())
     else:
         cast = array.cast(pa.float64(), safe=False)  # above 2^53 to the nearest float64
-    values: npt.NDArray[np.float64] = cast.to_numpy(zero_copy_only=False)
+    values: NDArray[np.float64] = cast.to_numpy(zero_copy_only=False)
     return values
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
+from numpy.typing import NDArray
 
 from directloss.datasets import cells
 from directloss.datasets.cells import Kind, encode, kind_of
@@ -126,8 +126,8 @@ def _kind_of_texts(name: str, column: pd.Series, rules: FeatureRules) -> Kind:
 def _refuse_dates(
     name: str,
     distinct: pd.Series,
-    counts: npt.NDArray[np.int64],
-    no_number: npt.NDArray[np.bool_],
+    counts: NDArray[np.int64],
+    no_number: NDArray[np.bool_],
     rules: FeatureRules,
 ) -> None:
     """Most rows hold dates or times: what is to be made of them, the user must say."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
+from numpy.typing import NDArray
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -36,12 +36,12 @@ class Fitted:
     """
 
     recipe: Recipe
-    features: npt.NDArray[np.float32]
+    features: NDArray[np.float32]
     notes: tuple[str, ...]
 
 
 def fit_transform(
-    features: pd.DataFrame, train_rows: npt.NDArray[np.int64] | None, rules: FeatureRules
+    features: pd.DataFrame, train_rows: NDArray[np.int64] | None, rules: FeatureRules
 ) -> Fitted:
     """The recipe of the training rows (all rows with None), and the features of all rows.
 

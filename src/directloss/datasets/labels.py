@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from directloss.datasets.cells import Coded, Kind, canonical, encode, kind_of
@@ -27,7 +27,7 @@ class Labels:
         kind: what the values are.
     """
 
-    codes: npt.NDArray[np.int64]
+    codes: NDArray[np.int64]
     classes: list[str]
     positives: list[str]
     kind: Kind = Kind.TEXT
@@ -45,9 +45,9 @@ class Labels:
             )
         return self.positives[0]
 
-    def binary(self, positive: str) -> npt.NDArray[np.bool_]:
+    def binary(self, positive: str) -> NDArray[np.bool_]:
         """Which rows are positive, shape `(n,)`."""
-        is_positive: npt.NDArray[np.bool_] = self.codes == self.classes.index(positive)
+        is_positive: NDArray[np.bool_] = self.codes == self.classes.index(positive)
         return is_positive
 
     def known(self, positive: str, fewest: int) -> KnownLabels:
@@ -81,7 +81,7 @@ class KnownLabels(BaseModel):
     classes: tuple[str, ...]
     others: bool
 
-    def read(self, column: pd.Series, positive: str, reading: Reading) -> npt.NDArray[np.bool_]:
+    def read(self, column: pd.Series, positive: str, reading: Reading) -> NDArray[np.bool_]:
         """Which rows of another table are positive, by value: `1`, `1.0` and `+1` are one label.
 
         Raises:
@@ -102,7 +102,7 @@ class KnownLabels(BaseModel):
                 f"knew {quoted(sorted(known))}"
             )
         is_positive = np.array([value == positive for value in values], bool)
-        mask: npt.NDArray[np.bool_] = is_positive[coded.codes]
+        mask: NDArray[np.bool_] = is_positive[coded.codes]
         return mask
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
 from directloss.datasets.reading import Reading
 
@@ -31,8 +31,8 @@ _UNIT = re.compile(
 
 def advice_on_numbers(
     cells: Sequence[str],
-    counts: npt.NDArray[np.int64],
-    is_number: npt.NDArray[np.bool_],
+    counts: NDArray[np.int64],
+    is_number: NDArray[np.bool_],
     reading: Reading,
 ) -> str | None:
     """What most cells of a column are and which option reads them, if they are numbers after all.

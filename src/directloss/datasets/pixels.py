@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngImageFile
 
@@ -37,7 +37,7 @@ FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")
 MOST_PIXELS = 80_000_000
 """Of one image. Reading takes about a dozen bytes of memory for each."""
 
-Levels = npt.NDArray[np.uint8]
+Levels = NDArray[np.uint8]
 
 Size = tuple[int, int]
 """Width and height in pixels."""
@@ -179,13 +179,13 @@ def _bits(image: Image.Image) -> int:
     return int(_tags(image).get(_BITS, (16,))[0])
 
 
-def _levels_of_integers(values: npt.NDArray[np.integer], bits: int) -> Levels:
+def _levels_of_integers(values: NDArray[np.integer], bits: int) -> Levels:
     white = 2**bits - 1
     levels: Levels = ((values.astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8)
     return levels
 
 
-def _levels_of_floats(values: npt.NDArray[np.float32]) -> Levels:
+def _levels_of_floats(values: NDArray[np.float32]) -> Levels:
     low, high = float(values.min()), float(values.max())
     # Written so that NaN fails, too.
     if not (low >= 0 and high <= 1):

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from directloss.datasets.cells import encode
@@ -42,7 +42,7 @@ class Problems(InMemory):
     """
 
     features: Mapping[str, torch.Tensor]
-    rows: Mapping[str, npt.NDArray[np.int64]]
+    rows: Mapping[str, NDArray[np.int64]]
     labels: Labels
     names: Mapping[str, str]
     recipe: BaseModel

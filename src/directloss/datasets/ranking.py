@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from directloss.datasets.cells import encode, numbers
 from directloss.datasets.data import InMemory
@@ -40,7 +40,7 @@ class RankingProblem(InMemory):
     target_name: str
     by_part: Mapping[str, Part]
     recipe: Recipe
-    rows: Mapping[str, npt.NDArray[np.int64]]
+    rows: Mapping[str, NDArray[np.int64]]
     notes: tuple[str, ...] = ()
 
     positive = None
@@ -124,7 +124,7 @@ def prepare_ranking(
 
 def relevances(
     target: pd.Series, name: str, reading: Reading, *, graded: bool
-) -> npt.NDArray[np.float32]:
+) -> NDArray[np.float32]:
     """Targets as relevances, shape `(n,)`.
 
     Raises:

@@ -6,8 +6,8 @@ from functools import partial
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator, model_validator
 
 from directloss.datasets import cells
@@ -16,7 +16,7 @@ from directloss.datasets.errors import DataError, Faults
 from directloss.datasets.labels import KnownLabels
 from directloss.datasets.reading import Reading
 
-Array = npt.NDArray[np.float64]
+Array = NDArray[np.float64]
 Moment = Literal["days", "hour", "weekday"]
 
 
@@ -112,7 +112,7 @@ class Recipe(_Record):
         indicators = sum(column.missing is not None for column in self.numbers)
         return len(self.numbers) + indicators + sum(each.width for each in self.categories)
 
-    def apply(self, rows: pd.DataFrame) -> npt.NDArray[np.float32]:
+    def apply(self, rows: pd.DataFrame) -> NDArray[np.float32]:
         """Features of rows, `(n, width)`.
 
         Raises:
@@ -146,7 +146,7 @@ class Recipe(_Record):
         faults.check()
         return features
 
-    def positives(self, column: pd.Series, positive: str) -> npt.NDArray[np.bool_]:
+    def positives(self, column: pd.Series, positive: str) -> NDArray[np.bool_]:
         """Which rows of a target column are positive, compared by value as in the training.
 
         Raises:
@@ -193,7 +193,7 @@ def _number_words(reading: Reading) -> str:
     return f"a number with {' and '.join(signs)}" if signs else "a number"
 
 
-def _refuse(column: pd.Series, wrong: npt.NDArray[np.bool_], wanted: str) -> None:
+def _refuse(column: pd.Series, wrong: NDArray[np.bool_], wanted: str) -> None:
     if wrong.any():
         place = int(np.argmax(wrong))
         label = column.index[place]
@@ -205,9 +205,7 @@ def _refuse(column: pd.Series, wrong: npt.NDArray[np.bool_], wanted: str) -> Non
         )
 
 
-def _one_hot(
-    categories: Categories, column: pd.Series, reading: Reading
-) -> npt.NDArray[np.float32]:
+def _one_hot(categories: Categories, column: pd.Series, reading: Reading) -> NDArray[np.float32]:
     places: dict[str | None, int] = {each: k for k, each in enumerate(categories.known)}
     other = len(categories.known) if categories.others else -1
     coded = encode([column], reading)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from directloss.datasets.cells import Coded, compact, encode
 from directloss.datasets.embedded import EMBEDDED, NAMES
@@ -221,7 +221,7 @@ def fingerprint_of_files(path: Path, files: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-def groups_of(coded: Coded, name: str) -> npt.NDArray[np.int64]:
+def groups_of(coded: Coded, name: str) -> NDArray[np.int64]:
     """Number of the list of each row, from 0 without a gap.
 
     Raises:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
+from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
 from directloss.datasets.cells import Coded, encode
@@ -51,12 +51,12 @@ def refuse_one_kind(counts: Mapping[str, tuple[int, int]], which: str) -> None:
             )
 
 
-def split_rows(column: pd.Series | None, codes: npt.NDArray[np.int64], seed: int) -> Split:
+def split_rows(column: pd.Series | None, codes: NDArray[np.int64], seed: int) -> Split:
     """`from_column`, or without a column `stratified`."""
     return stratified(codes, seed) if column is None else from_column(column, codes, seed)
 
 
-def stratified(codes: npt.NDArray[np.int64], seed: int) -> Split:
+def stratified(codes: NDArray[np.int64], seed: int) -> Split:
     """60 % training, 20 % validation, 20 % test, each with the same share of every class."""
     rows = np.arange(len(codes))
     rest, test = _two(rows, codes, TEST_SHARE, seed)
@@ -64,7 +64,7 @@ def stratified(codes: npt.NDArray[np.int64], seed: int) -> Split:
     return {"train": train, "validation": validation, "test": test}
 
 
-def from_column(column: pd.Series, codes: npt.NDArray[np.int64], seed: int) -> Split:
+def from_column(column: pd.Series, codes: NDArray[np.int64], seed: int) -> Split:
     """The parts that a column names; without validation rows, a fifth of training is taken for it.
 
     Raises:
@@ -77,7 +77,7 @@ def from_column(column: pd.Series, codes: npt.NDArray[np.int64], seed: int) -> S
     return rows
 
 
-def by_group(groups: npt.NDArray[np.int64], column: pd.Series | None, seed: int) -> Split:
+def by_group(groups: NDArray[np.int64], column: pd.Series | None, seed: int) -> Split:
     """The shares of `stratified`, or the parts that a column names, with every group in one part.
 
     Args:
@@ -114,7 +114,7 @@ def _cut(groups: Rows, order: Rows, *, validation: float, test: float) -> dict[s
     }
 
 
-def part_numbers(coded: Coded, name: str) -> npt.NDArray[np.uint8]:
+def part_numbers(coded: Coded, name: str) -> NDArray[np.uint8]:
     """Index into `SPLITS` of each row, by the part that a column names.
 
     Raises:
@@ -127,7 +127,7 @@ def part_numbers(coded: Coded, name: str) -> npt.NDArray[np.uint8]:
             f"split_column: {name!r} holds {wrong}; every row must be train, validation or test"
         )
     of_cell = np.array([SPLITS.index(part) for part in parts if part is not None], np.uint8)
-    numbers: npt.NDArray[np.uint8] = of_cell[coded.codes]
+    numbers: NDArray[np.uint8] = of_cell[coded.codes]
     return numbers
 
 
@@ -142,9 +142,7 @@ def _named_parts(column: pd.Series) -> dict[str, Rows]:
     return rows
 
 
-def _two(
-    rows: Rows, codes: npt.NDArray[np.int64], second_share: float, seed: int
-) -> tuple[Rows, Rows]:
+def _two(rows: Rows, codes: NDArray[np.int64], second_share: float, seed: int) -> tuple[Rows, Rows]:
     try:
         first, second = train_test_split(
             rows, test_size=second_share, stratify=codes[rows], random_state=seed

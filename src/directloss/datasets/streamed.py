@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Unpack
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from directloss.datasets.cells import Coded
 from directloss.datasets.columns import FEWEST_ROWS
@@ -58,8 +58,8 @@ class StreamedProblem:
     recipe: Recipe
     target_name: str
     positive: str
-    targets: npt.NDArray[np.bool_]
-    part_of: npt.NDArray[np.uint8]
+    targets: NDArray[np.bool_]
+    part_of: NDArray[np.uint8]
     notes: tuple[str, ...] = ()
 
     def describe(self) -> str:
@@ -256,7 +256,7 @@ def prepare_stream(
 
 
 def _check_parts(
-    targets: npt.NDArray[np.bool_], part_of: npt.NDArray[np.uint8], target: str, positive: str
+    targets: NDArray[np.bool_], part_of: NDArray[np.uint8], target: str, positive: str
 ) -> None:
     inside = {part: part_of == index for index, part in enumerate(SPLITS)}
     counts = {part: (int(targets[rows].sum()), int(rows.sum())) for part, rows in inside.items()}
@@ -265,7 +265,7 @@ def _check_parts(
 
 def _parts(
     stream: TableStream, split_column: str | None, rules: FeatureRules, seed: int
-) -> npt.NDArray[np.uint8]:
+) -> NDArray[np.uint8]:
     # Two numbers, since data that a user drew with the seed alone must not meet their own draws.
     generator = np.random.default_rng((seed, 2))
     if split_column is not None:
@@ -294,7 +294,7 @@ def _parts(
 
 
 def _sample(
-    stream: TableStream, names: list[str], part_of: npt.NDArray[np.uint8], seed: int
+    stream: TableStream, names: list[str], part_of: NDArray[np.uint8], seed: int
 ) -> pd.DataFrame:
     """Training rows, evenly from blocks all over the stream."""
     generator = np.random.default_rng((seed, 1))

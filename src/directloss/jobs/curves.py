@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
 from directloss.report.evaluation import Band, Curve
 from directloss.training.bootstrap import interval
@@ -16,9 +16,9 @@ MOST_POINTS = 800
 
 _BAND_POINTS = 101
 
-_Array = npt.NDArray[np.float64]
-_Bools = npt.NDArray[np.bool_]
-_Places = npt.NDArray[np.intp]
+_Array = NDArray[np.float64]
+_Bools = NDArray[np.bool_]
+_Places = NDArray[np.intp]
 
 
 @dataclass(frozen=True)

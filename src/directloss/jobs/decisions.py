@@ -6,15 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, confusion_matrix_at_thresholds
 
 from directloss.errors import ArgumentError
 from directloss.report.evaluation import Decision, Share
 from directloss.training.bootstrap import interval
 
-_Array = npt.NDArray[np.float64]
-_Bools = npt.NDArray[np.bool_]
+_Array = NDArray[np.float64]
+_Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def decision(
     generator = np.random.default_rng(seed)
     drawn = generator.multinomial(len(scores), counts / len(scores), resamples).T
 
-    def share(of: Callable[[npt.NDArray[np.int64]], _Array]) -> Share:
+    def share(of: Callable[[NDArray[np.int64]], _Array]) -> Share:
         value = of(counts[:, None])[0]
         values = of(drawn)
         defined = values[~np.isnan(values)]
@@ -130,7 +130,7 @@ def decision(
     )
 
 
-def _ratio(part: npt.NDArray[np.int64], whole: npt.NDArray[np.int64]) -> _Array:
+def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> _Array:
     """NaN where nothing was counted."""
     ratio: _Array = np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
     return ratio

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 from sklearn.metrics import brier_score_loss
 
 from directloss.report.evaluation import Bin, Reliability, Share
@@ -12,8 +12,8 @@ from directloss.training.calibration import Calibration
 
 BINS = 10
 
-_Array = npt.NDArray[np.float64]
-_Bools = npt.NDArray[np.bool_]
+_Array = NDArray[np.float64]
+_Bools = NDArray[np.bool_]
 
 
 def reliability(

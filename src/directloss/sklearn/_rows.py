@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 from scipy import sparse
 
 from directloss.errors import ArgumentError
 
-Array = npt.NDArray[Any]
+Array = NDArray[Any]
 
 MOST = 10_000_000
 """Rows that whole weights may stand for; more are drawn."""

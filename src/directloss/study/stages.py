@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar
 from zipfile import is_zipfile
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
 from directloss.datasets.errors import DataError
 from directloss.files import write_whole
@@ -27,7 +27,7 @@ from directloss.study.memory import peak_megabytes
 from directloss.study.workers import run_all
 
 Item = TypeVar("Item")
-Arrays = Mapping[str, npt.NDArray[Any]]
+Arrays = Mapping[str, NDArray[Any]]
 
 
 class Stage(ABC, Generic[Item]):
@@ -45,7 +45,7 @@ class Stage(ABC, Generic[Item]):
             DataError: the item cannot be used; the stage goes on without it.
         """
 
-    def load(self, item: Item) -> dict[str, npt.NDArray[Any]]:
+    def load(self, item: Item) -> dict[str, NDArray[Any]]:
         """The kept result of an item."""
         return load_arrays(self.path(item))
 
@@ -140,7 +140,7 @@ def save_arrays(path: Path, arrays: Arrays) -> None:
     write_whole(path, content.getvalue(), durable=False)  # a torn one is made anew
 
 
-def load_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays of a file."""
     with np.load(path) as file:
         return {name: file[name] for name in file.files}

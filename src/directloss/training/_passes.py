@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from itertools import islice
 
 import numpy as np
-import numpy.typing as npt
 import torch
+from numpy.typing import ArrayLike, NDArray
 from torch.utils.data import Sampler
 
 from directloss._arguments import whole_number
 from directloss.errors import ArgumentError
 
-Indices = npt.NDArray[np.int64]
-Weights = npt.NDArray[np.float64]
+Indices = NDArray[np.int64]
+Weights = NDArray[np.float64]
 
 
 class PassSampler(Sampler[list[int]]):
@@ -92,12 +92,12 @@ class PassSampler(Sampler[list[int]]):
         return mine
 
 
-def as_array(values: torch.Tensor | npt.ArrayLike) -> npt.NDArray[np.generic]:
+def as_array(values: torch.Tensor | ArrayLike) -> NDArray[np.generic]:
     """A tensor's values, or those of anything that numpy takes."""
     return np.asarray(values.detach().cpu() if isinstance(values, torch.Tensor) else values)
 
 
-def checked_weights(weights: torch.Tensor | npt.ArrayLike | None, rows: int) -> Weights | None:
+def checked_weights(weights: torch.Tensor | ArrayLike | None, rows: int) -> Weights | None:
     """Weights of the rows, float64 (n,), or None.
 
     Raises:

@@ -8,14 +8,14 @@ from itertools import islice
 from typing import Protocol, Required, TypedDict
 
 import numpy as np
-import numpy.typing as npt
 import torch
+from numpy.typing import NDArray
 
 from directloss.errors import ArgumentError
 from directloss.training.data import Loader, Part, pieces
 from directloss.training.sampler import BalancedBatchSampler, WholeListSampler
 
-Rows = npt.NDArray[np.int64]
+Rows = NDArray[np.int64]
 
 _MOST_NAMED = 10
 

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from directloss.tasks import Task
@@ -22,7 +21,7 @@ _ENDS = (0.025, 0.975)
 
 _AT_A_TIME = 2_000_000  # entries of resampled scores in memory
 
-Values = npt.NDArray[np.float64]
+Values = NDArray[np.float64]
 
 
 def interval(resampled: ArrayLike) -> tuple[float, float]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 from scipy.special import expit
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-Array = npt.NDArray[np.float64]
+Array = NDArray[np.float64]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 
 CALIBRATIONS = ("sigmoid", "isotonic")
@@ -67,7 +67,7 @@ class Calibration(BaseModel):
 
 
 def fit_calibration(
-    kind: Literal["sigmoid", "isotonic"], scores: Array, positive: npt.NDArray[np.bool_]
+    kind: Literal["sigmoid", "isotonic"], scores: Array, positive: NDArray[np.bool_]
 ) -> Calibration:
     """A calibration of the scores of rows that the network was not trained on.
 
@@ -89,9 +89,7 @@ def fit_calibration(
     )
 
 
-def fit_calibrator(
-    kind: str, scores: Array, positive: npt.NDArray[np.bool_], weights: Array
-) -> Any:
+def fit_calibrator(kind: str, scores: Array, positive: NDArray[np.bool_], weights: Array) -> Any:
     """A sigmoid (by logistic regression on the score) or an isotonic regression, fitted.
 
     Args:

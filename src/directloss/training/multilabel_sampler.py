@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 import torch
+from numpy.typing import ArrayLike, NDArray
 
 from directloss._arguments import whole_number
 from directloss.errors import ArgumentError
@@ -46,12 +46,12 @@ class MultilabelBatchSampler(PassSampler):
 
     def __init__(
         self,
-        targets: torch.Tensor | npt.ArrayLike,
+        targets: torch.Tensor | ArrayLike,
         batch_size: int,
         *,
         positives: int = 1,
         seed: int = 0,
-        weights: torch.Tensor | npt.ArrayLike | None = None,
+        weights: torch.Tensor | ArrayLike | None = None,
         process: int = 0,
         processes: int = 1,
     ) -> None:
@@ -121,11 +121,11 @@ def _one_by_one(
         yield from turn(items, weights, generator).tolist()
 
 
-def _labels(targets: torch.Tensor | npt.ArrayLike) -> npt.NDArray[np.bool_]:
+def _labels(targets: torch.Tensor | ArrayLike) -> NDArray[np.bool_]:
     array = as_array(targets)
     if array.ndim != 2 or not array.size or array.dtype.kind not in "biuf":
         raise ArgumentError("targets", f"shape {array.shape}", "0/1 labels of shape (n, C)")
-    labels: npt.NDArray[np.bool_] = array == 1
+    labels: NDArray[np.bool_] = array == 1
     wrong = ~(labels | (array == 0) | (array != array))
     if wrong.any():
         raise ArgumentError("targets", array[wrong][0], "0, 1 or NaN")

@@ -8,8 +8,8 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
+from numpy.typing import ArrayLike, NDArray
 
 from directloss._arguments import number, plain, whole_number
 from directloss.errors import ArgumentError
@@ -56,12 +56,12 @@ class BalancedBatchSampler(PassSampler):
 
     def __init__(
         self,
-        targets: torch.Tensor | npt.ArrayLike,
+        targets: torch.Tensor | ArrayLike,
         batch_size: int,
         *,
         positives: int | float | None = None,
         seed: int = 0,
-        weights: torch.Tensor | npt.ArrayLike | None = None,
+        weights: torch.Tensor | ArrayLike | None = None,
         process: int = 0,
         processes: int = 1,
     ) -> None:
@@ -117,7 +117,7 @@ class WholeListSampler(PassSampler):
 
     def __init__(
         self,
-        groups: torch.Tensor | npt.ArrayLike,
+        groups: torch.Tensor | ArrayLike,
         batch_size: int,
         *,
         seed: int = 0,
@@ -149,7 +149,7 @@ class WholeListSampler(PassSampler):
             yield np.concatenate([self._lists[k] for k in mine]).tolist()
 
 
-def _binary_labels(targets: torch.Tensor | npt.ArrayLike) -> npt.NDArray[np.bool_]:
+def _binary_labels(targets: torch.Tensor | ArrayLike) -> NDArray[np.bool_]:
     array = as_array(targets)
     if array.ndim != 1 or not np.isin(array, (0, 1)).all():
         values = np.unique(array)[:5].tolist()

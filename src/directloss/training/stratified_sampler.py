@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 import torch
+from numpy.typing import ArrayLike
 
 from directloss._arguments import whole_number
 from directloss.errors import ArgumentError
@@ -46,11 +46,11 @@ class StratifiedBatchSampler(PassSampler):
 
     def __init__(
         self,
-        targets: torch.Tensor | npt.ArrayLike,
+        targets: torch.Tensor | ArrayLike,
         batch_size: int,
         *,
         seed: int = 0,
-        weights: torch.Tensor | npt.ArrayLike | None = None,
+        weights: torch.Tensor | ArrayLike | None = None,
         process: int = 0,
         processes: int = 1,
     ) -> None:

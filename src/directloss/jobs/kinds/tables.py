@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from directloss.datasets import DataError, fingerprint, load, prepare, prepare_ranking
@@ -165,7 +165,7 @@ def _read(recipe: Recipe, path: str, others: Sequence[str] = ()) -> Rows:
 
 def _targets(
     recipe: Recipe, column: pd.Series, positive: str | None, *, graded: bool
-) -> npt.NDArray[np.float32] | npt.NDArray[np.bool_]:
+) -> NDArray[np.float32] | NDArray[np.bool_]:
     if positive is not None:
         return recipe.positives(column, positive)
     return relevances(column, str(column.name), recipe.reading, graded=graded)

@@ -10,17 +10,17 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import ArrayLike, NDArray
 
 from directloss.paper.detection.boxes import Boxes, Floats, overlaps
 
 FOUND, FALSE, IGNORED = 1, 0, -1
 
-Outcomes = npt.NDArray[np.int8]
+Outcomes = NDArray[np.int8]
 
 
 def match(
-    boxes: Boxes, objects: Boxes, difficult: npt.NDArray[np.bool_], least_overlap: float = 0.5
+    boxes: Boxes, objects: Boxes, difficult: NDArray[np.bool_], least_overlap: float = 0.5
 ) -> Outcomes:
     """What each detection of one class in one image is worth.
 
@@ -57,10 +57,10 @@ class Curve(NamedTuple):
 
 
 def precision_recall(
-    scores: npt.ArrayLike,
-    outcomes: npt.ArrayLike,
+    scores: ArrayLike,
+    outcomes: ArrayLike,
     objects: float,
-    weights: npt.ArrayLike | None = None,
+    weights: ArrayLike | None = None,
 ) -> Curve:
     """The curve of one class over all images.
 

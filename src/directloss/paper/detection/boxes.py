@@ -7,28 +7,28 @@ count pixels from 1 and name the last pixel itself.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import torch
+from numpy.typing import ArrayLike, NDArray
 from torchvision.ops import box_iou, nms
 
-Boxes = npt.NDArray[np.float64]
-Floats = npt.NDArray[np.float64]
-Indices = npt.NDArray[np.int64]
+Boxes = NDArray[np.float64]
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
 
 
-def overlaps(boxes: npt.ArrayLike, others: npt.ArrayLike) -> Floats:
+def overlaps(boxes: ArrayLike, others: ArrayLike) -> Floats:
     """Intersection over union of every pair, `(n, m)`, in [0, 1]."""
     table: torch.Tensor = box_iou(_tensor(boxes), _tensor(others))
     return table.numpy()
 
 
-def best_overlaps(boxes: npt.ArrayLike, others: npt.ArrayLike) -> Floats:
+def best_overlaps(boxes: ArrayLike, others: ArrayLike) -> Floats:
     """For each box the largest overlap with any of `others`, `(n,)`; 0 where there are none."""
     best: Floats = overlaps(boxes, others).max(axis=1, initial=0.0)
     return best
 
 
-def suppress(boxes: npt.ArrayLike, scores: npt.ArrayLike, threshold: float) -> Indices:
+def suppress(boxes: ArrayLike, scores: ArrayLike, threshold: float) -> Indices:
     """Greedy suppression: the boxes to keep, best first.
 
     The best box is kept, all that overlap it by more than `threshold` go, and so on with what is
@@ -39,6 +39,6 @@ def suppress(boxes: npt.ArrayLike, scores: npt.ArrayLike, threshold: float) -> I
     return kept.numpy()
 
 
-def _tensor(boxes: npt.ArrayLike) -> torch.Tensor:
+def _tensor(boxes: ArrayLike) -> torch.Tensor:
     # float64, so that an overlap of exactly the threshold compares as equal to it.
     return torch.from_numpy(np.asarray(boxes, dtype=np.float64).reshape(-1, 4))

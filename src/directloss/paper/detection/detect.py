@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
 from directloss.paper.detection.average_precision import Outcomes, match
 from directloss.paper.detection.boxes import Boxes, Floats, suppress
@@ -50,7 +50,7 @@ class DetectionStage(Stage[Photograph]):
         boxes = self.features.proposals.boxes(photograph)
         # Annotated boxes, which may follow the proposals, must not be shown to a detector.
         features = self.features.load(photograph)["features"][: len(boxes)].astype(np.float32)
-        scores: list[npt.NDArray[np.float32]] = [np.empty(0, np.float32)]
+        scores: list[NDArray[np.float32]] = [np.empty(0, np.float32)]
         kept_boxes, outcomes = [np.empty((0, 4))], [np.empty(0, np.int8)]
         counts = np.zeros((len(self.heads), self.classes), np.int64)
         for number, files in enumerate(self.heads):
@@ -86,9 +86,9 @@ class Detections(NamedTuple):
 
     scores: Floats
     outcomes: Outcomes
-    images: npt.NDArray[np.int64]
+    images: NDArray[np.int64]
     boxes: Boxes
-    objects: npt.NDArray[np.int64]
+    objects: NDArray[np.int64]
 
 
 def collect(stage: DetectionStage, images: Sequence[Photograph]) -> list[list[Detections]]:
@@ -112,8 +112,8 @@ def collect(stage: DetectionStage, images: Sequence[Photograph]) -> list[list[De
     return [[_joined(parts, objects[column]) for column, parts in enumerate(row)] for row in table]
 
 
-def _joined(parts: list[tuple[int, Arrays, slice]], objects: npt.NDArray[np.int64]) -> Detections:
-    def all_of(name: str) -> npt.NDArray[np.float64]:
+def _joined(parts: list[tuple[int, Arrays, slice]], objects: NDArray[np.int64]) -> Detections:
+    def all_of(name: str) -> NDArray[np.float64]:
         return np.concatenate([found[name][where] for _, found, where in parts])
 
     images = [np.full(where.stop - where.start, place) for place, _, where in parts]

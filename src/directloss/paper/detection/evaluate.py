@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
 from directloss.paper.detection.average_precision import (
     average_precision,
@@ -57,11 +57,11 @@ def resampled_means(
     return np.array([_means(list(map(_ranked, classes)), drawn) for classes in detectors])
 
 
-def _means(classes: Sequence[Detections], drawn: npt.NDArray[np.int64]) -> Floats:
+def _means(classes: Sequence[Detections], drawn: NDArray[np.int64]) -> Floats:
     return np.array([np.mean([_weighted(each, weights) for each in classes]) for weights in drawn])
 
 
-def _weighted(detections: Detections, weights: npt.NDArray[np.int64]) -> float:
+def _weighted(detections: Detections, weights: NDArray[np.int64]) -> float:
     objects = float(detections.objects @ weights)
     of_image = weights[detections.images]
     return average_precision(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
 from directloss.datasets.crops import PADDING
 from directloss.datasets.voc import Box
@@ -107,7 +107,7 @@ class FeatureStage(Stage[Photograph]):
         return np.concatenate([proposals, photograph.objects.boxes])
 
 
-def crop_features(settings: CropSettings, file: Path, boxes: Boxes) -> npt.NDArray[np.float16]:
+def crop_features(settings: CropSettings, file: Path, boxes: Boxes) -> NDArray[np.float16]:
     """A pass of the network for each box, warped as R-CNN does it, `(n, width)`."""
     backbone = settings.load()
     chunks = [np.empty((0, backbone.width), np.float16)]

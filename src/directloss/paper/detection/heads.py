@@ -9,8 +9,8 @@ from itertools import chain, islice, repeat
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -71,8 +71,8 @@ class Head(NamedTuple):
         spread: standard deviation of the scores of some rows; 0 if training diverged.
     """
 
-    weight: npt.NDArray[np.float32]
-    bias: npt.NDArray[np.float32]
+    weight: NDArray[np.float32]
+    bias: NDArray[np.float32]
     spread: float
 
 
@@ -120,12 +120,12 @@ def train_head(rows: Rows, column: int | None, settings: HeadSettings) -> Head:
     return Head(weight, (bias - weight @ rows.mean).astype(np.float32), run.history.spread[-1])
 
 
-def class_scores(head: Head, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def class_scores(head: Head, features: NDArray[np.float32]) -> NDArray[np.float32]:
     """Scores of boxes, `(n, k)`: the head's own, or the log probabilities of C classes."""
     scores = torch.from_numpy(features @ head.weight.T + head.bias)
     if scores.shape[1] > 1:
         scores = scores.log_softmax(dim=1)[:, :-1]
-    result: npt.NDArray[np.float32] = scores.numpy()
+    result: NDArray[np.float32] = scores.numpy()
     return result
 
 
@@ -158,7 +158,7 @@ def _loss(settings: HeadSettings) -> nn.Module:
     return _OfOneClass(method.loss(point, 1.0, dl.AveragePrecision))
 
 
-def _sample(rows: Rows, members: npt.NDArray[np.int64], generator: torch.Generator) -> Tensor:
+def _sample(rows: Rows, members: NDArray[np.int64], generator: torch.Generator) -> Tensor:
     """Features of some of the rows, on which the spread of the scores is measured."""
     return rows.batch(members[torch.randperm(len(members), generator=generator)[:2048].numpy()])
 
@@ -185,9 +185,9 @@ class _BoxBatches:
     def __init__(
         self,
         rows: Rows,
-        members: npt.NDArray[np.int64],
-        targets: npt.NDArray[np.int64],
-        positive: npt.NDArray[np.bool_],
+        members: NDArray[np.int64],
+        targets: NDArray[np.int64],
+        positive: NDArray[np.bool_],
         settings: HeadSettings,
     ) -> None:
         self._rows, self._members, self._targets = rows, members, torch.from_numpy(targets)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
 from directloss.paper.detection.boxes import Boxes, Floats, best_overlaps
 
@@ -25,10 +25,10 @@ class Objects(NamedTuple):
     """
 
     boxes: Boxes
-    classes: npt.NDArray[np.int64]
-    difficult: npt.NDArray[np.bool_]
+    classes: NDArray[np.int64]
+    difficult: NDArray[np.bool_]
 
-    def only(self, which: npt.NDArray[np.bool_]) -> Objects:
+    def only(self, which: NDArray[np.bool_]) -> Objects:
         """Some of them; `which` is a mask `(m,)`."""
         return Objects(self.boxes[which], self.classes[which], self.difficult[which])
 
@@ -41,8 +41,8 @@ class Labels(NamedTuple):
         joint: number of the class, C for background, UNUSED for neither, `(n,)`.
     """
 
-    by_class: npt.NDArray[np.int8]
-    joint: npt.NDArray[np.int64]
+    by_class: NDArray[np.int8]
+    joint: NDArray[np.int64]
 
 
 def label(
@@ -76,7 +76,7 @@ def label(
     return Labels(by_class, joint)
 
 
-def _by_class(boxes: Boxes, objects: Objects, classes: int, which: npt.NDArray[np.bool_]) -> Floats:
+def _by_class(boxes: Boxes, objects: Objects, classes: int, which: NDArray[np.bool_]) -> Floats:
     """Largest overlap with an object of each class, `(n, C)`."""
     columns = [
         best_overlaps(boxes, objects.boxes[which & (objects.classes == number)])

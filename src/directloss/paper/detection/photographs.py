@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 from PIL import Image
 
 from directloss.datasets.errors import DataError
@@ -128,7 +128,7 @@ def held_out(
 ) -> tuple[list[Photograph], list[Photograph]]:
     """Divides images at random into (to train on, to choose settings on)."""
     order = np.random.default_rng(seed).permutation(len(images))
-    chosen: npt.NDArray[np.bool_] = np.zeros(len(images), dtype=np.bool_)
+    chosen: NDArray[np.bool_] = np.zeros(len(images), dtype=np.bool_)
     chosen[order[: round(share * len(images))]] = True
     kept = [image for image, out in zip(images, chosen, strict=True) if not out]
     return kept, [image for image, out in zip(images, chosen, strict=True) if out]

@@ -13,13 +13,13 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
 from directloss.paper.detection.boxes import Boxes, best_overlaps
 from directloss.paper.detection.photographs import Photograph
 from directloss.study.stages import Arrays, Stage, digest
 
-Pixels = npt.NDArray[np.uint8]
+Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

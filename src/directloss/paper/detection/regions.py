@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 from torchvision.ops import roi_align
@@ -28,7 +28,7 @@ _CHUNK = 512
 @torch.no_grad()
 def roi_features(
     image: Image.Image, boxes: Boxes, backbone: Backbone, *, grid: int, shortest_side: int
-) -> npt.NDArray[np.float16]:
+) -> NDArray[np.float16]:
     """One pass over the image, then for each box the mean of the maps in each cell of a grid.
 
     Args:
@@ -53,7 +53,7 @@ def roi_features(
         roi_align(maps, [chunk], (grid, grid), sampling_ratio=_SAMPLES, aligned=True).flatten(1)
         for chunk in torch.split(regions, _CHUNK)
     ]
-    features: npt.NDArray[np.float16] = torch.cat(chunks).half().cpu().numpy()
+    features: NDArray[np.float16] = torch.cat(chunks).half().cpu().numpy()
     return features
 
 

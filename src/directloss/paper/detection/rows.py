@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from directloss.paper.detection.labels import NEGATIVE, UNUSED, Labels
@@ -20,7 +20,7 @@ _SMALLEST_SPREAD = 1e-3
 """Features that vary less are as good as constant: dividing by their spread would blow up noise."""
 
 
-def choose_rows(labels: Labels, background: int, name: str, seed: int = 0) -> npt.NDArray[np.int64]:
+def choose_rows(labels: Labels, background: int, name: str, seed: int = 0) -> NDArray[np.int64]:
     """Which boxes of an image to keep for training, in ascending order.
 
     Kept are all that are a positive of any class or lie too near an object to be a negative of it,
@@ -47,13 +47,13 @@ class Rows:
         mean, scale: what was taken off each raw feature, and what it was then divided by, `(d,)`.
     """
 
-    features: npt.NDArray[np.float16]
+    features: NDArray[np.float16]
     labels: Labels
-    mean: npt.NDArray[np.float32]
-    scale: npt.NDArray[np.float32]
+    mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
 
     @classmethod
-    def of(cls, features: Sequence[npt.NDArray[np.float16]], labels: Sequence[Labels]) -> Rows:
+    def of(cls, features: Sequence[NDArray[np.float16]], labels: Sequence[Labels]) -> Rows:
         """Puts the rows of several images together; `features` are raw."""
         together = np.concatenate(list(features))
         mean, scale = _moments(together)
@@ -69,12 +69,12 @@ class Rows:
         """Number of features."""
         return int(self.features.shape[1])
 
-    def batch(self, rows: npt.NDArray[np.int64]) -> Tensor:
+    def batch(self, rows: NDArray[np.int64]) -> Tensor:
         """The features of some rows, float32 `(k, d)`."""
         # torch widens half precision several times faster than numpy.
         return torch.from_numpy(self.features)[torch.from_numpy(rows)].float()
 
-    def targets(self, column: int | None) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    def targets(self, column: int | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Rows that train a class, and their targets: 0/1.
 
         With `column` None: rows that train the choice among all classes and background, and the
@@ -86,8 +86,8 @@ class Rows:
 
 
 def _moments(
-    features: npt.NDArray[np.float16],
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    features: NDArray[np.float16],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     total = np.zeros(features.shape[1])
     squares = np.zeros(features.shape[1])
     for start in range(0, len(features), _CHUNK):
