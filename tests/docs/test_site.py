@@ -64,6 +64,12 @@ def test_every_public_name_is_in_the_reference(site: Path) -> None:
     assert not names - found
 
 
+def test_no_signature_spells_out_a_private_type(site: Path) -> None:
+    for page in (site / "reference").glob("*.html"):
+        text = re.sub(r"<[^>]+>", "", page.read_text(encoding="utf-8"))
+        assert not re.findall(r"(?<![\w.])_[A-Z]\w+", text), page
+
+
 class Resources(HTMLParser):
     """What a page loads by itself."""
 
