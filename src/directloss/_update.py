@@ -223,8 +223,8 @@ class ListBatch(Batch):
                 layout.item_weights,
             )
             return solved
-        columns = zip(*terms, strict=True)
-        coefficients, weights = np.array([[float(part) for part in row] for row in columns])
+        coefficients = np.array([float(coefficient) for coefficient, _ in terms])
+        weights = np.array([float(weight) for _, weight in terms])
         return _solve.solve(
             self.task,
             layout,
