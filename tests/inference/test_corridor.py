@@ -51,6 +51,9 @@ class Problem:
     def solve(self, weight: float, low: Counts, high: Counts) -> Counts:
         above = np.full(self.positive.size, -1, np.int32)
         corridor(self.positive, self.negative, *self.tables, weight, low, high, above)
+        in_place = high.copy()
+        corridor(self.positive, self.negative, *self.tables, weight, low, in_place, in_place)
+        assert (in_place == above).all()
         return above
 
     def objective(self, n: Counts, weight: float) -> float:
@@ -213,8 +216,8 @@ def test_each_run_is_solved_as_if_it_were_alone() -> None:
             last = end_of_run(low, high, first)
             assert last == low.size or high[last - 1] <= low[last]
             assert (low[first + 1 : last] < high[first : last - 1]).all()
-            words = -(-(high[first:last] - low[first:last] + 1) // 64)
-            sizes.append((last - first, high[last - 1] - low[first], words.sum()))
+            cells = (high[first:last] - low[first:last] + 1).sum()
+            sizes.append((high[last - 1] - low[first], cells))
             # Other rows are left one cell each: never below the one before it.
             cells = np.where(rng.random(low.size) < 0.5, low, high)
             cells[:first] = np.maximum.accumulate(cells[:first])

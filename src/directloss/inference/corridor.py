@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from directloss.inference._kernel import Array, inlined, inner
+from directloss.inference._kernel import ZERO, Array, inlined, inner
 
 __all__ = ["bounds", "corridor", "end_of_run", "running_sums"]
 
@@ -95,19 +95,21 @@ def bounds(
     strict = weight > 0.0
     end = negatives.size + (size if by_position else 0)
     # A position before the list's first does not exist: `by_position` is the first q.
-    drops, falls = np.empty(end + 1, np.float64), True
+    falls, before = True, np.inf
     for q in range(by_position, end):
-        drops[q] = -weight * (discounts[q] - discounts[q + 1])
-        falls &= q == by_position or drops[q] <= drops[q - 1]
-    largest = least = drops
+        drop = _drop(discounts, weight, q)
+        falls &= drop <= before
+        before = drop
+    # Where b falls it is its own bound, and no array of the list's length is made.
+    largest, least = np.empty(0 if falls else end), np.empty(0 if falls else end)
     if not falls:
-        largest, bound = np.empty(end + 1, np.float64), -np.inf
+        bound = -np.inf
         for q in range(end - 1, by_position - 1, -1):
-            bound = max(bound, drops[q])
+            bound = max(bound, _drop(discounts, weight, q))
             largest[q] = bound
         bound = np.inf
         for q in range(by_position, end):
-            bound = min(bound, drops[q])
+            bound = min(bound, _drop(discounts, weight, q))
             least[q] = bound
     quiet = end  # from here on D stands still
     while quiet > by_position and discounts[quiet - 1] == discounts[quiet]:
@@ -125,7 +127,7 @@ def bounds(
             strip_start, strip_stop = fewest, most
             row = by_position * (top + 1)
             while strip_start < strip_stop:
-                b = largest[row + strip_start] / scale
+                b = _bound(largest, discounts, weight, row + strip_start) / scale
                 at = -positives[top] - max(r_least * b, r_most * b)
                 left_guess = _crossing(negatives, strip_start, strip_stop, left_guess, at, strict)
                 if left_guess == strip_start:
@@ -138,7 +140,7 @@ def bounds(
                 )
             row = by_position * bottom
             while strip_stop > strip_start:
-                b = least[row + strip_stop - 1] / scale
+                b = _bound(least, discounts, weight, row + strip_stop - 1) / scale
                 at = -positives[bottom - 1] - min(r_least * b, r_most * b)
                 right_guess = _crossing(negatives, strip_start, strip_stop, right_guess, at, strict)
                 if right_guess == strip_stop:
@@ -150,7 +152,8 @@ def bounds(
                 row = by_position * (i + 1)
                 start, stop = strip_start, strip_stop
                 for _ in range(_ROUNDS):
-                    at = -rank_weights[i] * largest[row + start] / scale - positives[i]
+                    b = _bound(largest, discounts, weight, row + start)
+                    at = -rank_weights[i] * b / scale - positives[i]
                     row_left = _crossing(negatives, start, stop, row_left, at, strict)
                     if row_left == start or row_left == stop:
                         start = row_left
@@ -164,7 +167,8 @@ def bounds(
                 for _ in range(_ROUNDS):
                     if stop == start:
                         break
-                    at = -rank_weights[i] * least[row + stop - 1] / scale - positives[i]
+                    b = _bound(least, discounts, weight, row + stop - 1)
+                    at = -rank_weights[i] * b / scale - positives[i]
                     row_right = _crossing(negatives, start, stop, row_right, at, strict)
                     if row_right == stop:
                         break
@@ -174,6 +178,18 @@ def bounds(
         low[i] = min(low[i], low[i + 1])
     for i in range(1, size):
         high[i] = max(high[i], high[i - 1])
+
+
+@inlined
+def _drop(discounts: Array, weight: float, q: int) -> float:
+    """b(q) of `bounds`."""
+    return -weight * (discounts[q] - discounts[q + 1])
+
+
+@inlined
+def _bound(bounds: Array, discounts: Array, weight: float, q: int) -> float:
+    """Entry q of the bounds of b; b itself where there are none."""
+    return bounds[q] if bounds.size > 0 else _drop(discounts, weight, q)
 
 
 @inner
@@ -209,10 +225,10 @@ def corridor(
     Args:
         positives, negatives, rank_weights, discounts, by_position, weight: as in `bounds`.
         low, high: int32 (P,), neither ever falling, low <= high.
-        negatives_above: out, int32 (P,).
+        negatives_above: out, int32 (P,); may be `high` itself.
     """
-    rows, columns, words = _largest_run(low, high)
-    starts, bits = np.empty(rows + 1, np.int64), np.empty(words, np.uint64)
+    columns, cells = _largest_run(low, high)
+    bits = np.empty((cells + 63) >> 6, np.uint64)
     sums, best = np.empty(columns + 1, np.float64), np.empty(columns + 1, np.float64)
     scale = 2.0 / (positives.size * negatives.size)
     first = 0
@@ -233,7 +249,6 @@ def corridor(
                 last,
                 low,
                 high,
-                starts,
                 bits,
                 sums,
                 best,
@@ -252,17 +267,17 @@ def end_of_run(low: Array, high: Array, first: int) -> int:
 
 
 @inner
-def _largest_run(low: Array, high: Array) -> tuple[int, int, int]:
-    """The most rows of a run, columns that it spans, and words of the bits of its cells."""
-    rows = columns = words = first = 0
+def _largest_run(low: Array, high: Array) -> tuple[int, int]:
+    """The most columns that a run spans, and the most cells that it has."""
+    columns, most, first = ZERO, ZERO, 0
     while first < low.size:
-        last, of_this = end_of_run(low, high, first), 0
+        last, cells = end_of_run(low, high, first), ZERO
         for i in range(first, last):
-            of_this += (high[i] - low[i] + 64) // 64
-        rows, words = max(rows, last - first), max(words, of_this)
-        columns = max(columns, high[last - 1] - low[first])
+            cells += np.int64(high[i]) - low[i] + 1
+        most = max(most, cells)
+        columns = max(columns, np.int64(high[last - 1]) - low[first])
         first = last
-    return rows, columns, words
+    return columns, most
 
 
 @inlined
@@ -278,7 +293,6 @@ def _solve_run(
     last: int,
     low: Array,
     high: Array,
-    starts: Array,
     bits: Array,
     sums: Array,
     best: Array,
@@ -288,7 +302,7 @@ def _solve_run(
 
     Args:
         scale: 2 / (P N).
-        starts, bits, sums, best: scratch, of the sizes that `corridor` gives them.
+        bits, sums, best: scratch, of the sizes that `corridor` gives them.
     """
     left, right = low[first], high[last - 1]
     # F does not see a shift of all scores; sums measured from one of them round less.
@@ -296,54 +310,50 @@ def _solve_run(
     sums[0] = 0.0
     for k in range(right - left):
         sums[k + 1] = sums[k] + (negatives[left + k] - center)
-    starts[0] = 0
-    for i in range(first, last):
-        starts[i - first + 1] = starts[i - first] + (high[i] - low[i] + 64) // 64
     # best[n - left] = the largest f of the rows so far over counts <= n, for n in their corridor.
     best[0] = 0.0
-    last_high = left
+    last_high, cell, word = left, ZERO, np.uint64(0)
     for i in range(first, last):
         lo, hi = low[i], high[i]
         slope = scale * (positives[i] - center)
         reward = weight * rank_weights[i]
         row = by_position * (i + 1)
-        word = np.uint64(0)
-        at = starts[i - first]
         running = -np.inf
         # Right of the last row's corridor its running maximum stands still; the row below
         # overwrites the array, so that value is taken out first.
         beyond = best[last_high - left]
+        # A bit is set where the running maximum rises: in the first cell whatever came, so that the
+        # way back ends in the row.
+        word |= np.uint64(1) << np.uint64(cell & 63)
         for n in range(lo, hi + 1):
             # minus the sum over left < j <= n of w(i, j), up to a constant of the row
             value = scale * sums[n - left] - slope * (n - left) - reward * discounts[row + n]
             value += best[n - left] if n <= last_high else beyond
-            place = np.uint64((n - lo) & 63)
+            place = np.uint64(cell & 63)
             if value > running:
                 running = value
                 word |= np.uint64(1) << place
             best[n - left] = running
             if place == np.uint64(63):
-                bits[at] = word
-                at += 1
+                bits[cell >> 6] = word
                 word = np.uint64(0)
-        if (hi - lo + 1) & 63:
-            bits[at] = word
-        # So that the way back ends in the row, whatever came.
-        bits[starts[i - first]] |= np.uint64(1)
+            cell += 1
         last_high = hi
-    n = right
+    if cell & 63:
+        bits[cell >> 6] = word
+    n, start = right, cell
     for i in range(last - 1, first - 1, -1):
-        n = min(n, high[i])
-        place = n - low[i]
-        at = starts[i - first] + place // 64
-        word = bits[at] << np.uint64(63 - place % 64)
+        start -= np.int64(high[i]) - low[i] + 1
+        cell = start + min(n, high[i]) - low[i]
+        at = cell >> 6
+        word = bits[at] << np.uint64(63 - (cell & 63))
         while word == np.uint64(0):
-            place = (place // 64) * 64 - 1
             at -= 1
+            cell = (at << 6) + 63
             word = bits[at]
-        # `word` ends at the cell of `place`: its highest set bit is the argmax of the row.
+        # `word` ends at the cell: its highest set bit is the argmax of the row.
         while not word >> np.uint64(63):
             word <<= np.uint64(1)
-            place -= 1
-        n = low[i] + place
+            cell -= 1
+        n = low[i] + cell - start
         negatives_above[i] = n

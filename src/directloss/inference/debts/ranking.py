@@ -34,12 +34,12 @@ BUDGET = 1000
 def solve(ranked: Ranked, weight: float, above: Array) -> None:
     """See `directloss.inference.ranked.Solver`: average precision, and a negative weight."""
     first, last = ranked.first, ranked.last
-    low, high = np.empty((2, above.size), np.int32)
+    low = np.empty(above.size, np.int32)
     wide = np.zeros(last - first, np.bool_)
-    _in_corridor(*ranked, weight, above, low, high, wide, False)
+    _in_corridor(*ranked, weight, above, low, wide, False)
     if not wide.any():
         return
-    number = _solve_wide_runs(*ranked, weight, above, low, high, wide, first, BUDGET)
+    number = _solve_wide_runs(*ranked, weight, above, low, wide, first, BUDGET)
     while number < last:
         begin, end = ranked.offsets[number : number + 2] - ranked.offsets[first]
         one = ranked._replace(
@@ -51,8 +51,8 @@ def solve(ranked: Ranked, weight: float, above: Array) -> None:
         )
         general.solve(one, weight, above[begin:end])
         wide[number - first] = False
-        number = _solve_wide_runs(*ranked, weight, above, low, high, wide, number + 1, BUDGET)
-    _in_corridor(*ranked, weight, above, low, high, wide, True)
+        number = _solve_wide_runs(*ranked, weight, above, low, wide, number + 1, BUDGET)
+    _in_corridor(*ranked, weight, above, low, wide, True)
 
 
 @kernel
@@ -70,14 +70,14 @@ def _in_corridor(
     weight: float,
     above: Array,
     low: Array,
-    high: Array,
     wide: Array,
     narrowed: bool,
 ) -> None:
     """Run the programme in the corridor of each list that has no wide run.
 
     Args:
-        low, high: int32, as `above`: bounds of the positives; in if `narrowed`, else out.
+        above: of the positives their upper bounds, in if `narrowed`, until the counts are known.
+        low: int32, as `above`: their lower bounds; in if `narrowed`, else out.
         wide: bool (last - first,): whether a list has a wide run; in if `narrowed`, else out.
         narrowed: whether debts have solved these runs: the lists that have some are solved now.
     """
@@ -101,7 +101,7 @@ def _in_corridor(
         if count == 0 or one.negatives.size == 0:
             continue
         begin = offsets[number] - offsets[first]
-        low_of, high_of = low[begin : begin + count], high[begin : begin + count]
+        low_of, high_of = low[begin : begin + count], one.negatives_above
         if not narrowed:
             bounds(
                 one.positives,
@@ -146,7 +146,6 @@ def _solve_wide_runs(
     weight: float,
     above: Array,
     low: Array,
-    high: Array,
     wide: Array,
     start: int,
     budget: int,
@@ -154,7 +153,7 @@ def _solve_wide_runs(
     """Solve the wide runs of lists start .. last - 1, up to a list beyond the budget.
 
     Args:
-        low, high: in and out: of each row that is solved one cell is left.
+        above, low: upper and lower bounds; in and out: of each row that is solved one cell is left.
         budget: cells for each row and column of a run that debts may look at.
 
     Returns:
@@ -178,15 +177,15 @@ def _solve_wide_runs(
         )
         begin = offsets[number] - offsets[first]
         middle = begin + positives[number]
-        if not _by_debts(one, low[begin:middle], high[begin:middle], weight, budget):
+        if not _by_debts(one, low[begin:middle], weight, budget):
             return number
     return last
 
 
 @inlined
-def _by_debts(one: Ranking, low: Array, high: Array, weight: float, budget: int) -> bool:
+def _by_debts(one: Ranking, low: Array, weight: float, budget: int) -> bool:
     """Leave one cell of each row of a wide run; returns whether the budget sufficed."""
-    count = one.positives.size
+    high, count = one.negatives_above, one.positives.size
     # r_i = i r_1.
     reward = -0.5 * weight * one.rank_weights[0] * count * one.negatives.size
     first, last = _wide_run(low, high, ZERO)
@@ -198,7 +197,7 @@ def _by_debts(one: Ranking, low: Array, high: Array, weight: float, budget: int)
         if not solve_by_debts(run, high, most, one.negatives_above):
             return False
         for i in range(first, last):
-            low[i] = high[i] = one.negatives_above[i]
+            low[i] = high[i]
         first, last = _wide_run(low, high, last)
     return True
 

@@ -48,7 +48,8 @@ def solve_by_debts(rectangle: Rectangle, high: Array, budget: int, negatives_abo
     Args:
         high: int32 (P,), never falling: some optimum has at most so many.
         budget: cells that may be looked at.
-        negatives_above: out, int32 (P,); only positives of the rectangle are written.
+        negatives_above: out, int32 (P,); only positives of the rectangle are written; may be `high`
+            itself.
 
     Returns:
         Whether the budget sufficed; if not, nothing is written.
