@@ -78,8 +78,7 @@ def draw(axes: Axes, data: Parts, title: str, hidden: tuple[int, ...]) -> None:
     axes.set_title(title, fontsize=9, loc="left")
     axes.set_xlabel("steps")
     axes.legend(loc="lower right", frameon=False, fontsize=8)
-    assert refined.refinement is not None
-    print(title, *refined.refinement.lines(), sep="\n  ")
+    print(title, *refined.lines(), sep="\n  ")
 
 
 def main() -> None:

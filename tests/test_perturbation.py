@@ -130,6 +130,28 @@ def test_the_update_is_the_mean_of_those_of_the_copies(reduction: Any, layout: s
     torch.testing.assert_close(leaf.grad, other.grad)
 
 
+@pytest.mark.parametrize("shape", [(0,), (0, 5), (3, 0)])
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_nothing_at_all_has_the_value_of_the_plain_loss(
+    shape: tuple[int, ...], reduction: Any
+) -> None:
+    options: dict[str, Any] = {"epsilon": 0.3, "reduction": reduction}
+    noisy = dl.DirectLoss(dl.AveragePrecision(), **options, perturbation=dl.Perturbation(0.3))
+    plain = dl.DirectLoss(dl.AveragePrecision(), **options)
+    scores = torch.zeros(shape, requires_grad=True)
+    value = noisy(scores, torch.zeros(shape))
+    torch.testing.assert_close(value, plain(scores, torch.zeros(shape)))
+    value.sum().backward()
+    assert scores.grad is not None and scores.grad.shape == shape
+
+
+def test_what_cannot_take_noise_is_refused_when_it_is_made() -> None:
+    with pytest.raises(ArgumentError, match=r"perturbation: .* wanted None for Chain"):
+        dl.DirectLoss(dl.Chain(), perturbation=dl.Perturbation())
+    with pytest.raises(ArgumentError, match=r"seed: .* wanted an int >= 0 .*< 2"):
+        dl.Perturbation(seed=2**63)
+
+
 def test_without_training_there_is_no_noise() -> None:
     task = dl.AveragePrecision()
     loss_fn = dl.DirectLoss(task, perturbation=dl.Perturbation(5.0)).eval()
@@ -254,10 +276,3 @@ WRONG: dict[str, Callable[[], object]] = {
 def test_what_is_wrong_is_named(message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
         WRONG[message]()
-
-
-def test_a_chain_takes_no_perturbation() -> None:
-    chain = dl.LinearChain(torch.zeros(1, 3, 2), torch.zeros(2, 2))
-    loss_fn = dl.DirectLoss(dl.Chain(), epsilon=1.0, perturbation=dl.Perturbation())
-    with pytest.raises(ArgumentError, match=r"^perturbation:"):
-        loss_fn(chain, torch.tensor([[0, 1, 0]]))

@@ -316,11 +316,11 @@ class NoisyBatch(ListBatch):
         largest = torch.finfo(rows.dtype).max
         if isinstance(scale, Tensor) or scale > largest * 2.0**-60:  # else no sum can overflow
             scores = torch.where(rows.isfinite(), scores.clamp(-largest, largest), rows)
-        scores = scores.reshape(-1, rows.shape[-1])
         targets, mask = batch.layout.targets, batch.layout.mask
         items = batch.layout.item_weights
         if batch.list_weights is not None:
             self.list_weights = batch.list_weights.repeat(self.copies)
+        scores = scores.flatten(0, -2)
         self.noisy = Layout(
             scores.shape,
             (1,),
@@ -345,8 +345,7 @@ class NoisyBatch(ListBatch):
         return value / self.copies, gradient / self.copies
 
     def _repeated(self, rows: Tensor) -> Tensor:
-        rows = rows.reshape(-1, rows.shape[-1])
-        return rows.expand(self.copies, *rows.shape).reshape(-1, rows.shape[-1])
+        return rows.expand(self.copies, *rows.shape).flatten(0, -2)
 
 
 class Update(torch.autograd.Function):

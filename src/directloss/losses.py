@@ -35,7 +35,7 @@ from directloss.errors import ArgumentError
 from directloss.lists import Dim, Empty, Reduction, Unit, WithoutPositives
 from directloss.perturbation import Perturbation
 from directloss.qrels import Qrels
-from directloss.tasks.base import Direction, TaskBase
+from directloss.tasks.base import Direction, Task, TaskBase
 
 if TYPE_CHECKING:
     from directloss.tasks.structured import LinearChain
@@ -298,6 +298,8 @@ class DirectLoss(_TaskLoss):
         self.unit = unit
         if not (perturbation is None or isinstance(perturbation, Perturbation)):
             raise ArgumentError("perturbation", repr(perturbation), "a Perturbation, or None")
+        if perturbation is not None and not isinstance(task, Task):
+            raise ArgumentError("perturbation", repr(perturbation), f"None for {task!r}")
         self.perturbation = perturbation
         if direction not in (None, "positive", "negative", "both"):
             raise ArgumentError(
@@ -378,11 +380,12 @@ class DirectLoss(_TaskLoss):
         return diagnose(batch, epsilon, self.direction, self.unit)
 
     def _advice(self) -> str:
+        both = "take direction='both' where the task loss is at its extreme, "
         return (
             f"DirectLoss({self.task!r}, direction={self.direction!r}) gave no gradient for "
             f"{QUIET_BATCHES} training batches in a row at epsilon {self._step_shown()}. Raise "
-            "epsilon (see diagnostics(...).epsilon_over_spread), take direction='both' where the "
-            "task loss is at its extreme, and see that batches hold both classes "
+            "epsilon (see diagnostics(...).epsilon_over_spread), "
+            f"{'' if self.direction == 'both' else both}and see that batches hold both classes "
             "(BalancedBatchSampler)"
         )
 

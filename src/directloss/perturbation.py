@@ -68,7 +68,7 @@ class Perturbation(SteppedModule):
         if kind not in KINDS:
             raise ArgumentError("kind", repr(kind), "'normal' or 'logistic'")
         self.kind: Kind = kind
-        seed = whole_number("seed", seed, least=0, wanted="an int >= 0")
+        seed = whole_number("seed", seed, least=0)
         self.register_buffer("state", torch.tensor([seed, 0]))
         self._register_step(scale)
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -15,6 +17,8 @@ from directloss.tasks.counting import Counting
 from directloss.thresholds import fit_threshold
 from directloss.training import (
     RECIPE,
+    DivergedError,
+    DivergedWarning,
     FitConfig,
     Part,
     Parts,
@@ -212,7 +216,99 @@ def test_few_positives_are_counted() -> None:
     assert "not resolved" in found.refinement.lines()[-1]
 
 
-def test_a_run_that_diverged_says_nothing(data: Parts) -> None:
-    found = refine(MLP(6, ()), data, TASK, replace(QUICK, learning_rate=1e30, optimiser="sgd"))
+class Exponential(nn.Module):
+    """Scores that overflow once the weights are large."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.linear = nn.Linear(6, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        scores: Tensor = torch.exp(self.linear(features).squeeze(-1))
+        return scores
+
+
+class Failing(nn.Module):
+    """Cross-entropy for some steps, then NaN."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__()
+        self.steps = steps
+
+    def forward(self, scores: Tensor, targets: Tensor) -> Tensor:
+        self.steps -= self.training
+        loss: Tensor = Logistic()(scores, targets)
+        return loss * (1.0 if self.steps >= 0 else float("nan"))
+
+
+def test_a_trained_model_that_diverges_is_as_good_as_it_was(data: Parts) -> None:
+    model = Exponential()
+    trained = refine(model, data, TASK, QUICK).fit.validation
+    with pytest.warns(DivergedWarning, match=r"in step .*; the best weights on validation before"):
+        found = refine(model, data, TASK, replace(QUICK, learning_rate=1e3), share=0)
     assert found.fit.diverged
-    assert found.refinement is None
+    assert found.fit.validation == metric_of(model, data.validation) >= trained
+    first, *others = found.lines()
+    assert first.startswith("warning: training diverged: ")
+    assert any("refined against the model before" in line for line in others)
+
+
+def test_the_best_weights_of_a_first_phase_that_diverged_are_kept(data: Parts) -> None:
+    model = MLP(6, (), generator=torch.Generator().manual_seed(0))
+    with pytest.warns(DivergedWarning, match="loss"):
+        found = refine(model, data, TASK, QUICK, first=Failing(13))
+    assert found.fit.diverged and found.refinement is None
+    assert found.fit.validation == max(found.fit.history.validation)
+    assert found.fit.validation == metric_of(model, data.validation)
+    (line,) = found.lines()
+    assert line.startswith("warning: training diverged: ")
+
+
+def test_scores_that_are_not_finite_before_any_step_are_an_error(data: Parts) -> None:
+    features = data.train.features.clone()
+    features[3, 2] = float("nan")
+    broken = Parts(Part(features, data.train.targets), data.validation, data.test)
+    model = MLP(6, ())
+    with pytest.raises(DivergedError, match="training score"):
+        refine(model, broken, TASK, QUICK)
+    assert model.training
+
+
+def test_a_validation_part_without_positives_cannot_choose(data: Parts) -> None:
+    nothing = Part(data.validation.features, torch.zeros_like(data.validation.targets))
+    with pytest.raises(ArgumentError, match=r"validation: got a part .* is undefined"):
+        refine(MLP(6, ()), Parts(data.train, nothing, data.test), TASK, QUICK)
+
+
+def test_without_a_step_of_cross_entropy_it_is_refined_against_the_model_before(
+    data: Parts,
+) -> None:
+    found = refine(MLP(6, ()), data, TASK, replace(QUICK, epochs=1))
+    assert "the model before at the switch" in found.lines()[0]
+
+
+@pytest.mark.parametrize(
+    ("changed", "wanted"),
+    [
+        ({"task": "ap"}, "task: got 'ap', wanted a metric of one score a sample"),
+        ({"task": dl.Chain()}, "task: got Chain"),
+        ({"task": dl.MulticlassZeroOne()}, "task: got MulticlassZeroOne"),
+        ({"data": (1, 2, 3)}, "data: got a tuple, wanted Parts, or Sources"),
+        ({"config": None}, "config: got None, wanted a FitConfig"),
+        ({"scale": "auto"}, "scale: got 'auto', wanted a positive finite number"),
+        ({"noise": "no"}, "noise: got 'no', wanted True or False"),
+    ],
+)
+def test_arguments_are_checked(changed: dict[str, Any], wanted: str, data: Parts) -> None:
+    given = {"data": data, "task": TASK, "config": QUICK, **changed}
+    with pytest.raises(ArgumentError, match=re.escape(wanted)):
+        refine(MLP(6, ()), **given)
+
+
+def test_data_are_checked(data: Parts) -> None:
+    with pytest.raises(ArgumentError, match="features: got a ndarray, wanted a tensor"):
+        Part(data.train.features.numpy(), data.train.targets)  # type: ignore[arg-type]
+    for batches, came in (([], "no batch"), ([{"x": 1, "y": 2}], "a batch that is a dict of 2")):
+        with pytest.raises(ArgumentError, match=f"loader: got {came}"):
+            refine(MLP(6, ()), Sources(data.train, batches), TASK, QUICK)  # type: ignore[arg-type]

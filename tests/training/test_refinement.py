@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 import torch
 
 import directloss as dl
 from directloss.training._rows import Scored
+from directloss.training.bootstrap import Difference
 from directloss.training.history import Entry, History
 from directloss.training.refinement import Refinement, judge, outlook, too_few
 
@@ -39,15 +41,20 @@ def part(positives: int, *, lists: int | None = None) -> Scored:
 
 
 def test_positives_are_counted_and_of_lists_those_that_have_one() -> None:
-    assert too_few("training", part(60), 60, "to learn from") is None
-    assert too_few("training", part(59), 60, "to learn from") == (
-        "the training part has 59 positives, fewer than the 60 that it takes to learn from"
-    )
-    assert too_few("validation", part(30, lists=12), 20, "to choose by") == (
+    assert too_few(part(60), part(30, lists=25)) == ()
+    assert too_few(part(59), part(30, lists=12)) == (
+        "the training part has 59 positives, fewer than the 60 that it takes to learn from",
         "the validation part has 12 lists with a positive, fewer than the 20 that it takes to "
-        "choose by"
+        "choose by",
     )
-    assert too_few("validation", part(30, lists=25), 20, "to choose by") is None
+
+
+@pytest.mark.parametrize("part_of", ["training", "validation"])
+def test_nothing_is_expected_where_the_metric_is_undefined(part_of: str) -> None:
+    values = {"training": 0.4, "validation": 0.4, part_of: math.nan}
+    said = outlook(*values.values(), 0.0, "cross-entropy", higher_is_better=True)
+    assert f"the metric is undefined on the {part_of} part, so nothing can be said" in said
+    assert str(Difference(math.nan, math.nan, math.nan)) == "undefined"
 
 
 def verdict() -> Refinement:

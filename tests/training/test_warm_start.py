@@ -31,6 +31,7 @@ def batch(seed: int, spread: float = 5.0) -> tuple[Tensor, Tensor]:
 def test_the_second_loss_takes_over_at_its_share_of_the_steps() -> None:
     loss_fn = WarmStart(_Seen(), _Seen(), share=0.4)
     assert loss_fn.switch(10) == 4
+    assert [loss_fn.switch(steps) for steps in (1, 2, 3)] == [0, 1, 1]
     for step in range(10):
         loss_fn.reach(step, 10)
         loss_fn(*batch(step))

@@ -41,6 +41,7 @@ def compare(given: Given, workers: Workers = None, out: Out = None) -> None:
     from rich.console import Console
 
     from directloss.datasets import fingerprint
+    from directloss.datasets.images import ImageProblem
     from directloss.report import console_table, write_report
     from directloss.study.compare import compare as run
     from directloss.study.config import Comparison
@@ -52,6 +53,7 @@ def compare(given: Given, workers: Workers = None, out: Out = None) -> None:
     from directloss.study.trial import load_data
     from directloss.terminal import say
     from directloss.training.methods import METHODS
+    from directloss.training.refinement import too_few
 
     console = Console()
     data = given["data"]
@@ -62,6 +64,13 @@ def compare(given: Given, workers: Workers = None, out: Out = None) -> None:
     say(console, f"{data}: {problems.describe()}")
     if comparison.of_images:
         say(console, describe_features(comparison))
+    if not isinstance(problems, ImageProblem) and any(
+        METHODS[name].refines for name in comparison.methods
+    ):
+        for column in problems.columns:
+            parts = problems.parts(column)
+            for text in too_few(parts.train, parts.validation):
+                say(console, f"warning: {column}: {text}")
     each = len(problems.columns) * comparison.seeds * comparison.trials
     display = TrialBars(
         console,

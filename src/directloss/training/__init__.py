@@ -26,7 +26,7 @@ from directloss.training.whole_dataset import Chunk, WholeDatasetStep, whole_dat
 
 if TYPE_CHECKING:
     from directloss.training._fit import FitResult, ScoreCollapseWarning, fit
-    from directloss.training._refine import RECIPE, Refined, refine
+    from directloss.training._refine import RECIPE, DivergedWarning, Refined, refine
     from directloss.training.run import Run
     from directloss.training.search import TrialStore, plan
     from directloss.training.steps import DivergedError
@@ -37,6 +37,7 @@ __all__ = [
     "BalancedBatchSampler",
     "Chunk",
     "DivergedError",
+    "DivergedWarning",
     "Entry",
     "FitConfig",
     "FitResult",
@@ -70,6 +71,7 @@ __all__ = [
 
 _OF_THE_EXTRA = {
     "DivergedError": ("steps", "accelerate"),
+    "DivergedWarning": ("_refine", "accelerate"),
     "FitResult": ("_fit", "accelerate"),
     "RECIPE": ("_refine", "accelerate"),
     "Refined": ("_refine", "accelerate"),

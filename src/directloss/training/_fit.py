@@ -14,6 +14,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from directloss._world import World
+from directloss.errors import ArgumentError
 from directloss.training._rows import Scored
 from directloss.training.batches import (
     AllSamples,
@@ -48,8 +49,9 @@ class FitResult:
     """What training gave.
 
     `validation` and `test` are the metric of the model as it is returned; `test` is NaN without a
-    test part, `finer` decides between results of equal `validation`, see `ties`. A model whose
-    scores became NaN or infinite has `diverged`, and is rated as a constant one, which ranks
+    test part, `finer` decides between results of equal `validation`, see `ties`. Training whose
+    scores became NaN or infinite has `diverged`, and `failure` says where. The model then has the
+    best weights before that; where none are kept it is rated as a constant one, which ranks
     nothing. Of a `WarmStart` whose best weights are kept, `switch` is the number of steps before
     the switch, and `first_phase` has the best weights before it.
     """
@@ -62,6 +64,7 @@ class FitResult:
     finer: Finer = ()
     switch: int = 0
     first_phase: Kept | None = None
+    failure: str = ""
 
 
 def fit(
@@ -116,21 +119,26 @@ def fit(
         on_evaluation=_warn_of_collapse,
         accelerator=accelerator,
     )
-    history = run.history
+    history, failure = run.history, ""
+    kept: int | None
     try:
         kept = run.train()
-    except DivergedError:
-        validation, test = (_constant_metric(metric, p) for p in (data.validation, data.test))
-        return FitResult(history, validation, test, True, time.perf_counter() - began)
+    except DivergedError as error:
+        kept, failure = run.restore(), str(error)
+    seconds = time.perf_counter() - began
+    if kept is None:
+        validation, test = (constant_metric(metric, p) for p in (data.validation, data.test))
+        return FitResult(history, validation, test, True, seconds, failure=failure)
     return FitResult(
         history,
         history.validation[kept],
         history.test[kept] if history.test else math.nan,
-        False,
-        time.perf_counter() - began,
+        bool(failure),
+        seconds,
         (*entries[kept].finer, float(history.iteration[kept])),
         run.switch or 0,
         run.first_phase,
+        failure,
     )
 
 
@@ -144,7 +152,10 @@ def scored(
         scores = [model(chunk) for chunk in torch.split(source.features, CHUNK)]
         return Scored(torch.cat(scores), source.targets, source.groups)
     parts = pieces(source, device, CHUNK)
-    return Scored.join([Scored(model(p.features), p.targets, p.groups) for p in parts])
+    found = [Scored(model(p.features), p.targets, p.groups) for p in parts]
+    if not found:
+        raise ArgumentError("loader", "no batch", "one at least in each pass")
+    return Scored.join(found)
 
 
 def _evaluate(
@@ -196,7 +207,8 @@ def _warn_of_collapse(history: History) -> None:
     )
 
 
-def _constant_metric(metric: Metric, source: Part | Loader | None) -> float:
+def constant_metric(metric: Metric, source: Part | Loader | None) -> float:
+    """The metric of scores that are all 0: NaN where it is undefined, whatever the scores."""
     if source is None:
         return math.nan
     parts = list(pieces(source, torch.device("cpu"), CHUNK))

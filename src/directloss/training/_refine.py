@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,15 +13,17 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from directloss.errors import ArgumentError
 from directloss.tasks import Task
-from directloss.training._fit import FitResult, fit, scored
+from directloss.training._fit import FitResult, constant_metric, fit, scored
 from directloss.training._rows import Scored
 from directloss.training.baselines import CrossEntropy
 from directloss.training.config import FitConfig
-from directloss.training.data import Parts, Sources
+from directloss.training.data import Part, Parts, Sources
 from directloss.training.last_layer import on_features
 from directloss.training.metric import Threshold
 from directloss.training.refinement import Refinement, judge
+from directloss.training.steps import DivergedError
 from directloss.training.warm_start import SHARE, warm_start
 
 RECIPE = FitConfig(learning_rate=0.03, optimiser="adam", l2=1e-3, epochs=200, evaluations=20)
@@ -27,10 +31,27 @@ RECIPE = FitConfig(learning_rate=0.03, optimiser="adam", l2=1e-3, epochs=200, ev
 
 @dataclass(frozen=True)
 class Refined:
-    """What `refine` gave: how training went, and what it was worth; None where it diverged."""
+    """What `refine` gave: how training went, and what it was worth.
+
+    `refinement` is None where training diverged before the switch.
+    """
 
     fit: FitResult
     refinement: Refinement | None
+
+    def lines(self) -> list[str]:
+        """All of it in words, a line each."""
+        found = [] if self.refinement is None else self.refinement.lines()
+        if not self.fit.diverged:
+            return found
+        return [f"warning: training diverged: {self.fit.failure}; {_KEPT}", *found]
+
+
+class DivergedWarning(UserWarning):
+    """Scores or a loss became NaN or infinite; the best weights before that are kept."""
+
+
+_KEPT = "the best weights on validation before that are kept"
 
 
 def refine(
@@ -66,15 +87,31 @@ def refine(
             parameters.
         threshold: for metrics of decisions, as for `fit`.
         accelerator: device and precision; by default Accelerate's own choice.
+
+    Raises:
+        ArgumentError: an argument is wrong, or the validation part cannot choose: the metric is
+            undefined there.
+        DivergedError: a score of the model as it came is NaN or infinite.
+
+    Warns:
+        DivergedWarning: training diverged.
     """
+    _check(data, task, config)
     accelerator = accelerator or Accelerator()
     if last_layer is not None:
         model, data = on_features(model, last_layer, data, accelerator.device)
     first_loss = first or CrossEntropy(graded=task.graded)
     loss_fn = warm_start(first_loss, task, scale, noise=noise, share=share)
+    if isinstance(data.validation, Part) and math.isnan(constant_metric(task, data.validation)):
+        came = f"a part on which {task!r} is undefined"
+        raise ArgumentError("validation", came, "a part that can choose: with both classes")
     config = replace(config, schedule="linear", keep="best")
     result = fit(model, loss_fn, data, task, config, threshold=threshold, accelerator=accelerator)
-    if result.diverged or result.first_phase is None:
+    if not len(result.history):
+        raise DivergedError(result.failure)
+    if result.diverged:
+        warnings.warn(f"{result.failure}; {_KEPT}", DivergedWarning, stacklevel=2)
+    if result.first_phase is None:
         return Refined(result, None)
     mode = model.training
     model.eval()
@@ -84,9 +121,19 @@ def refine(
     )
     model.train(mode)
     name = "cross-entropy" if first is None else "the first phase"
-    name = name if share else "the model before"
+    name = name if result.switch else "the model before"
     verdict = judge(task, result.history, result.switch, before, after, reference=name)
     return Refined(result, verdict)
+
+
+def _check(data: object, task: object, config: object) -> None:
+    """Refuse what is no data, no metric of samples or no configuration, before any work is done."""
+    if not isinstance(data, Parts | Sources):
+        raise ArgumentError("data", f"a {type(data).__name__}", "Parts, or Sources of loaders")
+    if not isinstance(task, Task) or task.target_per_list:
+        raise ArgumentError("task", repr(task), "a metric of one score a sample, such as FBeta()")
+    if not isinstance(config, FitConfig):
+        raise ArgumentError("config", repr(config), "a FitConfig, such as RECIPE")
 
 
 def _call(model: nn.Module, weights: dict[str, Tensor], features: Tensor) -> Tensor:

@@ -93,6 +93,8 @@ class Difference:
         return self.low > 0.0 or self.high < 0.0
 
     def __str__(self) -> str:
+        if math.isnan(self.value):
+            return "undefined"
         value, low, high = (100 * each for each in (self.value, self.low, self.high))
         text = f"{value:+.2f} points [{low:+.2f}, {high:+.2f}]"
         return text if self.resolved else f"{text}, not resolved"

@@ -24,6 +24,9 @@ class Part:
     groups: Tensor | None = None
 
     def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not (isinstance(value, Tensor) or (value is None and name == "groups")):
+                raise ArgumentError(name, f"a {type(value).__name__}", "a tensor")
         if self.targets.ndim != 1 or len(self.features) != len(self.targets):
             raise ArgumentError(
                 "targets",
@@ -101,8 +104,8 @@ def pieces(source: Part | Loader, device: torch.device, size: int) -> Iterator[P
         yield from source.to(device).split(size)
         return
     for batch in source:
-        if not 2 <= len(batch) <= 3:
-            came = f"batches of {len(batch)} tensors"
+        if not isinstance(batch, Sequence) or not 2 <= len(batch) <= 3:
+            came = f"a batch that is a {type(batch).__name__} of {len(batch)}"
             raise ArgumentError(
                 "loader", came, "(features, targets) or (features, targets, groups)"
             )

@@ -56,6 +56,11 @@ class EarlyStop:
         """The best weights when the first phase ended; None before, and where none are kept."""
         return self._first_phase
 
+    @property
+    def best(self) -> Kept | None:
+        """The best weights so far; None where none are kept."""
+        return self._best
+
     def saw(self, entry: Entry) -> bool:
         """Takes the next entry; returns whether to stop."""
         number, self._seen = self._seen, self._seen + 1

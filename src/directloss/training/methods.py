@@ -78,6 +78,7 @@ class Method:
         optimiser: in a comparison, instead of that of the others.
         small_start: whether it starts with small scores around the log odds, where the model is
             ours.
+        refines: whether the metric's loss comes after another one.
         effort: settings to try for each one that another method may try.
         usual: for a single training, where nothing is said.
     """
@@ -89,6 +90,7 @@ class Method:
     training: Mapping[str, Any] = field(default_factory=dict)
     optimiser: Optimiser | None = None
     small_start: bool = False
+    refines: bool = False
     effort: int = 1
     usual: Settings = Settings(0.1, 1e-4, 1.0)
 
@@ -247,6 +249,7 @@ _ALL = (
         f"cross-entropy, then the direct loss of {_REPORTED} with noise",
         _refined(noise=True),
         {**_ADAM, "epsilon": _NOISES},
+        refines=True,
         **_IN_PHASES,
     ),
     Method(
@@ -254,6 +257,7 @@ _ALL = (
         f"cross-entropy, then the direct loss of {_REPORTED}",
         _refined(noise=False),
         {**_ADAM, "epsilon": _NOISES},
+        refines=True,
         **_IN_PHASES,
     ),
 )

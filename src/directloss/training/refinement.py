@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from directloss.tasks import Task
 from directloss.training._rows import Scored
 from directloss.training.bootstrap import Difference, difference, interval, resampled, resamples_for
+from directloss.training.data import Part
 from directloss.training.history import History
 
 # Where these come from: `docs/refine.md`, section "What to expect".
@@ -98,10 +100,6 @@ def judge(
     defined = drawn[~np.isnan(drawn)]
     low, high = interval(defined) if defined.size else (0.0, 0.0)
     noise = (high - low) / 2
-    counted = (
-        too_few("training", after["train"], FEW_TO_TRAIN, "to learn from"),
-        too_few("validation", after["validation"], FEW_TO_CHOOSE, "to choose by"),
-    )
     return Refinement(
         reference,
         switch,
@@ -109,7 +107,7 @@ def judge(
         validation,
         noise,
         outlook(train, validation, noise, reference, higher_is_better=task.higher_is_better),
-        tuple(text for text in counted if text is not None),
+        too_few(after["train"], after["validation"]),
         {part: difference(task, before[part], after[part]) for part in after if part != "train"},
     )
 
@@ -126,6 +124,9 @@ def outlook(
         f"{reference} at the switch: training {100 * train:.1f}, "
         f"validation {100 * validation:.1f} ± {100 * noise:.1f}"
     )
+    for part, value in (("training", train), ("validation", validation)):
+        if math.isnan(value):
+            return f"{found}: the metric is undefined on the {part} part, so nothing can be said"
     fit, held = (value if higher_is_better else 1.0 - value for value in (train, validation))
     if fit - held > NEAR + noise:
         return f"{found}: it overfits, so expect no gain; more L2 is the better use of time"
@@ -134,13 +135,21 @@ def outlook(
     return f"{found}: it underfits, so refining may gain; a larger model may gain more"
 
 
-def too_few(part: str, scored: Scored, wanted: int, purpose: str) -> str | None:
-    """A warning where a part has few positives, of lists those with one; None where it has not."""
-    positive = scored.targets > 0
+def too_few(train: Scored | Part, validation: Scored | Part) -> tuple[str, ...]:
+    """Warnings about parts with few positives, of lists those with one."""
+    found = (
+        _too_few("training", train, FEW_TO_TRAIN, "to learn from"),
+        _too_few("validation", validation, FEW_TO_CHOOSE, "to choose by"),
+    )
+    return tuple(text for text in found if text is not None)
+
+
+def _too_few(name: str, part: Scored | Part, wanted: int, purpose: str) -> str | None:
+    positive = part.targets > 0
     words = "positives"
     count = int(positive.sum())
-    if scored.groups is not None:
-        words, count = "lists with a positive", len(torch.unique(scored.groups[positive]))
+    if part.groups is not None:
+        words, count = "lists with a positive", len(torch.unique(part.groups[positive]))
     if count >= wanted:
         return None
-    return f"the {part} part has {count} {words}, fewer than the {wanted} that it takes {purpose}"
+    return f"the {name} part has {count} {words}, fewer than the {wanted} that it takes {purpose}"

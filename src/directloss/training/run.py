@@ -135,6 +135,10 @@ class Run:
         """The best weights before the switch, where the best are kept and the switch is over."""
         return self._early_stop.first_phase
 
+    def restore(self) -> int | None:
+        """Puts the best weights so far into the model; their entry, None where none are kept."""
+        return None if self._early_stop.best is None else self._early_stop.restore(last=-1)
+
     def resume(self) -> tuple[str, ...]:
         """Goes on from the newest checkpoint, if there is one; says why newer ones were refused.
 
@@ -203,10 +207,12 @@ class Run:
         modes = [module.training for module in modules]
         for module in modules:
             module.eval()  # an evaluation must not set an automatic epsilon
-        with torch.no_grad():
-            entry = self._evaluate(self._bare)
-        for module, mode in zip(modules, modes, strict=True):
-            module.train(mode)
+        try:
+            with torch.no_grad():
+                entry = self._evaluate(self._bare)
+        finally:
+            for module, mode in zip(modules, modes, strict=True):
+                module.train(mode)
         progress, steps = self._progress, self._progress.steps
         self.history.append(
             entry,

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from directloss._arguments import number
 from directloss.errors import ArgumentError
 from directloss.losses import DirectLoss
 from directloss.perturbation import Perturbation
@@ -64,8 +65,10 @@ class WarmStart(nn.Module):
         self.register_buffer("threshold", torch.tensor(0.0, dtype=torch.float64))
 
     def switch(self, steps: int) -> int:
-        """The number of steps before the switch, of a run of so many."""
-        return round(self.share * steps)
+        """The number of steps before the switch, of a run of so many; each loss has one or more."""
+        if self.share == 0.0 or steps < 2:
+            return 0
+        return min(max(round(self.share * steps), 1), steps - 1)
 
     def reach(self, step: int, steps: int) -> None:
         """Before the step behind so many, of a run: which of the losses it takes."""
@@ -100,7 +103,13 @@ def warm_start(
         scale: deviation of the noise on the scores, in spreads; epsilon is twice that.
         noise: False for none, with the same epsilon.
         share: of the steps, those of `first`.
+
+    Raises:
+        ArgumentError: a value is wrong.
     """
+    scale = number("scale", scale, lambda found: 0.0 < found < math.inf, "a positive finite number")
+    if not isinstance(noise, bool):
+        raise ArgumentError("noise", repr(noise), "True or False")
     then = DirectLoss(
         task,
         epsilon=_EPSILON * scale,
