@@ -73,6 +73,14 @@ def test_the_grade_of_no_item_may_be_anything(fill: float) -> None:
     assert filled.dense((1,), 4).tolist() == [[0.0, 2.0, 0.0, 0.0]]
 
 
+def test_they_move_as_one() -> None:
+    for grades in (None, torch.ones(1, 2)):
+        moved = dl.Qrels(torch.tensor([[1, -1]]), grades).to("meta")
+        assert moved.items.device.type == "meta"
+        assert (moved.grades is None) == (grades is None)
+        assert moved.grades is None or moved.grades.device.type == "meta"
+
+
 def test_a_loader_stacks_them_and_a_graph_takes_them() -> None:
     rows = [dl.Qrels(torch.tensor([k, -1]), torch.tensor([2, 0])) for k in range(6)]
     batches = list(DataLoader(rows, batch_size=3))  # type: ignore[arg-type]

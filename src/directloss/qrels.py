@@ -17,8 +17,9 @@ class Qrels(NamedTuple):
 
     In the place of `targets` of a loss or of `task.metric`, for lists of which few items are
     relevant: a data loader then moves some indices for each list. Values and gradients are those of
-    the dense targets, which are made where the list is read. A tuple of tensors, which a
-    `DataLoader` stacks, pins and moves as such.
+    the dense targets, which are made where the list is read. With grades it is a tuple of tensors,
+    which a `DataLoader` stacks and pins as such; without, let the data set return the items, all
+    filled up to the same K, and say ``Qrels(items)`` in the loop.
 
     Attributes:
         items: integers (..., K), the places of the relevant items along `dim` (several axes count
@@ -38,6 +39,11 @@ class Qrels(NamedTuple):
 
     items: Tensor
     grades: Tensor | None = None
+
+    def to(self, device: torch.device | str) -> Qrels:
+        """The same on another device."""
+        grades = None if self.grades is None else self.grades.to(device)
+        return Qrels(self.items.to(device), grades)
 
     def dense(self, rows: tuple[int, ...], length: int) -> Tensor:
         """A target for each item, in the shape `rows` and `length`: 0 where an item is not named.

@@ -92,6 +92,12 @@ def test_what_is_no_number_is_refused(table: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "m.onnx").exists()
 
 
+def test_a_folder_that_is_not_there_is_named(table: Path, tmp_path: Path) -> None:
+    model = trained(table, tmp_path / "m", **NUMBERS)
+    with pytest.raises(ArgumentError, match=r"^onnx: got .*nowhere.m\.onnx, wanted a file in a"):
+        export_onnx(model, tmp_path / "nowhere" / "m.onnx")
+
+
 def test_images_come_resized(tmp_path: Path) -> None:
     recipe = ImageRecipe(size=64)
     section = ModelSection(weights="random", image_size=64)

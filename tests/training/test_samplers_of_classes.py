@@ -184,6 +184,10 @@ def test_weights_shift_the_shares_of_grades_too() -> None:
             lambda: SAMPLERS["stratified"]().load_state_dict({"epoch": 0, "batch": 9}),
             "state.*: got 9, wanted 0 to 8",
         ),
+        (
+            lambda: SAMPLERS["stratified"]().load_state_dict({"epoch": 0, "batch": 1, "seed": 77}),
+            r"state\['seed'\]: got 77, wanted \d+, that of the sampler",
+        ),
     ],
 )
 def test_bad_arguments(make: Callable[[], object], message: str) -> None:

@@ -130,11 +130,14 @@ def export_onnx(model: Model, file: Path) -> float:
 
     Raises:
         MissingPackageError: a package of the extra `onnx` is missing.
-        ArgumentError: the model reads what a tensor of numbers cannot hold: texts, dates.
+        ArgumentError: the model reads what a tensor of numbers cannot hold: texts, dates; or there
+            is no folder for the file.
         ExportError: onnxruntime gives other scores.
         OSError: the file cannot be written.
     """
     require("the export to ONNX", "onnx", ONNX)
+    if not file.parent.is_dir():  # before the model is traced
+        raise ArgumentError("onnx", file, "a file in a folder that exists")
     import onnx
 
     features, rows, notes = _input(model)

@@ -191,7 +191,8 @@ def _train(
         first = {part: scored(model, part) for part in SPLITS}
         model.load_state_dict(weights)
         before, after = (_shifted(metric, found) for found in (first, final))
-        verdict = judge(task, history, run.switch, before, after)
+        reference = "cross-entropy" if run.switch else "the model before"
+        verdict = judge(task, history, run.switch, before, after, reference=reference)
         refinement = {"refinement": verdict.record()}
     metrics = {
         "metric": how.metric,

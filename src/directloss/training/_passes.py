@@ -53,20 +53,23 @@ class PassSampler(Sampler[list[int]]):
         self._next = epoch, self._start
 
     def state_dict(self) -> dict[str, int]:
-        """Where the next batch stands: its epoch and its number in it.
+        """Where the next batch stands: its epoch and its number in it; and the seed.
 
         A loader with workers draws ahead of the training: then say {"epoch": e, "batch": b} of the
         first batch that was not trained on.
         """
         epoch, batch = self._next
-        return {"epoch": epoch, "batch": batch}
+        return {"epoch": epoch, "batch": batch, "seed": self.seed}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Makes the next pass begin there.
 
         Raises:
-            ArgumentError: no such batch.
+            ArgumentError: no such batch, or the state is of another seed.
         """
+        seed = state.get("seed", self.seed)
+        if seed != self.seed:
+            raise ArgumentError("state['seed']", seed, f"{self.seed}, that of the sampler")
         epoch = whole_number("state['epoch']", state.get("epoch"), least=0)
         batch = whole_number("state['batch']", state.get("batch"), least=0)
         if batch >= len(self):
