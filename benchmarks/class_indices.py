@@ -1,17 +1,14 @@
 """Losses of class indices beside cross-entropy: memory and time of one forward and backward pass.
 
-    python -m benchmarks.class_indices [--shape 8 21 512 512] [--rounds 3] [--threads 1]
-
-One line a loss. Memory: the peak growth of the process, in a fresh one, over that of cross-entropy;
-scores, targets and what was loaded and compiled before are not in it. Time: the median ratio of
-neighbours. The targets are discs of 21 classes on a background, and 1 % are unlabelled (255).
+Memory: the peak growth of the process, in a fresh one, over that of cross-entropy; scores, targets
+and what was loaded and compiled before are not in it. Time: the median ratio of neighbours. The
+targets are discs of 21 classes on a background, and 1 % are unlabelled (255).
 """
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -22,8 +19,10 @@ import directloss as dl
 from benchmarks.memory import peak_growth
 from benchmarks.timing import Effort, interleave
 
-__all__ = ["LOSSES", "measure", "table"]
+__all__ = ["LOSSES", "REFERENCE", "data", "growth", "measure"]
 
+SHAPE = (8, 21, 512, 512)
+EFFORT = Effort(seconds=0.0, fewest=3, most=3, sample=0.0)
 IGNORED = 255
 REFERENCE = "cross-entropy"
 
@@ -71,62 +70,35 @@ def _step(name: str, shape: Sequence[int]) -> Callable[[], object]:
     return step
 
 
-def _growth(name: str, shape: Sequence[int], threads: int) -> int | None:
-    torch.set_num_threads(threads)
+def _growth(name: str, shape: Sequence[int]) -> int | None:
+    torch.set_num_threads(1)
     _step(name, (2, shape[1], 64, 64))()
     return peak_growth(_step(name, shape))
 
 
-def growth(name: str, shape: Sequence[int], threads: int) -> int:
+def growth(name: str, shape: Sequence[int]) -> int:
     """Peak growth in bytes of one step, in a process of its own."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        found = pool.apply(_growth, (name, tuple(shape), threads))
+        found = pool.apply(_growth, (name, tuple(shape)))
     if found is None:
         raise SystemExit("the peak of memory is only known on Linux")
     return found
 
 
-def measure(shape: Sequence[int], rounds: int, threads: int) -> dict[str, dict[str, float]]:
-    """Bytes and seconds of cross-entropy, and of each other loss the ratios to them."""
-    reference = growth(REFERENCE, shape, threads)
-    memory = {name: growth(name, shape, threads) / reference for name in LOSSES}
-    torch.set_num_threads(threads)
-    own = {name: _step(name, shape) for name in LOSSES if name != REFERENCE}
-    effort = Effort(seconds=0.0, fewest=rounds, most=rounds, sample=0.0)
-    timed = interleave(own, _step(REFERENCE, shape), effort)
-    found = {
-        name: {"memory": memory[name], "time": samples.ratio()} for name, samples in timed.items()
-    }
-    seconds = min(min(samples.reference) for samples in timed.values())
-    return {REFERENCE: {"memory": float(reference), "time": seconds}, **found}
-
-
-def table(found: dict[str, dict[str, float]]) -> str:
-    """As it stands on the page."""
-    reference = found[REFERENCE]
-    lines = [
-        "| loss | memory | time |",
-        "|---|---:|---:|",
-        f"| cross-entropy | 1 ({reference['memory'] / 2**20:.0f} MiB) "
-        f"| 1 ({reference['time']:.2g} s) |",
-    ]
-    lines += [
-        f"| {name} | {ratios['memory']:.2f} | {ratios['time']:.1f} |"
-        for name, ratios in found.items()
-        if name != REFERENCE
-    ]
-    return "\n".join(lines)
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--shape", type=int, nargs=4, default=[8, 21, 512, 512])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1)
-    options = parser.parse_args(arguments)
-    print(table(measure(options.shape, options.rounds, options.threads)))
-
-
-if __name__ == "__main__":
-    main()
+def measure(log: Callable[[str], None]) -> Iterator[dict[str, Any]]:
+    """Bytes and seconds of each loss, and their ratios to those of cross-entropy."""
+    log("class indices: memory")
+    memory = {name: growth(name, SHAPE) for name in LOSSES}
+    own = {name: _step(name, SHAPE) for name in LOSSES if name != REFERENCE}
+    log("class indices: time")
+    timed = interleave(own, _step(REFERENCE, SHAPE), EFFORT)
+    reference = min(min(samples.reference) for samples in timed.values())
+    for name, grown in memory.items():
+        samples = timed.get(name)
+        yield {
+            "loss": name,
+            "growth_bytes": grown,
+            "memory_ratio": grown / memory[REFERENCE],
+            "seconds": reference if samples is None else samples.seconds(),
+            "ratio": 1.0 if samples is None else samples.ratio(),
+        }

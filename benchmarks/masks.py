@@ -1,16 +1,13 @@
 """What a mask costs: a step with one beside a step on the same tensors without.
 
-    python -m benchmarks.masks [--rounds 40] [--threads 1]
-
-One line a task: the median ratio of neighbours, in turn, at 16 x 11,426 scores of which 5 % are
-positives, for masks that keep all entries, those of lists of half to full length, and 70 % at
-random.
+Median ratios of neighbours, in turn, on lists of which 5 % are positives, for masks that keep all
+entries, those of lists of half to full length, and 70 % at random.
 """
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,9 +15,10 @@ from torch import Tensor
 import directloss as dl
 from benchmarks.timing import Effort, interleave
 
-__all__ = ["ratios"]
+__all__ = ["KINDS", "measure", "ratios"]
 
 SHAPE = (16, 11_426)
+KINDS = {"all": "keeps all", "padded": "half to full length", "random": "70 % at random"}
 TASKS: tuple[dl.Task, ...] = (dl.AveragePrecision(), dl.NDCG(10), dl.FBeta(), dl.BalancedError())
 
 
@@ -51,19 +49,8 @@ def ratios(task: dl.Task, shape: Sequence[int] = SHAPE, rounds: int = 40) -> dic
     return {name: found[name].ratio() for name in masks}
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--threads", type=int, default=1)
-    options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
-    print("| task | all | padded | random |\n|---|---:|---:|---:|")
+def measure(log: Callable[[str], None]) -> Iterator[dict[str, Any]]:
+    """The ratios of each task."""
     for task in TASKS:
-        print(
-            f"| {task!r} |", *(f"{r:.2f} |" for r in ratios(task, rounds=options.rounds).values())
-        )
-
-
-if __name__ == "__main__":
-    main()
+        log(f"masks: {task!r}")
+        yield {"task": repr(task), **ratios(task)}

@@ -8,7 +8,16 @@ from statistics import median
 from typing import Any
 from unittest.mock import patch
 
-from benchmarks import batches, estimators, perturbation, profile, startup, whole_dataset
+from benchmarks import (
+    batches,
+    class_indices,
+    estimators,
+    masks,
+    perturbation,
+    profile,
+    startup,
+    whole_dataset,
+)
 from benchmarks.case import Case
 from benchmarks.growth import exponent
 from benchmarks.memory import Limits, Probe, probe
@@ -199,6 +208,8 @@ SECTIONS: dict[str, Callable[[Options], Iterator[Row]]] = {
     "startup": lambda options: startup.measure(options.log),
     "whole": lambda options: whole_dataset.measure(options.effort, options.log),
     "noise": lambda options: perturbation.measure(options.sizes, options.effort, options.log),
+    "masks": lambda options: masks.measure(options.log),
+    "class_indices": lambda options: class_indices.measure(options.log),
     "estimators": lambda options: estimators.measure(options.log),
     "profile": lambda options: profile.measure(options.sizes, options.log),
 }

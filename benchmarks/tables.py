@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from benchmarks.masks import KINDS as KINDS_OF_MASKS
 from benchmarks.profile import PARTS, WHOLES
 from benchmarks.works import REFERENCE
 from directloss.report import tables as report
@@ -35,6 +36,8 @@ def sections(results: dict[str, Any]) -> dict[str, str]:
         "startup": startup,
         "whole": whole,
         "noise": noise,
+        "masks": masks,
+        "class_indices": class_indices,
         "estimators": estimators,
         "profile": profile,
     }
@@ -247,6 +250,26 @@ def noise(results: dict[str, Any]) -> str:
         for task in dict.fromkeys(row["task"] for row in rows)
     ]
     return table(["", *(f"n = {count(n)}" for n in sizes)], body)
+
+
+def masks(results: dict[str, Any]) -> str:
+    """Ratios of a step with a mask to one without, one column a kind of mask."""
+    rows = results["masks"]
+    body = [[row["task"], *(times(row[kind]) for kind in KINDS_OF_MASKS)] for row in rows]
+    return table(["", *KINDS_OF_MASKS.values()], body)
+
+
+def class_indices(results: dict[str, Any]) -> str:
+    """Memory and time of each loss, and their ratios to cross-entropy."""
+    body = [
+        [
+            row["loss"],
+            f"{size(row['growth_bytes'])} ({times(row['memory_ratio'])})",
+            f"{seconds(row['seconds'])} ({times(row['ratio'])})",
+        ]
+        for row in results["class_indices"]
+    ]
+    return table(["", "memory", "time"], body)
 
 
 def estimators(results: dict[str, Any]) -> str:
