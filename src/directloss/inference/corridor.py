@@ -152,6 +152,8 @@ def bounds(
                 row = by_position * (i + 1)
                 start, stop = strip_start, strip_stop
                 for _ in range(_ROUNDS):
+                    if start == stop:
+                        break
                     b = _bound(largest, discounts, weight, row + start)
                     at = -rank_weights[i] * b / scale - positives[i]
                     row_left = _crossing(negatives, start, stop, row_left, at, strict)
