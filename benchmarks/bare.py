@@ -47,6 +47,6 @@ def bare_step(scores: Tensor, targets: Tensor, epsilon: float, direction: str) -
         flat = scores.detach().numpy(), True, labels, offsets, positives
         solve_rankings(0, 1, Rankings(*flat, *tables, *terms, *outputs))
         value = torch.from_numpy(losses[0, :1].astype(np.float32).reshape(()))
-        Update.apply(scores, value, torch.from_numpy(gradient), None, None).backward()
+        Update.apply(scores, (value,), torch.from_numpy(gradient), None, None).backward()
 
     return step

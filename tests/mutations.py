@@ -68,8 +68,8 @@ MUTATIONS = (
         "backtracking reads each row's maximum inside the corridor of the next row, as if its "
         "bits were stored there",
         "inference/corridor.py",
-        "n = low[i] + place",
-        "n = max(low[i] + place, low[min(i + 1, last - 1)])",
+        "n = low[i] + cell - start",
+        "n = max(low[i] + cell - start, low[min(i + 1, last - 1)])",
         ("tests/inference/test_corridor.py", "-k", "programme or words"),
     ),
     Mutation(

@@ -195,9 +195,8 @@ class OneAgainstRest(ListBatch):
         if traced() or self._on_its_device(terms):
             return super().solve(terms, shown, reduction, unit)
         require_reduction(reduction)
-        coefficients, weights = np.array(
-            [[float(part) for part in row] for row in zip(*terms, strict=True)]
-        )
+        coefficients = [float(coefficient) for coefficient, _ in terms]
+        weights = [float(weight) for _, weight in terms]
         scores = self.scores.detach()
         wide = torch.float32 if scores.dtype.itemsize < 4 else scores.dtype
         gradient = torch.empty_like(scores, dtype=wide)
@@ -241,7 +240,7 @@ class OneAgainstRest(ListBatch):
             _solve.refuse_overflow(coefficients, gradient.numpy(force=True), scores.dtype)
         value = from_host(_narrowed(values, wide), gradient.device)
         axes = self.axes if reduction == "none" else None
-        loss: Tensor = Update.apply(self.scores, value, gradient, owner, axes)
+        loss: Tensor = Update.apply(self.scores, (value,), gradient, owner, axes)
         return loss, gradient
 
     def evaluate(self) -> tuple[Array, Array]:

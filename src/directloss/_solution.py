@@ -21,14 +21,14 @@ class Solution:
         task_losses: float64 (L, T): Delta(y_t), exact.
         values: float64 (L, T): F(y_t) * 2^exponents[l], infinite scores counted as 0.
         defined: bool (L,): whether the metric is defined on the list.
-        exponents: int64 (L,), of the factors that scores and weights had; None: 0 in all lists.
+        exponents: of the factors that scores and weights had: int64 (L,), or one of all lists.
     """
 
     combination: Array
     task_losses: Array
     values: Array
     defined: Array
-    exponents: Array | None = None
+    exponents: Array | int = 0
 
     @classmethod
     def empty(cls, lists: Lists, terms: int) -> Solution:
@@ -52,7 +52,7 @@ class Solution:
         F alone for the ground truth, weight -inf. Infinite where no float64 is large enough.
         """
         finite = np.where(np.isinf(weights), 0.0, weights)
-        exponents = np.zeros(1, np.int64) if self.exponents is None else self.exponents
+        exponents = np.atleast_1d(self.exponents)
         # The difference first, with coefficients of size 1: neither overflows.
         size = int(np.frexp(np.abs(coefficients).max())[1])
         parts = self.values + np.ldexp(finite, exponents[:, None]) * self.task_losses

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,8 +51,8 @@ LARGE = 3e4
 def solve(
     task: Task,
     layout: Layout,
-    coefficients: Array,
-    weights: Array,
+    coefficients: Sequence[float],
+    weights: Sequence[float],
     *,
     objective: bool,
     reduction: str,
@@ -64,7 +64,7 @@ def solve(
     """Solve every term (coefficient, weight) of an update on every list.
 
     Args:
-        coefficients, weights: float64 (T,).
+        coefficients, weights: one of each a term.
         objective: whether the value is the sum of coefficient * (F + weight * Delta), with F alone
             for the ground truth; else it is Delta of the first term.
         reduction: "mean", "sum" or "none".
@@ -113,8 +113,8 @@ def solve(
 def solve_each(
     task: Task,
     layout: Layout,
-    coefficients: Array,
-    weights: Array,
+    coefficients: Sequence[float],
+    weights: Sequence[float],
     *,
     objective: bool,
     refuse_undefined: bool,
@@ -128,13 +128,13 @@ def solve_each(
         of their type; on which the metric is defined, bool (L,); and the largest coefficient.
     """
     lists, _ = read_lists(layout, task.read_targets, per_list=task.target_per_list)
-    size = max(map(abs, coefficients.tolist()))
+    size = max(map(abs, coefficients))
     if in_scores:
         exponents = unit_exponents(task, lists)
         size *= 2.0 ** (exponents if isinstance(exponents, int) else int(exponents.max()))
         solution = solve_in_unit(task, lists, exponents, weights, coefficients)
     else:
-        solution = solve_in_range(task.solve, lists, weights, coefficients)
+        solution = solve_in_range(task.solve, lists, np.array(weights), np.array(coefficients))
     defined, combination = solution.defined, solution.combination
     if not lists.finite:
         silence_infinite(lists.scores, combination)
@@ -143,7 +143,9 @@ def solve_each(
     if skip_without_positives:
         leave_out(solution, lists, class_sizes(lists).positives == 0)
     losses = solution.task_losses[:, 0]
-    values = solution.objective(weights, coefficients) if objective else losses
+    values = losses
+    if objective:
+        values = solution.objective(np.array(weights), np.array(coefficients))
     return lists, values, combination, defined, size
 
 
@@ -270,7 +272,7 @@ def _pooled(measure: Callable[[], Spread], world: World | None) -> Spread:
     return pooled(world.agree(failure, own))
 
 
-def refuse_overflow(coefficients: Array, combination: Array, dtype: torch.dtype) -> None:
+def refuse_overflow(coefficients: Sequence[float], combination: Array, dtype: torch.dtype) -> None:
     if (np.abs(combination) <= torch.finfo(dtype).max).all():
         return
     raise ArgumentError(

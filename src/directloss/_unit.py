@@ -9,6 +9,7 @@ is rounded: as F is linear in the scores, argmax F + weight * c * Delta is that 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -42,55 +43,64 @@ def unit_exponents(task: Task, lists: Lists) -> Array | int:
 
 
 def solve_in_unit(
-    task: Task, lists: Lists, exponents: Array | int, weights: Array, coefficients: Array
+    task: Task,
+    lists: Lists,
+    exponents: Array | int,
+    weights: Sequence[float],
+    coefficients: Sequence[float],
 ) -> Solution:
     """`Task.solve` of each list at weights * 2^-k, with coefficients * 2^k.
 
     Args:
         exponents: as `unit_exponents` gives them.
-        weights, coefficients: float64 (T,), as in `solve_in_range`.
+        weights, coefficients: one of each a term, as in `solve_in_range`.
 
     Returns:
         A solution whose `objective` takes the weights and coefficients that were given.
     """
     if isinstance(exponents, int):
         return _solve_at(task, lists, exponents, weights, coefficients)
+    given = np.array(weights), np.array(coefficients)
     sizes = np.diff(lists.offsets)
     factors = np.repeat(np.ldexp(1.0, exponents).astype(lists.scores.dtype), sizes)
     with np.errstate(over="ignore"):
         larger = lists.scores * factors
         exact = bool((larger / factors == lists.scores).all())
-    if exact and not exponent_of(weights, lists.scores, larger):
-        solution = task.solve(replace(lists, scores=larger), weights, coefficients)
+    if exact and not exponent_of(given[0], lists.scores, larger):
+        solution = task.solve(replace(lists, scores=larger), *given)
         solution.combination *= factors
         return solution
     return _solve_one_after_the_other(task, lists, exponents, weights, coefficients)
 
 
 def _solve_at(
-    task: Task, lists: Lists, exponent: int, weights: Array, coefficients: Array
+    task: Task,
+    lists: Lists,
+    exponent: int,
+    weights: Sequence[float],
+    coefficients: Sequence[float],
 ) -> Solution:
     """All lists with the same factor, which the weights take: no score is touched."""
     if exponent == 0:
-        return solve_in_range(task.solve, lists, weights, coefficients)
+        return solve_in_range(task.solve, lists, np.array(weights), np.array(coefficients))
     # Few numbers, which Python multiplies sooner than numpy. They overflow without a warning: an
     # infinite gradient is refused by its reader.
     up, down = 2.0**exponent, 2.0**-exponent
-    larger = np.array([coefficient * up for coefficient in coefficients.tolist()])
-    smaller = np.array([weight * down for weight in weights.tolist()])
-    if max(map(abs, smaller.tolist())) < _LEAST:  # a direct loss has 0 and weights of one size
-        smaller = scaled(weights, -exponent)
+    larger = np.array([coefficient * up for coefficient in coefficients])
+    smaller = np.array([weight * down for weight in weights])
+    if max(map(abs, weights)) * down < _LEAST:  # a direct loss has 0 and weights of one size
+        smaller = scaled(np.array(weights), -exponent)
     solution = solve_in_range(task.solve, lists, smaller, larger)
-    if solution.exponents is None:
-        solution.exponents = np.empty(len(lists), np.int64)
-        solution.exponents.fill(-exponent)  # sooner than np.full, for a single list
-    else:
-        solution.exponents -= exponent
+    solution.exponents = solution.exponents - exponent
     return solution
 
 
 def _solve_one_after_the_other(
-    task: Task, lists: Lists, exponents: Array, weights: Array, coefficients: Array
+    task: Task,
+    lists: Lists,
+    exponents: Array,
+    weights: Sequence[float],
+    coefficients: Sequence[float],
 ) -> Solution:
     """Scores that their factor would take out of the range: one call for each factor."""
     whole: Solution | None = None
@@ -101,8 +111,7 @@ def _solve_one_after_the_other(
             lists, scores=np.where(entries, lists.scores, lists.scores.dtype.type(0))
         )
         part = _solve_at(task, others_at_0, exponent, weights, coefficients)
-        if part.exponents is None:
-            part.exponents = np.zeros(len(lists), np.int64)
+        part.exponents = np.zeros(len(lists), np.int64) + part.exponents
         if whole is None:
             whole = part
             continue

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -184,8 +183,11 @@ class ListBatch(Batch):
                 ids, owner = torch.unique(layout.groups, return_inverse=True)
                 groups = ids.numel()
             value = layout.per_list(value, groups)
-        node = _TracedUpdate if traced() else Update
-        loss: Tensor = node.apply(self.scores, value, gradient, owner, axes)
+        loss: Tensor
+        if traced():
+            loss = _TracedUpdate.apply(self.scores, value, gradient, owner, axes)
+        else:
+            loss = Update.apply(self.scores, (value,), gradient, owner, axes)
         return loss, gradient
 
     def _solve(
@@ -223,13 +225,11 @@ class ListBatch(Batch):
                 layout.item_weights,
             )
             return solved
-        coefficients = np.array([float(coefficient) for coefficient, _ in terms])
-        weights = np.array([float(weight) for _, weight in terms])
         return _solve.solve(
             self.task,
             layout,
-            coefficients,
-            weights,
+            [float(coefficient) for coefficient, _ in terms],
+            [float(weight) for _, weight in terms],
             objective=objective,
             reduction=reduction,
             refuse_undefined=self.refuse_undefined,
@@ -352,7 +352,8 @@ class Update(torch.autograd.Function):
     """A value, with a constant gradient in the scores: an update as one node of the graph.
 
     Args of `apply`, after the scores:
-        value: a scalar, or one a list.
+        value: a scalar, or one a list; alone in a tuple, since torch refuses changes in place,
+            `loss *= 2`, to what came in as a tensor.
         slope: in the shape of the scores.
         owner: with groups and one value a list: the place of each entry's group among the values.
         axes: with one value a list: those of the entries of a list, else None.
@@ -362,14 +363,14 @@ class Update(torch.autograd.Function):
     def forward(
         ctx: Any,
         scores: Tensor,
-        value: Tensor,
+        value: tuple[Tensor],
         slope: Tensor,
         owner: Tensor | None,
         axes: tuple[int, ...] | None,
     ) -> Tensor:
         ctx.axes = axes
         ctx.save_for_backward(slope, owner)
-        return value.clone()  # torch refuses changes in place, `loss *= 2`, to what came in
+        return value[0]
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -381,7 +382,10 @@ class Update(torch.autograd.Function):
 
 
 class _TracedUpdate(Update):
-    """`Update` as torch.func wants it, which torch calls far more slowly outside of transforms."""
+    """`Update` as torch.func wants it, its value a tensor as it is.
+
+    Torch calls it far more slowly outside of transforms.
+    """
 
     generate_vmap_rule = True
 

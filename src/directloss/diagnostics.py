@@ -71,7 +71,7 @@ def diagnose(batch: ListBatch, epsilon: float, direction: Direction, unit: Unit)
     if unit == "score":
         exponents = unit_exponents(task, lists)
         factors = np.ldexp(1.0, exponents)
-        solution = solve_in_unit(task, lists, exponents, weights, coefficients)
+        solution = solve_in_unit(task, lists, exponents, weights.tolist(), coefficients.tolist())
     else:
         solution = solve_in_range(task.solve, lists, weights, coefficients)
     if batch.skip_without_positives:
