@@ -188,6 +188,12 @@ def test_mini_batches_train() -> None:
     assert model.score(X, y) > 2.0 * y.mean()
 
 
+def test_a_batch_holds_all_rows_at_most() -> None:
+    X, y = imbalanced()
+    model, full = (DirectLossClassifier(batch_size=b, **QUICK).fit(X, y) for b in (10**12, None))
+    np.testing.assert_array_equal(model.coef_, full.coef_)
+
+
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"task": "no-such"}, "metric: got 'no-such'"),
     ({"task": dl.MulticlassZeroOne()}, "task: got"),

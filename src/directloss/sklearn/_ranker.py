@@ -39,7 +39,8 @@ class DirectLossRanker(Estimator):
             train, and the last weights are kept.
         learning_rate, l2: of Adam, on standardised features.
         max_iter: epochs; with full batches the number of steps.
-        batch_size: rows a step, about, of whole lists; None for all of them.
+        batch_size: rows a step, about, of whole lists; None, or more than there are, for all of
+            them.
         warm_start: whether `fit` goes on from the weights of the call before; the method "refine"
             then skips cross-entropy.
         random_state: of the validation part, of the first weights, and of mini-batches.
