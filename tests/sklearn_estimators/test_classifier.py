@@ -127,6 +127,16 @@ def test_whole_weights_are_repeated_rows_with_a_validation_part() -> None:
     np.testing.assert_array_equal(tenth.predict_proba(X), repeated.predict_proba(X))
 
 
+def test_uneven_weights_keep_both_classes_or_are_refused() -> None:
+    X, y = imbalanced()
+    model = DirectLossClassifier(max_iter=2, random_state=0)
+    with pytest.warns(UserWarning, match=r"sample_weight: 2\d\d of 300 rows .* did not train"):
+        model.fit(X, y, sample_weight=np.where(y, 1e5, 1.5))
+    for weights in (np.where(y, 1e9, 1.5), 1.0 - y):
+        with pytest.raises(ArgumentError, match="sample_weight: got rows of class"):
+            model.fit(X, y, sample_weight=weights)
+
+
 def test_class_weights_raise_the_probability_and_not_the_threshold_of_f1() -> None:
     X, y = imbalanced()
     plain, balanced = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Self
 
 import numpy as np
@@ -28,8 +29,9 @@ class DirectLossClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     standardised inside; `coef_` is that of the features as they came.
 
     A row of weight w counts as w equal rows, exactly if weights are whole numbers, also in units of
-    the smallest one. Other weights are drawn: each row is there floor or ceil of its share of m
-    rows, m up to four times as many as there are. A row of weight 0 is absent.
+    the smallest one, and stand for no more than 200,000 rows or 20 a row. Other weights are drawn:
+    each row is there floor or ceil of its share of m rows, m four times as many as there are, or up
+    to 200,000 where weights are very uneven. A row of weight 0 is absent.
 
     Where a row stands does not count: what rows hold decides which of them validate, and equal
     rows of a class stay together.
@@ -126,6 +128,9 @@ class DirectLossClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
 
         Raises:
             ArgumentError: a parameter or an argument does not fit.
+
+        Warns:
+            UserWarning: weights are so uneven that a quarter of the rows with one were not drawn.
         """
         return self._fit(X, y, sample_weight, start=self.warm_start and hasattr(self, "n_iter_"))
 
@@ -176,6 +181,8 @@ class DirectLossClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
             )
             for label in range(labels)
         ]
+        if weights is not None:
+            _warn_of_absent(max(label.absent for label in found), np.count_nonzero(weights))
         self._keep([label.layers for label in found])
         self.classes_ = classes
         self.threshold_ = np.array([label.threshold for label in found])
@@ -226,3 +233,13 @@ class DirectLossClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
             truth = column_or_1d(y) == self.classes_[1]
         value = TaskValue(task)(truth, decision, sample_weight=sample_weight)
         return value if task.higher_is_better else -value
+
+
+def _warn_of_absent(absent: int, rows: int) -> None:
+    if 4 * absent > rows:
+        warnings.warn(
+            f"sample_weight: {absent} of {rows} rows with a weight did not train, as their weights "
+            "are too small beside the others for a row of their own",
+            UserWarning,
+            stacklevel=4,
+        )

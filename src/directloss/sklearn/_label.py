@@ -14,19 +14,23 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from directloss.errors import ArgumentError
 from directloss.sklearn._decisions import shift, threshold_of
 from directloss.sklearn._inputs import Inputs, scores_of
-from directloss.sklearn._rows import Array, arranged, split
+from directloss.sklearn._rows import MOST, Array, arranged, split
 from directloss.sklearn._training import Layers, Options, Targets, train
 from directloss.training.calibration import fit_calibrator
 from directloss.training.refinement import FEW_TO_CHOOSE
 
 
 class Label(NamedTuple):
-    """What was learned of a label; the threshold is taken off the last bias already."""
+    """What was learned of a label; the threshold is taken off the last bias already.
+
+    `absent` is the number of rows with a weight that were never drawn.
+    """
 
     layers: Layers
     threshold: float
     calibrator: Any
     history: dict[str, Any]
+    absent: int
 
 
 class Samples(NamedTuple):
@@ -102,6 +106,7 @@ def fit_label(
     """
     X = samples.X
     rows = arranged(samples.keys, positive, samples.weights)
+    absent = _absent(samples, positive, rows, names)
     weights = class_weights(class_weight, names, positive[rows])
     parts = split(samples.keys, positive, rows, validation_fraction, FEW_TO_CHOOSE)
     targets = (torch.from_numpy(positive[part].astype(np.float32)) for part in parts)
@@ -115,4 +120,21 @@ def fit_label(
     shift(calibrator, threshold)
     last, bias = trained.layers[-1]
     layers = [*trained.layers[:-1], (last, bias - threshold)]
-    return Label(layers, threshold, calibrator, trained.history)
+    return Label(layers, threshold, calibrator, trained.history, absent)
+
+
+def _absent(samples: Samples, positive: Array, rows: Array, names: Array) -> int:
+    """How many rows with a weight are not among `rows`.
+
+    Raises:
+        ArgumentError: these are all rows of a class.
+    """
+    if samples.weights is None:
+        return 0
+    left = np.unique(positive[rows])
+    if left.size == 1 < np.unique(positive).size:
+        gone = names[1 - int(left[0])]
+        weight = samples.weights[positive != left[0]].sum() / samples.weights.sum()
+        came = f"rows of class {gone} with a share of {weight:.1g} in all weights"
+        raise ArgumentError("sample_weight", came, f"a row of each class in {MOST:,} at least")
+    return int(np.count_nonzero(samples.weights) - np.unique(rows).size)

@@ -12,6 +12,9 @@ from directloss.sklearn._rows import check_weights, counts_of
 from directloss.sklearn._tasks import task_of
 from directloss.tasks import Task
 
+MOST = 10_000_000
+"""Rows that weights may stand for where nothing is trained."""
+
 
 class TaskValue:
     """(y_true, y_score) -> the metric of a task.
@@ -50,7 +53,7 @@ class TaskValue:
         if weights is not None:
             if groups is not None:
                 raise ArgumentError("sample_weight", "weights beside group", "one of the two")
-            rows = np.repeat(np.arange(len(targets)), counts_of(weights))
+            rows = np.repeat(np.arange(len(targets)), counts_of(weights, most=MOST))
             targets, scores = targets[rows], scores[rows]
         dim = 0 if targets.ndim == 2 else -1
         scores = scores.astype(np.float64)
