@@ -47,7 +47,8 @@ class DirectLossRanker(Estimator):
 
     Attributes:
         coef_, intercept_: (1, features) and (1,), of a linear model; `predict` is ``X @ coef_[0] +
-            intercept_``. Of a perceptron `coefs_`, `intercepts_`: its layers, in a list of one.
+            intercept_``, with mean 0 over the rows that trained, as no order depends on the
+            intercept. Of a perceptron `coefs_`, `intercepts_`: its layers, in a list of one.
         history_: metric, loss and more by epoch, a dictionary of lists.
         n_iter_: epochs.
         n_features_in_, feature_names_in_: as in scikit-learn.

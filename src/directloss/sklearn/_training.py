@@ -113,6 +113,10 @@ def train(inputs: Inputs, targets: Targets, options: Options, start: Layers | No
     )
     if result.diverged:
         raise DirectLossError("training stopped: scores became NaN. Try a smaller learning_rate")
+    if targets.train_groups is not None and task.ranks:
+        # No order depends on it. Its gradient is rounding errors, which Adam makes steps of.
+        with torch.no_grad():
+            network.head.bias.zero_()
     history = result.history.record()
     if not held_out:
         del history["validation"]
