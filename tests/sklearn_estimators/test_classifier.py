@@ -111,7 +111,7 @@ def test_several_labels_have_a_model_each() -> None:
     from_sparse = DirectLossClassifier(**QUICK).fit(X, sparse.csr_array(both))
     np.testing.assert_array_equal(from_sparse.predict(X), model.predict(X))
     both[:, 1] = 1
-    with pytest.raises(ArgumentError, match="one class: 1"):
+    with pytest.raises(ArgumentError, match="one class: 1 in column 1"):
         DirectLossClassifier(**QUICK).fit(X, both)
 
 
@@ -170,6 +170,60 @@ def test_a_warm_start_and_a_partial_fit_go_on() -> None:
         part.partial_fit(X, y + 1)
     with pytest.raises(ArgumentError, match=r"hidden: got \[8\], wanted \[\]"):
         part.set_params(hidden=(8,)).partial_fit(X, y)
+
+
+@pytest.mark.parametrize("hidden", [(), (4,)])
+def test_rows_of_one_class_wait_for_the_other(hidden: tuple[int, ...]) -> None:
+    X, y = imbalanced()
+    X, y = X[np.argsort(y, kind="stable")], np.sort(y)
+    whole = DirectLossClassifier(hidden=hidden, **QUICK).fit(X, y)
+    model = DirectLossClassifier(hidden=hidden, **QUICK)
+    model.partial_fit(X[:100], y[:100], classes=[0, 1])
+    assert model.classes_.tolist() == [0, 1]
+    np.testing.assert_allclose(model.decision_function(X), -np.log(101.0))
+    np.testing.assert_allclose(model.predict_proba(X)[:, 1], 1.0 / 102.0)
+    assert not model.predict(X).any()
+    model.partial_fit(X[100:240], y[100:240], classes=[0, 1]).partial_fit(X[240:], y[240:])
+    np.testing.assert_array_equal(model.decision_function(X), whole.decision_function(X))
+    before = model.decision_function(X)
+    for row in range(200, 240):
+        model.partial_fit(X[row : row + 1], y[row : row + 1])
+    np.testing.assert_array_equal(model.decision_function(X), before)
+    again = DirectLossClassifier(hidden=hidden, warm_start=True, **QUICK).fit(X, y)
+    model.partial_fit(X[240:241], y[240:241], sample_weight=[3])
+    weights = [1] * 40 + [3]
+    again.fit(X[200:241], y[200:241], sample_weight=weights)
+    np.testing.assert_array_equal(model.decision_function(X), again.decision_function(X))
+
+
+def test_a_stream_of_sparse_rows_and_of_several_labels() -> None:
+    X, y = imbalanced()
+    both = np.column_stack([y, X[:, 2] > 0.0]).astype(int)
+    order = np.argsort(y, kind="stable")
+    X, both = X[order], both[order]
+    model = DirectLossClassifier(**QUICK).partial_fit(sparse.csr_array(X[:240]), both[:240])
+    assert model.n_iter_ == 0 == model.coef_.any()
+    assert model.predict(X).shape == both.shape
+    model.partial_fit(X[240:], both[240:])
+    whole = DirectLossClassifier(**QUICK).fit(sparse.csr_array(X), both)
+    np.testing.assert_array_equal(model.decision_function(X), whole.decision_function(X))
+
+
+def test_classes_of_a_stream_are_checked() -> None:
+    X, y = imbalanced()
+    negative = X[y == 0], y[y == 0]
+    model = DirectLossClassifier(**QUICK)
+    with pytest.raises(ArgumentError, match=r"y: got one class: 0, wanted .*classes="):
+        model.partial_fit(*negative)
+    with pytest.raises(ArgumentError, match=r"classes: got \[0 1 2\], wanted two"):
+        model.partial_fit(*negative, classes=[0, 1, 2])
+    with pytest.raises(ArgumentError, match=r"y: got classes \[0\], wanted some of .*\[1 2\]"):
+        model.partial_fit(*negative, classes=[1, 2])
+    model.partial_fit(X, y, classes=[1, 0])
+    with pytest.raises(ArgumentError, match=r"classes: got \[0 5\], wanted those before, \[0 1\]"):
+        model.partial_fit(X, y, classes=[0, 5])
+    with pytest.raises(ArgumentError, match=r"y: got classes \[1 2\]"):
+        model.partial_fit(X, y + 1)
 
 
 def test_names_of_classes_and_of_columns_are_kept() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -13,12 +14,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from directloss.errors import ArgumentError
 from directloss.sklearn._base import Estimator
-from directloss.sklearn._decisions import probabilities
-from directloss.sklearn._label import Samples, fit_label, read_labels
+from directloss.sklearn._decisions import identity, probabilities
+from directloss.sklearn._label import Samples, fit_label, read_classes, read_labels
 from directloss.sklearn._rows import Array, check_weights, fingerprints
 from directloss.sklearn._scorer import TaskValue
 from directloss.sklearn._tasks import task_of
 from directloss.sklearn._training import Layers
+from directloss.sklearn._waiting import Rows, has_both, joined, last, log_odds
 from directloss.training.calibration import CALIBRATIONS
 
 
@@ -81,6 +83,8 @@ class DirectLossClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
 
     classes_: Array
     threshold_: Array
+    history_: dict[str, Any] | list[dict[str, Any]]
+    _waiting: Rows
 
     def __init__(
         self,
@@ -132,34 +136,74 @@ class DirectLossClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         Warns:
             UserWarning: weights are so uneven that a quarter of the rows with one were not drawn.
         """
-        return self._fit(X, y, sample_weight, start=self.warm_start and hasattr(self, "n_iter_"))
-
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
-        """Trains on from the present weights on these rows alone, for `max_iter` epochs.
-
-        As `fit` with ``warm_start=True``: after the first call the method "refine" takes the direct
-        loss alone. Calibration and threshold are fitted to these rows. Each call needs rows of both
-        classes, without which no metric ranks.
-
-        Args:
-            classes: the classes of y, as scikit-learn wants them in the first call; checked.
-        """
-        begun = hasattr(self, "n_iter_")
-        if not begun and classes is not None and np.ndim(y) == 1:
-            found = np.unique(y)
-            if not np.isin(found, classes).all():
-                raise ArgumentError("y", f"classes {found}", f"some of `classes`, {classes}")
-        return self._fit(X, y, sample_weight, start=begun)
-
-    def _fit(self, X: Any, y: Any, sample_weight: Any, *, start: bool) -> Self:
-        options = self._options()
-        if self.calibration not in CALIBRATIONS:
-            raise ArgumentError("calibration", repr(self.calibration), f"one of {CALIBRATIONS}")
+        start = self.warm_start and self._trained
         X, y = self._checked(X, y, multi_output=True, reset=not start)
         classes, positive = read_labels(y)
         if start and not np.array_equal(classes, self.classes_):
             raise ArgumentError("y", f"classes {classes}", f"those before, {self.classes_}")
         weights = check_weights(sample_weight, X.shape[0])
+        return self._train((X, positive, weights), classes, start=start)
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Trains on from the present weights on these rows alone, for `max_iter` epochs.
+
+        As `fit` with ``warm_start=True``: after the first call the method "refine" takes the direct
+        loss alone. Calibration and threshold are fitted to these rows.
+
+        Rows of one class, which no metric ranks, wait: they train together with the next rows that
+        bring the other class, and so do single rows. Of more than 100,000 the last ones wait. With
+        several labels rows wait until each label has both. Before the first training the decision
+        is the same for all rows, the log-odds of what came.
+
+        Args:
+            X, y, sample_weight: as in `fit`.
+            classes: the two classes of y; wanted in the first call if its y has one of them alone,
+                as scikit-learn does.
+        """
+        begun = hasattr(self, "classes_")
+        self._options()
+        X, y = self._checked(X, y, multi_output=True, reset=not begun)
+        known = self.classes_ if begun else None
+        one_label = y.ndim == 1 or y.shape[1] == 1
+        if classes is not None and one_label:
+            known = read_classes(classes)
+            if begun and not np.array_equal(known, self.classes_):
+                raise ArgumentError("classes", f"{known}", f"those before, {self.classes_}")
+        if known is None and one_label and np.unique(y).size == 1:
+            came = f"one class: {np.unique(y)[0]}"
+            raise ArgumentError("y", came, "two classes, or classes= as well")
+        found, positive = read_labels(y, known)
+        rows: Rows = (X, positive, check_weights(sample_weight, X.shape[0]))
+        if hasattr(self, "_waiting"):
+            rows = joined(self._waiting, rows)
+        if has_both(rows):
+            return self._train(rows, found, start=self._trained)
+        self._waiting = last(rows)
+        self.classes_ = found
+        if not self._trained:
+            self._guess(rows)
+        return self
+
+    @property
+    def _trained(self) -> bool:
+        return getattr(self, "n_iter_", 0) > 0
+
+    def _guess(self, rows: Rows) -> None:
+        """Makes the decision the log-odds of these rows, whatever the features."""
+        widths = [rows[0].shape[1], *self.hidden, 1]
+        odds = log_odds(rows)
+        below = [(np.zeros(pair[::-1]), np.zeros(pair[1])) for pair in pairwise(widths)]
+        self._keep([[*below[:-1], (below[-1][0], np.array([own]))] for own in odds])
+        self.threshold_ = np.zeros(odds.size)
+        self.calibrators_ = [identity() for _ in odds]
+        self.history_ = [{} for _ in odds] if odds.size > 1 else {}
+        self.n_iter_ = 0
+
+    def _train(self, rows: Rows, classes: Array, *, start: bool) -> Self:
+        options = self._options()
+        if self.calibration not in CALIBRATIONS:
+            raise ArgumentError("calibration", repr(self.calibration), f"one of {CALIBRATIONS}")
+        X, positive, weights = rows
         samples = Samples(X, fingerprints(X, np.random.default_rng(options.seed)), weights)
         labels = positive.shape[1]
         starts = self._starts() if start else [None] * labels
@@ -175,6 +219,7 @@ class DirectLossClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
                 options,
                 starts[label],
                 names=classes if labels == 1 else np.arange(2),
+                column=None if labels == 1 else label,
                 class_weight=of_classes[label],
                 validation_fraction=self.validation_fraction,
                 calibration=self.calibration,
@@ -182,13 +227,14 @@ class DirectLossClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
             for label in range(labels)
         ]
         if weights is not None:
-            _warn_of_absent(max(label.absent for label in found), np.count_nonzero(weights))
+            _warn_of_absent(max(label.absent for label in found), int(np.count_nonzero(weights)))
         self._keep([label.layers for label in found])
         self.classes_ = classes
         self.threshold_ = np.array([label.threshold for label in found])
         self.calibrators_ = [label.calibrator for label in found]
         self.history_ = [label.history for label in found] if labels > 1 else found[0].history
         self.n_iter_ = options.max_iter
+        self.__dict__.pop("_waiting", None)
         return self
 
     @property
