@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import average_precision_score, f1_score
 
 import directloss as dl
@@ -258,8 +259,19 @@ def test_a_batch_holds_all_rows_at_most() -> None:
     np.testing.assert_array_equal(model.coef_, full.coef_)
 
 
+def test_a_score_of_unknown_labels_is_refused_and_an_undefined_one_warns() -> None:
+    X, y = imbalanced()
+    model = DirectLossClassifier(**QUICK).fit(X, y)
+    for labels in (y + 5, np.array(["n", "y"])[y]):
+        with pytest.raises(ArgumentError, match=r"y: got classes .*, wanted some of .*\[0 1\]"):
+            model.score(X, labels)
+    with pytest.warns(UndefinedMetricWarning, match=r"AveragePrecision\(\) is undefined"):
+        assert np.isnan(model.score(X[y == 0], y[y == 0]))
+
+
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"task": "no-such"}, "metric: got 'no-such'"),
+    ({"task": "no-such"}, "task: got 'no-such', wanted one of accuracy, average_precision,"),
+    ({"task": "fbeta:x"}, "task: got 'fbeta:x', wanted a number behind"),
     ({"task": dl.MulticlassZeroOne()}, "task: got"),
     ({"method": "boost"}, "method: got 'boost'"),
     ({"hidden": 8}, "hidden: got 8"),

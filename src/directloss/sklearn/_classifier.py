@@ -270,14 +270,26 @@ class DirectLossClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         return found if self._multilabel else np.column_stack([1.0 - found[:, 0], found[:, 0]])
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """The metric of `task`, of several labels their mean; negative where lower is better."""
+        """The metric of `task`, of several labels their mean; negative where lower is better.
+
+        Raises:
+            ArgumentError: y has labels that the fit did not have.
+
+        Warns:
+            UndefinedMetricWarning: the metric is undefined, such as average precision without a
+                positive; the score is NaN.
+        """
         task = task_of(self.task)
         decision = self.decision_function(X)
         if self._multilabel:
             truth = y.toarray() if sparse.issparse(y) else np.asarray(y)
         else:
-            truth = column_or_1d(y) == self.classes_[1]
-        value = TaskValue(task)(truth, decision, sample_weight=sample_weight)
+            labels = column_or_1d(y)
+            if not np.isin(labels, self.classes_).all():
+                came = f"classes {np.unique(labels)}"
+                raise ArgumentError("y", came, f"some of those of the fit, {self.classes_}")
+            truth = labels == self.classes_[1]
+        value = TaskValue(task)(truth, decision, sample_weight=sample_weight, name="y")
         return value if task.higher_is_better else -value
 
 
