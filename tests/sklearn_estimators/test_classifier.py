@@ -40,15 +40,26 @@ def test_coefficients_are_those_of_the_features_as_they_came() -> None:
     np.testing.assert_array_equal(plain.decision_function(X), decision)
 
 
-def test_a_constant_feature_has_no_weight() -> None:
+@pytest.mark.parametrize("constant", [0.0, 0.1, 7.0])
+def test_a_constant_feature_has_no_weight(constant: float) -> None:
     X, y = imbalanced()
-    X[:, 2] = 7.0
+    X[:, 2] = constant
+    assert not DirectLossClassifier(**QUICK).fit(X, y).coef_[0, 2]
+    assert not DirectLossClassifier(**QUICK).fit(sparse.csr_array(X), y).coef_[0, 2]
     for hidden in ((), (4,)):
         model = DirectLossClassifier(hidden=hidden, **QUICK).fit(X, y)
         other = X + np.array([0.0, 0.0, 100.0, 0.0])
         np.testing.assert_allclose(
             model.decision_function(other), model.decision_function(X), atol=1e-12
         )
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
+def test_a_feature_past_double_precision_is_refused(kind: Any) -> None:
+    X, y = imbalanced()
+    X[:, 1] *= 1e160
+    with pytest.raises(ArgumentError, match=r"X: got a feature whose variance .*, column 1"):
+        DirectLossClassifier(**QUICK).fit(kind(X), y)
 
 
 def test_a_sparse_matrix_gives_the_model_of_the_dense_one() -> None:
@@ -281,6 +292,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"max_iter": 0}, "max_iter: got 0"),
     ({"batch_size": 1}, "batch_size: got 1"),
     ({"l2": -1.0}, "l2: got -1.0"),
+    ({"learning_rate": -1}, "learning_rate: got -1, wanted above 0"),
+    ({"learning_rate": 0.0}, "learning_rate: got 0.0, wanted above 0"),
 ]
 
 
