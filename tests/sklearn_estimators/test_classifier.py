@@ -258,6 +258,17 @@ def test_a_task_and_a_name_are_the_same() -> None:
     np.testing.assert_array_equal(named.coef_, task.coef_)
 
 
+def test_as_many_labels_as_before_are_wanted() -> None:
+    X, y = imbalanced()
+    both = np.column_stack([y, 1 - y])
+    model = DirectLossClassifier(warm_start=True, **QUICK).fit(X, both)
+    for call in (model.fit, model.partial_fit, model.score):
+        with pytest.raises(ArgumentError, match=r"y: got 1 label\(s\), wanted 2"):
+            call(X, y)
+    with pytest.raises(ArgumentError, match="y: got columns of"):
+        model.score(X, both + 5)
+
+
 def test_mini_batches_train() -> None:
     X, y = imbalanced()
     model = DirectLossClassifier(batch_size=64, max_iter=5, random_state=0).fit(X, y)

@@ -110,7 +110,7 @@ def test_a_metric_of_two_classes_refuses_three() -> None:
     X, y = imbalanced()
     y = y + (X[:, 2] > 0.0)
     model = LogisticRegression().fit(X, y)
-    with pytest.raises(ArgumentError, match=r"y_true: got 2\.0, .* two classes, with pos_label="):
+    with pytest.raises(ArgumentError, match=r"y_true: got 2\.0, wanted two classes, .*pos_label="):
         dl.metric_scorer("f1")(model, X, y)
     with pytest.raises(ArgumentError, match=r"y_true: got .* 3 classes, wanted two classes"):
         dl.metric_scorer("average_precision")(model, X, y)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
-from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted
@@ -15,12 +12,12 @@ from sklearn.utils.validation import check_is_fitted
 from directloss.errors import ArgumentError
 from directloss.sklearn._base import Estimator
 from directloss.sklearn._decisions import identity, probabilities
-from directloss.sklearn._label import Samples, fit_label, read_classes, read_labels
+from directloss.sklearn._label import Samples, fit_label, read_classes, read_labels, warn_of_absent
 from directloss.sklearn._rows import Array, check_weights, fingerprints
 from directloss.sklearn._scorer import TaskValue
 from directloss.sklearn._tasks import task_of
 from directloss.sklearn._training import Layers
-from directloss.sklearn._waiting import Rows, has_both, joined, last, log_odds
+from directloss.sklearn._waiting import Rows, guess, has_both, joined, last
 from directloss.training.calibration import CALIBRATIONS
 
 
@@ -139,8 +136,10 @@ class DirectLossClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         start = self.warm_start and self._trained
         X, y = self._checked(X, y, multi_output=True, reset=not start)
         classes, positive = read_labels(y)
-        if start and not np.array_equal(classes, self.classes_):
-            raise ArgumentError("y", f"classes {classes}", f"those before, {self.classes_}")
+        if start:
+            self._check_columns(positive)
+            if not np.array_equal(classes, self.classes_):
+                raise ArgumentError("y", f"classes {classes}", f"those before, {self.classes_}")
         weights = check_weights(sample_weight, X.shape[0])
         return self._train((X, positive, weights), classes, start=start)
 
@@ -173,6 +172,8 @@ class DirectLossClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
             came = f"one class: {np.unique(y)[0]}"
             raise ArgumentError("y", came, "two classes, or classes= as well")
         found, positive = read_labels(y, known)
+        if begun:
+            self._check_columns(positive)
         rows: Rows = (X, positive, check_weights(sample_weight, X.shape[0]))
         if hasattr(self, "_waiting"):
             rows = joined(self._waiting, rows)
@@ -190,13 +191,11 @@ class DirectLossClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
 
     def _guess(self, rows: Rows) -> None:
         """Makes the decision the log-odds of these rows, whatever the features."""
-        widths = [rows[0].shape[1], *self.hidden, 1]
-        odds = log_odds(rows)
-        below = [(np.zeros(pair[::-1]), np.zeros(pair[1])) for pair in pairwise(widths)]
-        self._keep([[*below[:-1], (below[-1][0], np.array([own]))] for own in odds])
-        self.threshold_ = np.zeros(odds.size)
-        self.calibrators_ = [identity() for _ in odds]
-        self.history_ = [{} for _ in odds] if odds.size > 1 else {}
+        layers = guess(rows, tuple(self.hidden))
+        self._keep(layers)
+        self.threshold_ = np.zeros(len(layers))
+        self.calibrators_ = [identity() for _ in layers]
+        self.history_ = [{} for _ in layers] if len(layers) > 1 else {}
         self.n_iter_ = 0
 
     def _train(self, rows: Rows, classes: Array, *, start: bool) -> Self:
@@ -227,7 +226,7 @@ class DirectLossClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
             for label in range(labels)
         ]
         if weights is not None:
-            _warn_of_absent(max(label.absent for label in found), int(np.count_nonzero(weights)))
+            warn_of_absent(max(label.absent for label in found), int(np.count_nonzero(weights)))
         self._keep([label.layers for label in found])
         self.classes_ = classes
         self.threshold_ = np.array([label.threshold for label in found])
@@ -240,6 +239,11 @@ class DirectLossClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     @property
     def _multilabel(self) -> bool:
         return self.threshold_.size > 1
+
+    def _check_columns(self, positive: Array) -> None:
+        found, before = positive.shape[1], self.threshold_.size
+        if found != before:
+            raise ArgumentError("y", f"{found} label(s)", f"{before}, as in the fit before")
 
     def _starts(self) -> list[Layers]:
         """The layers before, with the thresholds back in the last bias."""
@@ -282,7 +286,8 @@ class DirectLossClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         task = task_of(self.task)
         decision = self.decision_function(X)
         if self._multilabel:
-            truth = y.toarray() if sparse.issparse(y) else np.asarray(y)
+            _, truth = read_labels(y)
+            self._check_columns(truth)
         else:
             labels = column_or_1d(y)
             if not np.isin(labels, self.classes_).all():
@@ -291,13 +296,3 @@ class DirectLossClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
             truth = labels == self.classes_[1]
         value = TaskValue(task)(truth, decision, sample_weight=sample_weight, name="y")
         return value if task.higher_is_better else -value
-
-
-def _warn_of_absent(absent: int, rows: int) -> None:
-    if 4 * absent > rows:
-        warnings.warn(
-            f"sample_weight: {absent} of {rows} rows with a weight did not train, as their weights "
-            "are too small beside the others for a row of their own",
-            UserWarning,
-            stacklevel=4,
-        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -168,3 +169,14 @@ def _absent(samples: Samples, positive: Array, rows: Array, names: Array) -> int
         came = f"rows of class {gone} with a share of {weight:.1g} in all weights"
         raise ArgumentError("sample_weight", came, f"a row of each class in {MOST:,} at least")
     return int(np.count_nonzero(samples.weights) - np.unique(rows).size)
+
+
+def warn_of_absent(absent: int, rows: int) -> None:
+    """Warns where a quarter of the rows with a weight did not train."""
+    if 4 * absent > rows:
+        warnings.warn(
+            f"sample_weight: {absent} of {rows} rows with a weight did not train, as their weights "
+            "are too small beside the others for a row of their own",
+            UserWarning,
+            stacklevel=4,
+        )

@@ -82,9 +82,10 @@ class TaskValue:
             raise ArgumentError(name, came, f"two classes: {self.task!r} has no more")
         if not self.task.graded and np.isin(targets, (-1.0, 1.0)).all():
             targets = (targets > 0.0).astype(np.float64)
-        scorer = name == "y_true"
-        otherwise = ": two classes, with pos_label= where they are others, and not -1 and 1"
-        check_targets(name, targets, self.task, otherwise if scorer else "")
+        labels = "0 or 1"
+        if name == "y_true":
+            labels = "two classes, 0 and 1 or -1 and 1; of others name one by pos_label="
+        check_targets(name, targets, self.task, labels)
         return targets
 
 

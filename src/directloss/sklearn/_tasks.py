@@ -31,14 +31,14 @@ def task_of(task: Any, *, of_classes: bool = False) -> Task:
     return found
 
 
-def check_targets(name: str, targets: Array, task: Task, otherwise: str = "") -> None:
+def check_targets(name: str, targets: Array, task: Task, labels: str = "0 or 1") -> None:
     """Refuses targets that the metric does not know.
 
     Args:
         name: the argument that the error names.
         targets: numbers.
         task: the metric.
-        otherwise: what else may be done where targets are not 0 and 1.
+        labels: what is wanted where the metric knows two classes.
 
     Raises:
         ArgumentError: naming `name`.
@@ -50,7 +50,7 @@ def check_targets(name: str, targets: Array, task: Task, otherwise: str = "") ->
             raise
         came, wanted = _parts(error)
         if wanted == task.labels_wanted:
-            wanted = f"0 or 1{otherwise}"
+            wanted = labels
             if hasattr(task, "relevant_from"):
                 wanted += f"; of relevances take task={_from_one(task)}"
         raise ArgumentError(name, came, wanted) from error

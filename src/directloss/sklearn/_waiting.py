@@ -6,12 +6,14 @@ features, positives (n, labels), and weights (n,) or None.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from directloss.sklearn._rows import Array
+from directloss.sklearn._training import Layers
 
 Rows = tuple[Any, Array, Array | None]
 
@@ -43,11 +45,17 @@ def last(rows: Rows) -> Rows:
     return X[-MOST:], positive[-MOST:], None if weights is None else weights[-MOST:]
 
 
-def log_odds(rows: Rows) -> Array:
-    """Of the frequencies of positives, one of each class more than came, (labels,)."""
+def guess(rows: Rows, hidden: tuple[int, ...]) -> list[Layers]:
+    """A network a label whose score is the log-odds of these rows, whatever the features.
+
+    Of the frequency of positives, with one row of each class more than came.
+    """
     weights = _weights(rows)
     positives = weights @ rows[1]
-    return np.asarray(np.log(positives + 1.0) - np.log(weights.sum() - positives + 1.0))
+    odds = np.log(positives + 1.0) - np.log(weights.sum() - positives + 1.0)
+    widths = [rows[0].shape[1], *hidden, 1]
+    layers = [(np.zeros((out, into)), np.zeros(out)) for into, out in pairwise(widths)]
+    return [[*layers[:-1], (layers[-1][0], np.array([own]))] for own in odds]
 
 
 def _weights(rows: Rows) -> Array:
