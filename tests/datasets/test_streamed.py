@@ -112,6 +112,16 @@ def test_processes_share_the_blocks(processes: int, folder: Path) -> None:
     assert sum(len(part) for share in chunks for part in share) == (problem.part_of == 2).sum()
 
 
+def test_a_batch_larger_than_all_rows_holds_each_of_them_once(tmp_path: Path) -> None:
+    table(100).to_parquet(tmp_path / "t.parquet")
+    problem = prepared(tmp_path / "t.parquet")
+    for positives in (None, 150):
+        (batch,) = StreamedBatches(problem, batch_size=200, positives=positives).epoch(0)
+        assert len(batch.rows) == (problem.part_of == 0).sum()
+    (batch,) = StreamedBatches(problem, batch_size=200).epoch(0)
+    assert sorted(batch.rows) == np.flatnonzero(problem.part_of == 0).tolist()
+
+
 def test_too_few_blocks_for_the_processes(tmp_path: Path) -> None:
     table().to_parquet(tmp_path / "t.parquet")
     with pytest.raises(DataError, match="1 blocks of training rows, too few for 2 processes"):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import average_precision_score, f1_score
 
 import directloss as dl
@@ -39,15 +40,26 @@ def test_coefficients_are_those_of_the_features_as_they_came() -> None:
     np.testing.assert_array_equal(plain.decision_function(X), decision)
 
 
-def test_a_constant_feature_has_no_weight() -> None:
+@pytest.mark.parametrize("constant", [0.0, 0.1, 7.0])
+def test_a_constant_feature_has_no_weight(constant: float) -> None:
     X, y = imbalanced()
-    X[:, 2] = 7.0
+    X[:, 2] = constant
+    assert not DirectLossClassifier(**QUICK).fit(X, y).coef_[0, 2]
+    assert not DirectLossClassifier(**QUICK).fit(sparse.csr_array(X), y).coef_[0, 2]
     for hidden in ((), (4,)):
         model = DirectLossClassifier(hidden=hidden, **QUICK).fit(X, y)
         other = X + np.array([0.0, 0.0, 100.0, 0.0])
         np.testing.assert_allclose(
             model.decision_function(other), model.decision_function(X), atol=1e-12
         )
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
+def test_a_feature_past_double_precision_is_refused(kind: Any) -> None:
+    X, y = imbalanced()
+    X[:, 1] *= 1e160
+    with pytest.raises(ArgumentError, match=r"X: got a feature whose variance .*, column 1"):
+        DirectLossClassifier(**QUICK).fit(kind(X), y)
 
 
 def test_a_sparse_matrix_gives_the_model_of_the_dense_one() -> None:
@@ -111,7 +123,7 @@ def test_several_labels_have_a_model_each() -> None:
     from_sparse = DirectLossClassifier(**QUICK).fit(X, sparse.csr_array(both))
     np.testing.assert_array_equal(from_sparse.predict(X), model.predict(X))
     both[:, 1] = 1
-    with pytest.raises(ArgumentError, match="one class: 1"):
+    with pytest.raises(ArgumentError, match="one class: 1 in column 1"):
         DirectLossClassifier(**QUICK).fit(X, both)
 
 
@@ -125,6 +137,16 @@ def test_whole_weights_are_repeated_rows_with_a_validation_part() -> None:
     np.testing.assert_array_equal(weighted.predict_proba(X), repeated.predict_proba(X))
     tenth = DirectLossClassifier(**QUICK).fit(X, y, sample_weight=weights / 10)
     np.testing.assert_array_equal(tenth.predict_proba(X), repeated.predict_proba(X))
+
+
+def test_uneven_weights_keep_both_classes_or_are_refused() -> None:
+    X, y = imbalanced()
+    model = DirectLossClassifier(max_iter=2, random_state=0)
+    with pytest.warns(UserWarning, match=r"sample_weight: 2\d\d of 300 rows .* did not train"):
+        model.fit(X, y, sample_weight=np.where(y, 1e5, 1.5))
+    for weights in (np.where(y, 1e9, 1.5), 1.0 - y):
+        with pytest.raises(ArgumentError, match="sample_weight: got rows of class"):
+            model.fit(X, y, sample_weight=weights)
 
 
 def test_class_weights_raise_the_probability_and_not_the_threshold_of_f1() -> None:
@@ -162,6 +184,60 @@ def test_a_warm_start_and_a_partial_fit_go_on() -> None:
         part.set_params(hidden=(8,)).partial_fit(X, y)
 
 
+@pytest.mark.parametrize("hidden", [(), (4,)])
+def test_rows_of_one_class_wait_for_the_other(hidden: tuple[int, ...]) -> None:
+    X, y = imbalanced()
+    X, y = X[np.argsort(y, kind="stable")], np.sort(y)
+    whole = DirectLossClassifier(hidden=hidden, **QUICK).fit(X, y)
+    model = DirectLossClassifier(hidden=hidden, **QUICK)
+    model.partial_fit(X[:100], y[:100], classes=[0, 1])
+    assert model.classes_.tolist() == [0, 1]
+    np.testing.assert_allclose(model.decision_function(X), -np.log(101.0))
+    np.testing.assert_allclose(model.predict_proba(X)[:, 1], 1.0 / 102.0)
+    assert not model.predict(X).any()
+    model.partial_fit(X[100:240], y[100:240], classes=[0, 1]).partial_fit(X[240:], y[240:])
+    np.testing.assert_array_equal(model.decision_function(X), whole.decision_function(X))
+    before = model.decision_function(X)
+    for row in range(200, 240):
+        model.partial_fit(X[row : row + 1], y[row : row + 1])
+    np.testing.assert_array_equal(model.decision_function(X), before)
+    again = DirectLossClassifier(hidden=hidden, warm_start=True, **QUICK).fit(X, y)
+    model.partial_fit(X[240:241], y[240:241], sample_weight=[3])
+    weights = [1] * 40 + [3]
+    again.fit(X[200:241], y[200:241], sample_weight=weights)
+    np.testing.assert_array_equal(model.decision_function(X), again.decision_function(X))
+
+
+def test_a_stream_of_sparse_rows_and_of_several_labels() -> None:
+    X, y = imbalanced()
+    both = np.column_stack([y, X[:, 2] > 0.0]).astype(int)
+    order = np.argsort(y, kind="stable")
+    X, both = X[order], both[order]
+    model = DirectLossClassifier(**QUICK).partial_fit(sparse.csr_array(X[:240]), both[:240])
+    assert model.n_iter_ == 0 == model.coef_.any()
+    assert model.predict(X).shape == both.shape
+    model.partial_fit(X[240:], both[240:])
+    whole = DirectLossClassifier(**QUICK).fit(sparse.csr_array(X), both)
+    np.testing.assert_array_equal(model.decision_function(X), whole.decision_function(X))
+
+
+def test_classes_of_a_stream_are_checked() -> None:
+    X, y = imbalanced()
+    negative = X[y == 0], y[y == 0]
+    model = DirectLossClassifier(**QUICK)
+    with pytest.raises(ArgumentError, match=r"y: got one class: 0, wanted .*classes="):
+        model.partial_fit(*negative)
+    with pytest.raises(ArgumentError, match=r"classes: got \[0 1 2\], wanted two"):
+        model.partial_fit(*negative, classes=[0, 1, 2])
+    with pytest.raises(ArgumentError, match=r"y: got classes \[0\], wanted some of .*\[1 2\]"):
+        model.partial_fit(*negative, classes=[1, 2])
+    model.partial_fit(X, y, classes=[1, 0])
+    with pytest.raises(ArgumentError, match=r"classes: got \[0 5\], wanted those before, \[0 1\]"):
+        model.partial_fit(X, y, classes=[0, 5])
+    with pytest.raises(ArgumentError, match=r"y: got classes \[1 2\]"):
+        model.partial_fit(X, y + 1)
+
+
 def test_names_of_classes_and_of_columns_are_kept() -> None:
     X, y = imbalanced()
     frame = pd.DataFrame(X, columns=list("abcd"))
@@ -182,14 +258,42 @@ def test_a_task_and_a_name_are_the_same() -> None:
     np.testing.assert_array_equal(named.coef_, task.coef_)
 
 
+def test_as_many_labels_as_before_are_wanted() -> None:
+    X, y = imbalanced()
+    both = np.column_stack([y, 1 - y])
+    model = DirectLossClassifier(warm_start=True, **QUICK).fit(X, both)
+    for call in (model.fit, model.partial_fit, model.score):
+        with pytest.raises(ArgumentError, match=r"y: got 1 label\(s\), wanted 2"):
+            call(X, y)
+    with pytest.raises(ArgumentError, match="y: got columns of"):
+        model.score(X, both + 5)
+
+
 def test_mini_batches_train() -> None:
     X, y = imbalanced()
     model = DirectLossClassifier(batch_size=64, max_iter=5, random_state=0).fit(X, y)
     assert model.score(X, y) > 2.0 * y.mean()
 
 
+def test_a_batch_holds_all_rows_at_most() -> None:
+    X, y = imbalanced()
+    model, full = (DirectLossClassifier(batch_size=b, **QUICK).fit(X, y) for b in (10**12, None))
+    np.testing.assert_array_equal(model.coef_, full.coef_)
+
+
+def test_a_score_of_unknown_labels_is_refused_and_an_undefined_one_warns() -> None:
+    X, y = imbalanced()
+    model = DirectLossClassifier(**QUICK).fit(X, y)
+    for labels in (y + 5, np.array(["n", "y"])[y]):
+        with pytest.raises(ArgumentError, match=r"y: got classes .*, wanted some of .*\[0 1\]"):
+            model.score(X, labels)
+    with pytest.warns(UndefinedMetricWarning, match=r"AveragePrecision\(\) is undefined"):
+        assert np.isnan(model.score(X[y == 0], y[y == 0]))
+
+
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"task": "no-such"}, "metric: got 'no-such'"),
+    ({"task": "no-such"}, "task: got 'no-such', wanted one of accuracy, average_precision,"),
+    ({"task": "fbeta:x"}, "task: got 'fbeta:x', wanted a number behind"),
     ({"task": dl.MulticlassZeroOne()}, "task: got"),
     ({"method": "boost"}, "method: got 'boost'"),
     ({"hidden": 8}, "hidden: got 8"),
@@ -199,6 +303,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"max_iter": 0}, "max_iter: got 0"),
     ({"batch_size": 1}, "batch_size: got 1"),
     ({"l2": -1.0}, "l2: got -1.0"),
+    ({"learning_rate": -1}, "learning_rate: got -1, wanted above 0"),
+    ({"learning_rate": 0.0}, "learning_rate: got 0.0, wanted above 0"),
 ]
 
 

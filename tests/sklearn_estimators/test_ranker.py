@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import ndcg_score
 
 import directloss as dl
@@ -50,13 +51,18 @@ def test_order_of_rows_and_names_of_lists_do_not_count() -> None:
     np.testing.assert_allclose(again.coef_, model.coef_, rtol=1e-4)
 
 
-def test_a_sparse_matrix_gives_the_model_of_the_dense_one() -> None:
+@pytest.mark.parametrize("method", ["refine", "cross-entropy", "direct"])
+def test_a_sparse_matrix_gives_the_model_of_the_dense_one(method: str) -> None:
     X, y, group = queries()
+    X += 1.0
     dense, thin = (
-        DirectLossRanker(method="cross-entropy", **QUICK).fit(each, y, group=group)
+        DirectLossRanker(method=method, max_iter=100, random_state=0).fit(each, y, group=group)
         for each in (X, sparse.csr_array(X))
     )
-    np.testing.assert_allclose(thin.coef_, dense.coef_, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        thin.predict(X), dense.predict(X), atol=1e-3 * dense.predict(X).std()
+    )
+    assert dense.predict(X).mean() == pytest.approx(0.0, abs=1e-6)
 
 
 def test_a_partial_fit_goes_on_with_other_lists() -> None:
@@ -75,7 +81,37 @@ def test_sizes_of_lists_are_refused_with_a_word_on_labels() -> None:
 
 def test_relevances_that_the_metric_does_not_know_are_refused() -> None:
     X, y, group = queries()
-    with pytest.raises(ArgumentError, match=r"targets: got 2\.0"):
+    message = r"y: got 2\.0, wanted 0 or 1; of relevances take task=dl\.{}\(.*relevant_from=1\)"
+    with pytest.raises(ArgumentError, match=message.format("AveragePrecision")):
         DirectLossRanker("average_precision").fit(X, y, group=group)
-    with pytest.raises(ArgumentError, match="targets"):
+    with pytest.raises(ArgumentError, match=message.format("PrecisionAtK")):
+        DirectLossRanker("p@3", **QUICK).fit(X, y > 1, group=group).score(X, y, group=group)
+    DirectLossRanker(dl.AveragePrecision(relevant_from=1), **QUICK).fit(X, y, group=group)
+    with pytest.raises(ArgumentError, match=r"^y: got -1\.0"):
         DirectLossRanker().fit(X, y - 1.0, group=group)
+
+
+@pytest.mark.parametrize("task", ["ndcg", "average_precision"])
+def test_lists_without_an_order_are_refused(task: str) -> None:
+    X, y, group = queries()
+    y = (y > 0).astype(int)
+    alone = np.arange(len(y))
+    for targets, lists in ((0 * y, group), (np.repeat(y[::8], 8), group), (y, alone)):
+        with pytest.raises(ArgumentError, match=r"y: got \d+ list\(s\) of equal relevances"):
+            DirectLossRanker(task, **QUICK).fit(X, targets, group=lists)
+    model = DirectLossRanker(task, **QUICK).partial_fit(X, y, group=group)
+    before = model.coef_.copy()
+    with pytest.warns(UserWarning, match="nothing to learn"):
+        model.partial_fit(X[:8], 0 * y[:8], group=group[:8])
+    np.testing.assert_array_equal(model.coef_, before)
+    with pytest.warns(UndefinedMetricWarning, match="y: it has nothing"):
+        assert np.isnan(model.score(X, 0 * y, group=group))
+
+
+@pytest.mark.parametrize("missing", [np.nan, None])
+def test_a_row_without_a_list_is_refused(missing: float | None) -> None:
+    X, y, group = queries()
+    labels = group.astype(object)
+    labels[5] = missing
+    with pytest.raises(ArgumentError, match=f"group: got {missing} in row 5"):
+        DirectLossRanker(**QUICK).fit(X, y, group=labels)

@@ -8,6 +8,7 @@ from scipy import sparse
 
 from directloss.errors import ArgumentError
 from directloss.sklearn._rows import (
+    MOST,
     arranged,
     check_weights,
     counts_of,
@@ -25,10 +26,27 @@ def test_whole_weights_are_counts() -> None:
     assert counts_of(np.array([0.0, 1.0, 3.0])).tolist() == [0, 1, 3]
 
 
-@pytest.mark.parametrize("unit", [0.1, 1e6, 1 / 3])
+@pytest.mark.parametrize("unit", [0.1, 1e9, 1 / 3])
 def test_weights_in_units_of_the_smallest_are_counts(unit: float) -> None:
-    wanted = [0, 1, 3, 1] if unit < 1e6 else [0, 1_000_000, 3_000_000, 1_000_000]
-    assert counts_of(np.array([0.0, 1.0, 3.0, 1.0]) * unit).tolist() == wanted
+    assert counts_of(np.array([0.0, 1.0, 3.0, 1.0]) * unit).tolist() == [0, 1, 3, 1]
+
+
+def test_whole_weights_stand_for_so_many_rows_at_most() -> None:
+    weights = np.ones(1000)
+    weights[0] = 1e6
+    assert counts_of(weights).sum() == MOST
+    assert counts_of(weights, most=2_000_000).tolist() == weights.tolist()
+    assert counts_of(np.array([1.5e300, 1e308, 1e308])).sum() == MOST
+
+
+def test_a_class_of_light_rows_has_rows() -> None:
+    weights = np.repeat([1.5, 1e5], [640, 160])
+    counts = counts_of(weights, weights > 2.0)
+    share = weights * (counts.sum() / weights.sum())
+    assert counts.sum() == MOST
+    assert counts[:640].sum() == pytest.approx(share[:640].sum(), abs=1.0)
+    assert counts[:640].sum() > 10
+    assert (np.abs(counts - share) <= 1.0 + 1e-6).all()
 
 
 def test_other_weights_are_drawn_to_the_floor_or_the_ceiling() -> None:

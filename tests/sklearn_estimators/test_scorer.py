@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
 import sklearn
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score, f1_score, get_scorer
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    f1_score,
+    get_scorer,
+    top_k_accuracy_score,
+)
 from sklearn.model_selection import cross_val_score
 
 import directloss as dl
@@ -77,3 +84,45 @@ def test_it_can_be_pickled_and_says_its_task() -> None:
     scorer = dl.metric_scorer("p@10")
     assert "PrecisionAtK(10)" in repr(scorer)
     assert pickle.loads(pickle.dumps(scorer))(model, X, y) == scorer(model, X, y)
+
+
+@pytest.mark.parametrize("model", [LogisticRegression(), RandomForestClassifier(9, random_state=0)])
+def test_a_metric_of_several_classes_takes_the_scores_of_all(model: Any) -> None:
+    X, y = imbalanced()
+    y = y + (X[:, 2] > 0.0)
+    model.fit(X, y)
+    scores = model.predict_proba(X)
+    right = dl.metric_scorer(dl.MulticlassZeroOne())(model, X, y)
+    assert right == pytest.approx(accuracy_score(y, model.predict(X)), abs=1e-12)
+    near = dl.metric_scorer(dl.TopKError(2))(model, X, y)
+    assert near == pytest.approx(top_k_accuracy_score(y, scores, k=2), abs=0.02)
+    for labels in (y + 1, np.array(list("abc"))[y]):
+        with pytest.raises(ArgumentError, match=r"y_true: got .*LabelEncoder"):
+            dl.metric_scorer(dl.TopKError(2))(model, X, labels)
+    with pytest.raises(ArgumentError, match="pos_label: got 1"):
+        dl.metric_scorer(dl.TopKError(2), pos_label=1)
+    two = LogisticRegression().fit(X, y > 0)
+    with pytest.raises(ArgumentError, match=r"y_score: got shape \(300,\).*ZeroOne"):
+        dl.metric_scorer(dl.MulticlassZeroOne())(two, X, y > 0)
+
+
+def test_a_metric_of_two_classes_refuses_three() -> None:
+    X, y = imbalanced()
+    y = y + (X[:, 2] > 0.0)
+    model = LogisticRegression().fit(X, y)
+    with pytest.raises(ArgumentError, match=r"y_true: got 2\.0, wanted two classes, .*pos_label="):
+        dl.metric_scorer("f1")(model, X, y)
+    with pytest.raises(ArgumentError, match=r"y_true: got .* 3 classes, wanted two classes"):
+        dl.metric_scorer("average_precision")(model, X, y)
+    with pytest.raises(ArgumentError, match="task: got 'bogus', wanted one of"):
+        dl.metric_scorer("bogus")
+
+
+@pytest.mark.parametrize("name", ["average_precision", "f1"])
+def test_labels_may_be_minus_one_and_one(name: str) -> None:
+    X, y = imbalanced()
+    found, signed = (
+        dl.metric_scorer(name)(LogisticRegression().fit(X, labels), X, labels)
+        for labels in (y, 2 * y - 1)
+    )
+    assert signed == found

@@ -19,7 +19,7 @@ def samplers(draw: st.DrawFn) -> tuple[np.ndarray, BalancedBatchSampler]:
     negatives = draw(st.integers(1, 60))
     targets = np.array([1] * positives + [0] * negatives)
     np.random.default_rng(draw(st.integers(0, 99))).shuffle(targets)
-    size = draw(st.integers(2, 40))
+    size = draw(st.integers(2, min(40, positives + negatives)))
     share = draw(st.none() | st.integers(1, size - 1) | st.floats(0.01, 0.99))
     return targets, BalancedBatchSampler(
         targets, size, positives=share, seed=draw(st.integers(0, 9))
@@ -109,11 +109,13 @@ def test_works_as_the_batch_sampler_of_a_data_loader() -> None:
         ([-1, 1, 1], 2, None, "0/1 labels"),
         ([[0, 1]], 2, None, r"shape \(1, 2\)"),
         ([0, 1], 1, None, "batch_size: got 1"),
-        ([0, 1], 4, 4, "positives: got 4, wanted 1 to batch_size - 1 = 3"),
-        ([0, 1], 4, 0, "positives: got 0"),
-        ([0, 1], 4, 1.5, "positives: got 1.5, wanted a share"),
-        ([0, 1], 4, True, "positives: got True, wanted a share"),
+        ([0, 0, 1, 1], 4, 4, "positives: got 4, wanted 1 to batch_size - 1 = 3"),
+        ([0, 0, 1, 1], 4, 0, "positives: got 0"),
+        ([0, 0, 1, 1], 4, 1.5, "positives: got 1.5, wanted a share"),
+        ([0, 0, 1, 1], 4, True, "positives: got True, wanted a share"),
         ([0, 1], 4.0, None, "batch_size: got 4.0"),
+        ([0, 1, 0], 4, None, "batch_size: got 4, wanted 2 to 3"),
+        ([0, 1, 0], 10**12, 1, "batch_size: got 1000000000000, wanted 2 to 3"),
     ],
 )
 def test_bad_arguments(

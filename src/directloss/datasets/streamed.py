@@ -195,9 +195,10 @@ class StreamedBatches:
 
     def _orders(self, targets: torch.Tensor, seed: int) -> Iterator[Rows]:
         if self._size > 1 and 0 < int(targets.sum()) < len(targets):
-            sampler = BalancedBatchSampler(
-                targets, self._size, positives=self._positives, seed=seed
-            )
+            size, positives = min(self._size, len(targets)), self._positives
+            if isinstance(positives, int):
+                positives = min(positives, size - 1)  # of a last pool smaller than a batch
+            sampler = BalancedBatchSampler(targets, size, positives=positives, seed=seed)
             yield from map(np.asarray, sampler)
             return
         # A pool of one class, such as the middle of a file that is sorted by it.

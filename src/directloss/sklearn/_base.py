@@ -34,8 +34,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         if self.method not in METHODS:
             raise ArgumentError("method", repr(self.method), f"one of {METHODS}")
         whole_number("max_iter", self.max_iter)
-        for name in ("learning_rate", "l2"):
-            number(name, getattr(self, name), lambda found: 0.0 <= found < np.inf, "0 or more")
+        number("learning_rate", self.learning_rate, lambda found: 0.0 < found < np.inf, "above 0")
+        number("l2", self.l2, lambda found: 0.0 <= found < np.inf, "0 or more")
         fraction = self.validation_fraction
         wanted = "a number from 0 to below 1"
         number("validation_fraction", fraction, lambda found: 0.0 <= found < 1.0, wanted)

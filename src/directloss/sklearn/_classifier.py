@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from directloss.errors import ArgumentError
 from directloss.sklearn._base import Estimator
-from directloss.sklearn._decisions import probabilities
-from directloss.sklearn._label import Samples, fit_label, read_labels
+from directloss.sklearn._decisions import identity, probabilities
+from directloss.sklearn._label import Samples, fit_label, read_classes, read_labels, warn_of_absent
 from directloss.sklearn._rows import Array, check_weights, fingerprints
 from directloss.sklearn._scorer import TaskValue
 from directloss.sklearn._tasks import task_of
 from directloss.sklearn._training import Layers
+from directloss.sklearn._waiting import Rows, guess, has_both, joined, last
 from directloss.training.calibration import CALIBRATIONS
 
 
@@ -28,8 +28,9 @@ class DirectLossClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     standardised inside; `coef_` is that of the features as they came.
 
     A row of weight w counts as w equal rows, exactly if weights are whole numbers, also in units of
-    the smallest one. Other weights are drawn: each row is there floor or ceil of its share of m
-    rows, m up to four times as many as there are. A row of weight 0 is absent.
+    the smallest one, and stand for no more than 200,000 rows or 20 a row. Other weights are drawn:
+    each row is there floor or ceil of its share of m rows, m four times as many as there are, or up
+    to 200,000 where weights are very uneven. A row of weight 0 is absent.
 
     Where a row stands does not count: what rows hold decides which of them validate, and equal
     rows of a class stay together.
@@ -50,7 +51,7 @@ class DirectLossClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
             metric, its direct loss and its threshold know no such weights.
         learning_rate, l2: of Adam, on standardised features.
         max_iter: epochs; with full batches the number of steps.
-        batch_size: rows a step; None for all of them.
+        batch_size: rows a step; None, or more than there are, for all of them.
         warm_start: whether `fit` goes on from the weights of the call before; the method "refine"
             then skips cross-entropy.
         random_state: of the validation part, of the first weights, and of mini-batches.
@@ -79,6 +80,8 @@ class DirectLossClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
 
     classes_: Array
     threshold_: Array
+    history_: dict[str, Any] | list[dict[str, Any]]
+    _waiting: Rows
 
     def __init__(
         self,
@@ -126,35 +129,80 @@ class DirectLossClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
 
         Raises:
             ArgumentError: a parameter or an argument does not fit.
+
+        Warns:
+            UserWarning: weights are so uneven that a quarter of the rows with one were not drawn.
         """
-        return self._fit(X, y, sample_weight, start=self.warm_start and hasattr(self, "n_iter_"))
+        start = self.warm_start and self._trained
+        X, y = self._checked(X, y, multi_output=True, reset=not start)
+        classes, positive = read_labels(y)
+        if start:
+            self._check_columns(positive)
+            if not np.array_equal(classes, self.classes_):
+                raise ArgumentError("y", f"classes {classes}", f"those before, {self.classes_}")
+        weights = check_weights(sample_weight, X.shape[0])
+        return self._train((X, positive, weights), classes, start=start)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Trains on from the present weights on these rows alone, for `max_iter` epochs.
 
         As `fit` with ``warm_start=True``: after the first call the method "refine" takes the direct
-        loss alone. Calibration and threshold are fitted to these rows. Each call needs rows of both
-        classes, without which no metric ranks.
+        loss alone. Calibration and threshold are fitted to these rows.
+
+        Rows of one class, which no metric ranks, wait: they train together with the next rows that
+        bring the other class, and so do single rows. Of more than 100,000 the last ones wait. With
+        several labels rows wait until each label has both. Before the first training the decision
+        is the same for all rows, the log-odds of what came.
 
         Args:
-            classes: the classes of y, as scikit-learn wants them in the first call; checked.
+            X, y, sample_weight: as in `fit`.
+            classes: the two classes of y; wanted in the first call if its y has one of them alone,
+                as scikit-learn does.
         """
-        begun = hasattr(self, "n_iter_")
-        if not begun and classes is not None and np.ndim(y) == 1:
-            found = np.unique(y)
-            if not np.isin(found, classes).all():
-                raise ArgumentError("y", f"classes {found}", f"some of `classes`, {classes}")
-        return self._fit(X, y, sample_weight, start=begun)
+        begun = hasattr(self, "classes_")
+        self._options()
+        X, y = self._checked(X, y, multi_output=True, reset=not begun)
+        known = self.classes_ if begun else None
+        one_label = y.ndim == 1 or y.shape[1] == 1
+        if classes is not None and one_label:
+            known = read_classes(classes)
+            if begun and not np.array_equal(known, self.classes_):
+                raise ArgumentError("classes", f"{known}", f"those before, {self.classes_}")
+        if known is None and one_label and np.unique(y).size == 1:
+            came = f"one class: {np.unique(y)[0]}"
+            raise ArgumentError("y", came, "two classes, or classes= as well")
+        found, positive = read_labels(y, known)
+        if begun:
+            self._check_columns(positive)
+        rows: Rows = (X, positive, check_weights(sample_weight, X.shape[0]))
+        if hasattr(self, "_waiting"):
+            rows = joined(self._waiting, rows)
+        if has_both(rows):
+            return self._train(rows, found, start=self._trained)
+        self._waiting = last(rows)
+        self.classes_ = found
+        if not self._trained:
+            self._guess(rows)
+        return self
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, *, start: bool) -> Self:
+    @property
+    def _trained(self) -> bool:
+        return getattr(self, "n_iter_", 0) > 0
+
+    def _guess(self, rows: Rows) -> None:
+        """Makes the decision the log-odds of these rows, whatever the features."""
+        layers = guess(rows, tuple(self.hidden))
+        self._keep(layers)
+        self.threshold_ = np.zeros(len(layers))
+        self.calibrators_ = [identity() for _ in layers]
+        self.history_ = [{} for _ in layers] if len(layers) > 1 else {}
+        self.n_iter_ = 0
+
+    def _train(self, rows: Rows, classes: Array, *, start: bool) -> Self:
         options = self._options()
         if self.calibration not in CALIBRATIONS:
             raise ArgumentError("calibration", repr(self.calibration), f"one of {CALIBRATIONS}")
-        X, y = self._checked(X, y, multi_output=True, reset=not start)
-        classes, positive = read_labels(y)
-        if start and not np.array_equal(classes, self.classes_):
-            raise ArgumentError("y", f"classes {classes}", f"those before, {self.classes_}")
-        weights = check_weights(sample_weight, X.shape[0])
+        X, positive, weights = rows
         samples = Samples(X, fingerprints(X, np.random.default_rng(options.seed)), weights)
         labels = positive.shape[1]
         starts = self._starts() if start else [None] * labels
@@ -170,23 +218,32 @@ class DirectLossClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
                 options,
                 starts[label],
                 names=classes if labels == 1 else np.arange(2),
+                column=None if labels == 1 else label,
                 class_weight=of_classes[label],
                 validation_fraction=self.validation_fraction,
                 calibration=self.calibration,
             )
             for label in range(labels)
         ]
+        if weights is not None:
+            warn_of_absent(max(label.absent for label in found), int(np.count_nonzero(weights)))
         self._keep([label.layers for label in found])
         self.classes_ = classes
         self.threshold_ = np.array([label.threshold for label in found])
         self.calibrators_ = [label.calibrator for label in found]
         self.history_ = [label.history for label in found] if labels > 1 else found[0].history
         self.n_iter_ = options.max_iter
+        self.__dict__.pop("_waiting", None)
         return self
 
     @property
     def _multilabel(self) -> bool:
         return self.threshold_.size > 1
+
+    def _check_columns(self, positive: Array) -> None:
+        found, before = positive.shape[1], self.threshold_.size
+        if found != before:
+            raise ArgumentError("y", f"{found} label(s)", f"{before}, as in the fit before")
 
     def _starts(self) -> list[Layers]:
         """The layers before, with the thresholds back in the last bias."""
@@ -217,12 +274,25 @@ class DirectLossClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         return found if self._multilabel else np.column_stack([1.0 - found[:, 0], found[:, 0]])
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """The metric of `task`, of several labels their mean; negative where lower is better."""
+        """The metric of `task`, of several labels their mean; negative where lower is better.
+
+        Raises:
+            ArgumentError: y has labels that the fit did not have.
+
+        Warns:
+            UndefinedMetricWarning: the metric is undefined, such as average precision without a
+                positive; the score is NaN.
+        """
         task = task_of(self.task)
         decision = self.decision_function(X)
         if self._multilabel:
-            truth = y.toarray() if sparse.issparse(y) else np.asarray(y)
+            _, truth = read_labels(y)
+            self._check_columns(truth)
         else:
-            truth = column_or_1d(y) == self.classes_[1]
-        value = TaskValue(task)(truth, decision, sample_weight=sample_weight)
+            labels = column_or_1d(y)
+            if not np.isin(labels, self.classes_).all():
+                came = f"classes {np.unique(labels)}"
+                raise ArgumentError("y", came, f"some of those of the fit, {self.classes_}")
+            truth = labels == self.classes_[1]
+        value = TaskValue(task)(truth, decision, sample_weight=sample_weight, name="y")
         return value if task.higher_is_better else -value

@@ -41,6 +41,14 @@ def shift(calibrator: Any, threshold: float) -> None:
     calibrator.fit(calibrator.X_thresholds_ - threshold, calibrator.y_thresholds_)
 
 
+def identity() -> LogisticRegression:
+    """A calibrator of scores that are log-odds already."""
+    calibrator = LogisticRegression()
+    calibrator.coef_, calibrator.intercept_ = np.ones((1, 1)), np.zeros(1)
+    calibrator.classes_ = np.array([False, True])
+    return calibrator
+
+
 def probabilities(calibrator: Any, decision: Array) -> Array:
     """Of the positive class, (n,)."""
     if isinstance(calibrator, LogisticRegression):

@@ -20,7 +20,11 @@ _ROWS = 65_536
 
 
 class Scale(NamedTuple):
-    """Mean and deviation of the features of the training rows, (d,); of a constant one 1."""
+    """Mean and deviation of the features of the training rows, (d,); of a constant one 1.
+
+    A network sees 0 in place of a constant feature: what did not vary must not count, and Adam
+    makes steps of rounding errors, too.
+    """
 
     mean: Array
     deviation: Array
@@ -30,10 +34,16 @@ class Scale(NamedTuple):
     def of(cls, blocks: Iterable[Any], *, dense: bool) -> Scale:
         """Those of all rows of the blocks."""
         fitted = StandardScaler(with_mean=dense)
-        for block in blocks:
-            fitted.partial_fit(block)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for block in blocks:
+                fitted.partial_fit(block)
         mean, deviation = (np.asarray(each, np.float64) for each in (fitted.mean_, fitted.scale_))
-        return cls(mean, deviation, fitted.var_ == 0.0)
+        wrong = ~np.isfinite(fitted.var_)
+        if wrong.any():
+            came = f"a feature whose variance is past double precision, column {np.argmax(wrong)}"
+            raise ArgumentError("X", came, "features on a smaller scale")
+        # scikit-learn divides by 1 where a variance is 0 or a rounding error.
+        return cls(mean, deviation, deviation != np.sqrt(fitted.var_))
 
 
 class Inputs(NamedTuple):
@@ -70,6 +80,7 @@ def _standardised(X: Array, rows: Array, scale: Scale) -> Tensor:
     block = 8192  # rows, so that no second copy in double precision is made
     for at in range(0, len(rows), block):
         out[at : at + block] = (X[rows[at : at + block]] - scale.mean) / scale.deviation
+    out[:, scale.constant] = 0.0
     return torch.from_numpy(out)
 
 
@@ -96,10 +107,11 @@ class _SparseLinear(MLP):
         super().__init__(matrix.shape[1], (), generator=generator)
         self._matrix = matrix
         self._mean = torch.from_numpy(scale.mean.astype(np.float32))
-        self._deviation = torch.from_numpy(scale.deviation.astype(np.float32))
+        factors = np.where(scale.constant, 0.0, 1.0 / scale.deviation)
+        self._factors = torch.from_numpy(factors.astype(np.float32))
 
     def forward(self, features: Tensor) -> Tensor:
-        weights = self.head.weight[0].cpu() / self._deviation
+        weights = self.head.weight[0].cpu() * self._factors
         first, last = int(features[0]), int(features[-1])
         together = last - first == len(features) - 1 and bool((features.diff() == 1).all())
         rows = slice(first, last + 1) if together else features.cpu().numpy()

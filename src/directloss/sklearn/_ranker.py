@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.utils.validation import check_is_fitted
 
@@ -13,7 +15,7 @@ from directloss.sklearn._base import Estimator
 from directloss.sklearn._inputs import Inputs
 from directloss.sklearn._rows import Array, Split, fingerprints, split_lists
 from directloss.sklearn._scorer import TaskValue
-from directloss.sklearn._tasks import task_of
+from directloss.sklearn._tasks import check_targets, has_order, task_of
 from directloss.sklearn._training import Targets, train
 from directloss.training.refinement import FEW_TO_CHOOSE
 
@@ -24,8 +26,8 @@ class DirectLossRanker(Estimator):
     Features are standardised inside; `coef_` is that of the features as they came. Where a row
     stands does not count, nor how lists are called: what lists hold decides which of them validate.
 
-    Items have no weights: a ranking metric of weighted items is another metric. To weigh a list,
-    give it several times, under several names.
+    There is no `sample_weight` and no `class_weight`: a ranking metric of weighted items is another
+    metric. To weigh a list, give it several times, under several names.
 
     Args:
         task: the metric of a list, by the name that the commands know ("ndcg", "ndcg:10",
@@ -39,14 +41,16 @@ class DirectLossRanker(Estimator):
             train, and the last weights are kept.
         learning_rate, l2: of Adam, on standardised features.
         max_iter: epochs; with full batches the number of steps.
-        batch_size: rows a step, about, of whole lists; None for all of them.
+        batch_size: rows a step, about, of whole lists; None, or more than there are, for all of
+            them.
         warm_start: whether `fit` goes on from the weights of the call before; the method "refine"
             then skips cross-entropy.
         random_state: of the validation part, of the first weights, and of mini-batches.
 
     Attributes:
         coef_, intercept_: (1, features) and (1,), of a linear model; `predict` is ``X @ coef_[0] +
-            intercept_``. Of a perceptron `coefs_`, `intercepts_`: its layers, in a list of one.
+            intercept_``, with mean 0 over the rows that trained, as no order depends on the
+            intercept. Of a perceptron `coefs_`, `intercepts_`: its layers, in a list of one.
         history_: metric, loss and more by epoch, a dictionary of lists.
         n_iter_: epochs.
         n_features_in_, feature_names_in_: as in scikit-learn.
@@ -96,7 +100,8 @@ class DirectLossRanker(Estimator):
                 all rows are one list.
 
         Raises:
-            ArgumentError: a parameter or an argument does not fit.
+            ArgumentError: a parameter or an argument does not fit, or there is nothing to rank: in
+                no list two rows differ in relevance.
         """
         return self._fit(X, y, group, start=self.warm_start and hasattr(self, "n_iter_"))
 
@@ -104,16 +109,28 @@ class DirectLossRanker(Estimator):
         """Trains on from the present weights on these lists alone, for `max_iter` epochs.
 
         As `fit` with ``warm_start=True``: after the first call the method "refine" takes the direct
-        loss alone.
-        """
-        return self._fit(X, y, group, start=hasattr(self, "n_iter_"))
+        loss alone. Lists with nothing to rank are refused in the first call, and change nothing in
+        the later ones.
 
-    def _fit(self, X: Any, y: Any, group: Any, *, start: bool) -> Self:
+        Warns:
+            UserWarning: there was nothing to rank.
+        """
+        return self._fit(X, y, group, start=hasattr(self, "n_iter_"), stream=True)
+
+    def _fit(self, X: Any, y: Any, group: Any, *, start: bool, stream: bool = False) -> Self:
         options = self._options()
         X, y = self._checked(X, y, y_numeric=True, reset=not start)
         y = y.astype(np.float64)
-        options.task.read_targets(y)  # refuses what the metric does not know
         lists = _numbers(group, len(y))
+        check_targets("y", y, options.task)
+        if not has_order(options.task, y, lists):
+            count = int(lists.max()) + 1
+            came = f"{count} list(s) of equal relevances each (n_samples={len(y)})"
+            if start and stream:
+                message = f"y: got {came}, of which there is nothing to learn"
+                warnings.warn(message, UserWarning, stacklevel=3)
+                return self
+            raise ArgumentError("y", came, "a list with rows of different relevances at least")
         keys = fingerprints(X, np.random.default_rng(options.seed))
         rows = split_lists(keys, y, lists, self.validation_fraction, FEW_TO_CHOOSE)
         before = self._kept()[0] if start else None
@@ -134,11 +151,15 @@ class DirectLossRanker(Estimator):
         return self.predict(X)
 
     def score(self, X: Any, y: Any, group: Any = None) -> float:
-        """The metric of `task`, the mean over the lists; negative where lower is better."""
+        """The metric of `task`, the mean over the lists; negative where lower is better.
+
+        Warns:
+            UndefinedMetricWarning: the metric is undefined on all lists; the score is NaN.
+        """
         task = task_of(self.task)
         scores = self.predict(X)
         groups = None if group is None else _numbers(group, len(scores))
-        value = TaskValue(task)(np.asarray(y), scores, group=groups)
+        value = TaskValue(task)(np.asarray(y), scores, group=groups, name="y")
         return value if task.higher_is_better else -value
 
 
@@ -147,6 +168,9 @@ def _numbers(group: Any, rows: int) -> Array:
     if group is None:
         return np.zeros(rows, np.int64)
     labels = np.asarray(group)
+    if labels.ndim == 1 and pd.isna(labels).any():
+        row = int(np.argmax(pd.isna(labels)))
+        raise ArgumentError("group", f"{labels[row]} in row {row}", "a label for every row")
     if labels.shape != (rows,):
         came = f"shape {labels.shape} for {rows} rows"
         wanted = "a label a row; of sizes: np.repeat(np.arange(len(sizes)), sizes)"

@@ -12,11 +12,11 @@ from directloss.errors import ArgumentError
 
 Array = NDArray[Any]
 
-MOST = 10_000_000
-"""Rows that whole weights may stand for; more are drawn."""
+MOST = 200_000
+"""Rows that weights may stand for in training, unless there are many to begin with."""
 
-DRAWN = 1_000_000
-"""Rows that weights of other numbers are drawn into, unless there are more to begin with."""
+_FEW = 20
+"""Rows of a class below which more rows are drawn."""
 
 _BLOCK = 8192  # rows whose numbers fit into a processor's cache
 
@@ -61,22 +61,48 @@ def _scrambled(bits: Array) -> Array:
     return bits
 
 
-def counts_of(weights: Array) -> Array:
+def counts_of(weights: Array, classes: Array | None = None, *, most: int = MOST) -> Array:
     r"""How many rows each row stands for, int64 (n,).
 
     Whole weights are taken as they are, others in units of the smallest one if that makes them
-    whole. Any other weights are drawn systematically: with m rows in all, row i is there
-    :math:`\lfloor m w_i / \sum w\rfloor` times or once more.
+    whole, unless they stand for more than `most` rows and 20 a row. Any other weights are drawn
+    systematically: with m rows in all, row i is there :math:`\lfloor m w_i / \sum w\rfloor` times
+    or once more. m is four times the number of rows, and up to `most` where otherwise more than a
+    tenth of them, or nearly all of a class, would not be there.
+
+    Args:
+        weights: numbers >= 0, (n,).
+        classes: of the rows, bool (n,), sorted; None: there are none.
+        most: see above.
     """
     used = weights[weights > 0.0]
-    most = max(MOST, used.size)
+    limit = max(most, min(20 * used.size, 10_000_000), used.size)
     for unit in (1.0, used.min()):
-        counts = np.rint(weights / unit)
-        if np.allclose(weights, counts * unit, rtol=1e-9, atol=0.0) and counts.sum() <= most:
+        with np.errstate(over="ignore", invalid="ignore"):
+            counts = np.rint(weights / unit)
+            whole = np.allclose(weights, counts * unit, rtol=1e-9, atol=0.0)
+            fits = whole and counts.sum() <= limit
+        if fits:
             return counts.astype(np.int64)
-    rows = max(used.size, min(4 * used.size, DRAWN))
-    ends = np.rint(np.cumsum(weights) * (rows / weights.sum())).astype(np.int64)
+    shares = weights / weights.max()
+    shares /= shares.sum()
+    rows = _drawn(shares, classes, most)
+    ends = np.floor(np.cumsum(shares) * rows + 0.5).astype(np.int64)
     return np.diff(ends, prepend=0)
+
+
+def _drawn(shares: Array, classes: Array | None, most: int) -> int:
+    """How many rows to draw."""
+    used = shares[shares > 0.0]
+    parts = [] if classes is None else [shares[classes], shares[~classes]]
+    rows = max(used.size, min(4 * used.size, 1_000_000))
+    while rows < most:
+        absent = np.maximum(0.0, 1.0 - rows * used).mean()  # share of the rows, expected
+        few = (rows * own.sum() < min(_FEW, np.count_nonzero(own)) for own in parts)
+        if absent <= 0.1 and not any(few):
+            break
+        rows = min(2 * rows, most)
+    return rows
 
 
 def check_weights(sample_weight: Any, rows: int) -> Array | None:
@@ -100,7 +126,7 @@ def check_weights(sample_weight: Any, rows: int) -> Array | None:
 def arranged(keys: Array, first: Array, weights: Array | None) -> Array:
     """Numbers of the rows, sorted by `first` and then by key, each as often as its weight says."""
     order = np.lexsort((keys, first))
-    return order if weights is None else np.repeat(order, counts_of(weights[order]))
+    return order if weights is None else np.repeat(order, counts_of(weights[order], first[order]))
 
 
 def split(keys: Array, labels: Array, rows: Array, fraction: float, least: int) -> Split:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import make_scorer
 
 from directloss.errors import ArgumentError
-from directloss.sklearn._rows import check_weights, counts_of
-from directloss.sklearn._tasks import task_of
+from directloss.sklearn._rows import Array, check_weights, counts_of
+from directloss.sklearn._tasks import check_targets, task_of
 from directloss.tasks import Task
+
+MOST = 10_000_000
+"""Rows that weights may stand for where nothing is trained."""
 
 
 class TaskValue:
@@ -34,27 +39,65 @@ class TaskValue:
         group: Any = None,
         sample_weight: Any = None,
         pos_label: Any = None,
+        name: str = "y_true",
     ) -> float:
         """Of (n,) one list, or one each value of `group`; of (n, labels) the mean of the labels.
 
         Args:
+            y_true: targets 0/1, -1/1 or relevances; of a task of classes indices.
+            y_score: scores, or predicted labels; of a task of classes (n, classes).
             group: labels of rows, (n,).
             sample_weight: how many rows a row stands for, (n,), as in `DirectLossClassifier`.
-            pos_label: the class that is positive; None: targets are 0/1 or relevances as they are.
+            pos_label: the class that is positive; None: targets are as above.
+            name: of the targets, for errors.
+
+        Warns:
+            UndefinedMetricWarning: the metric is undefined; the value is NaN.
         """
-        targets, scores = _numbers("y_true", y_true, pos_label), np.asarray(y_score)
+        targets, scores = _numbers(name, y_true, pos_label), np.asarray(y_score)
         if self.labels:
             scores = _numbers("y_score", y_score, pos_label) - 0.5
+        targets = self._checked(name, targets, scores)
         groups = None if group is None else np.unique(np.asarray(group), return_inverse=True)[1]
         weights = check_weights(sample_weight, len(targets))
         if weights is not None:
             if groups is not None:
                 raise ArgumentError("sample_weight", "weights beside group", "one of the two")
-            rows = np.repeat(np.arange(len(targets)), counts_of(weights))
+            rows = np.repeat(np.arange(len(targets)), counts_of(weights, most=MOST))
             targets, scores = targets[rows], scores[rows]
         dim = 0 if targets.ndim == 2 else -1
         scores = scores.astype(np.float64)
-        return float(self.task.metric(scores, targets, dim=dim, groups=groups))
+        value = float(self.task.metric(scores, targets, dim=dim, groups=groups))
+        if np.isnan(value):
+            message = f"{self.task!r} is undefined for this {name}: it has nothing to rank or count"
+            warnings.warn(message, UndefinedMetricWarning, stacklevel=2)
+        return value
+
+    def _checked(self, name: str, targets: Array, scores: Array) -> Array:
+        """Targets as the task knows them."""
+        if self.task.target_per_list:
+            return _indices(name, targets, scores)
+        if targets.ndim == 1 and scores.ndim == 2:
+            came = f"labels for scores of {scores.shape[1]} classes"
+            raise ArgumentError(name, came, f"two classes: {self.task!r} has no more")
+        if not self.task.graded and np.isin(targets, (-1.0, 1.0)).all():
+            targets = (targets > 0.0).astype(np.float64)
+        labels = "0 or 1"
+        if name == "y_true":
+            labels = "two classes, 0 and 1 or -1 and 1; of others name one by pos_label="
+        check_targets(name, targets, self.task, labels)
+        return targets
+
+
+def _indices(name: str, targets: Array, scores: Array) -> Array:
+    if scores.ndim != 2:
+        wanted = "(n, classes), of three classes or more; of two take dl.ZeroOne()"
+        raise ArgumentError("y_score", f"shape {scores.shape}", wanted)
+    if targets.ndim != 1 or not np.isin(targets, np.arange(scores.shape[1])).all():
+        came = f"{np.unique(targets)[:10]} of shape {targets.shape}"
+        wanted = f"class indices 0 to {scores.shape[1] - 1} of shape (n,), as of a LabelEncoder"
+        raise ArgumentError(name, came, wanted)
+    return targets.astype(np.int64)
 
 
 def _numbers(name: str, y: Any, pos_label: Any) -> Any:
@@ -62,7 +105,8 @@ def _numbers(name: str, y: Any, pos_label: Any) -> Any:
     if pos_label is not None:
         return (y == pos_label).astype(np.float64)
     if y.dtype.kind not in "biuf":
-        raise ArgumentError(name, f"labels of type {y.dtype}", "numbers, or pos_label= as well")
+        wanted = "numbers, or pos_label= as well; of several classes indices, as of a LabelEncoder"
+        raise ArgumentError(name, f"labels of type {y.dtype}", wanted)
     return y.astype(np.float64)
 
 
@@ -70,13 +114,18 @@ def metric_scorer(task: Any, *, pos_label: Any = None) -> Any:
     """A scorer for `scoring=` of scikit-learn: the exact metric of a task.
 
     A metric that ranks is taken of `decision_function`, or of `predict_proba`, or of `predict`
-    where there is nothing else; a metric of decisions is taken of `predict`. Where lower is better,
-    the sign is turned, as scikit-learn wants it. Lists come as `group=`, by metadata routing
-    (``set_score_request(group=True)``).
+    where there is nothing else; a metric of decisions is taken of `predict`. One of several classes
+    (`MulticlassZeroOne`, `TopKError`, `CostMatrix`) is taken of `decision_function` or
+    `predict_proba` of three classes or more, (n, classes), and y are class indices from 0. Where
+    lower is better, the sign is turned, as scikit-learn wants it. Lists come as `group=`, by
+    metadata routing (``set_score_request(group=True)``).
 
     Args:
         task: the metric, by name or as a task.
-        pos_label: the class that is positive, where y is neither 0/1 nor relevances.
+        pos_label: the class that is positive, where y is neither 0/1, -1/1 nor relevances.
+
+    Raises:
+        ArgumentError: there is no such metric, or `pos_label` for one of several classes.
 
     Example:
         >>> from sklearn.datasets import load_breast_cancer
@@ -86,8 +135,12 @@ def metric_scorer(task: Any, *, pos_label: Any = None) -> Any:
         >>> cross_val_score(GaussianNB(), X, y, scoring=metric_scorer("ap")).min() > 0.9
         np.True_
     """
-    found = task_of(task)
-    methods = ("decision_function", "predict_proba", "predict")
+    found = task_of(task, of_classes=True)
+    methods: tuple[str, ...] = ("decision_function", "predict_proba", "predict")
+    if found.target_per_list:
+        if pos_label is not None:
+            raise ArgumentError("pos_label", repr(pos_label), f"None, as {found!r} has several")
+        methods = methods[:2]
     return make_scorer(
         TaskValue(found, labels=found.decides),
         response_method="predict" if found.decides else methods,

@@ -87,6 +87,9 @@ def train(inputs: Inputs, targets: Targets, options: Options, start: Layers | No
     else:
         set_layers(network, start, inputs.scale)
     held_out = len(targets.validation) > 0
+    batch_size = options.batch_size
+    if batch_size is not None and batch_size >= len(targets.train):
+        batch_size = None
     own = Part(inputs.train, targets.train, targets.train_groups)
     held = Part(inputs.validation, targets.validation, targets.validation_groups)
     config = FitConfig(
@@ -95,7 +98,7 @@ def train(inputs: Inputs, targets: Targets, options: Options, start: Layers | No
         schedule="linear",
         l2=options.l2,
         epochs=options.max_iter,
-        batch_size=options.batch_size,
+        batch_size=batch_size,
         evaluations=min(EVALUATIONS, options.max_iter) if held_out else 1,
         keep="best" if held_out else "last",
         seed=options.seed,
@@ -110,6 +113,10 @@ def train(inputs: Inputs, targets: Targets, options: Options, start: Layers | No
     )
     if result.diverged:
         raise DirectLossError("training stopped: scores became NaN. Try a smaller learning_rate")
+    if targets.train_groups is not None and task.ranks:
+        # No order depends on it. Its gradient is rounding errors, which Adam makes steps of.
+        with torch.no_grad():
+            network.head.bias.zero_()
     history = result.history.record()
     if not held_out:
         del history["validation"]

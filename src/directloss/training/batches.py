@@ -120,8 +120,8 @@ class MemoryBatches:
     Args:
         part: the samples.
         rows: their row numbers in the data; None where they are the data.
-        batch_size: samples a batch of a `BalancedBatchSampler`; where the samples have groups,
-            about so many of a `WholeListSampler`.
+        batch_size: samples a batch of a `BalancedBatchSampler`, all of them where there are fewer;
+            where the samples have groups, about so many of a `WholeListSampler`.
         positives: positives a batch, see `BalancedBatchSampler`.
         seed: together with the epoch decides the order.
         process, processes: which share of every batch to take; together they hold the batch that
@@ -148,7 +148,7 @@ class MemoryBatches:
         self._sampler: BalancedBatchSampler | WholeListSampler
         if part.groups is None:
             self._sampler = BalancedBatchSampler(
-                part.targets, batch_size, positives=positives, seed=seed
+                part.targets, min(batch_size, len(part)), positives=positives, seed=seed
             )
         elif positives is not None:
             raise ArgumentError("positives", positives, "nothing: batches hold whole lists")

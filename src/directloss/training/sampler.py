@@ -37,7 +37,7 @@ class BalancedBatchSampler(PassSampler):
 
     Args:
         targets: 0/1 labels (bool, int or float), shape `(n,)`.
-        batch_size: samples a batch, at least 2.
+        batch_size: samples a batch, 2 to n.
         positives: positives a batch: an int is their number, a float in (0, 1) their share; None
             keeps the share of the data, by weight if there are weights. At least one sample of each
             class is always kept.
@@ -75,9 +75,10 @@ class BalancedBatchSampler(PassSampler):
                 f"{len(self._positives)} positives and {len(self._negatives)} negatives",
                 "at least one of each",
             )
-        self.batch_size = whole_number(
-            "batch_size", batch_size, least=2, wanted="2 or more: a sample of each class"
-        )
+        wanted = f"2 to {len(labels)}: a sample of each class, and no more than there are samples"
+        self.batch_size = whole_number("batch_size", batch_size, least=2, wanted=wanted)
+        if self.batch_size > len(labels):
+            raise ArgumentError("batch_size", batch_size, wanted)
         if self.batch_size < self.processes:
             raise ArgumentError("batch_size", batch_size, f"{processes} or more, one a process")
         found = checked_weights(weights, len(labels))

@@ -192,8 +192,9 @@ class _BoxBatches:
     ) -> None:
         self._rows, self._members, self._targets = rows, members, torch.from_numpy(targets)
         self._iterations = settings.iterations
+        size = min(settings.batch, len(positive))
         self._sampler = BalancedBatchSampler(
-            positive, settings.batch, positives=settings.positives, seed=settings.seed
+            positive, size, positives=settings.positives, seed=settings.seed
         )
 
     def __len__(self) -> int:
