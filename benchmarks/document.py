@@ -30,7 +30,8 @@ def write_document(path: Path, runs: Sequence[bytes] = ()) -> None:
         path: of the document. Its archive is archives/NAME.tar.xz beside it.
         runs: what the archive is to hold: results.json of a run of all sections, then those of
             later runs of single sections, which take the place of those in the first. The document
-            names them. Without runs it is written from the archive as it is.
+            names those whose sections it shows. Without runs it is written from the archive as it
+            is.
 
     Raises:
         KeyError: a section that the document needs was not measured.
@@ -40,12 +41,18 @@ def write_document(path: Path, runs: Sequence[bytes] = ()) -> None:
         archive.write(kept, {f"run-{number}.json": run for number, run in enumerate(runs)})
     results, *later = (json.loads(run) for _, run in sorted(archive.read(kept).items()))
     notes = [run["note"] for run in (results, *later) if "note" in run]
-    replaced = []
+    latest: dict[str, dict[str, Any]] = {}
     for run in later:
         sections = [name for name in SECTIONS if name in run]
         summaries = [summary for summary, _ in SUMMARIES.values() if summary in run]
-        replaced.append((", ".join(sections), tables.machine(run)))
+        latest |= dict.fromkeys(sections, run)
         results = {**results, **{name: run[name] for name in (*sections, *summaries)}}
+    owned = [[name for name in latest if latest[name] is run] for run in later]
+    replaced = [
+        (", ".join(names), tables.machine(run))
+        for names, run in zip(owned, later, strict=True)
+        if names
+    ]
     picture = path.with_suffix("") / PICTURE
     plots.draw_cost(results, picture)
     parts = picture.with_name(PARTS_PICTURE)

@@ -199,7 +199,8 @@ def failing_together(loss_fn: nn.Module, scores: object) -> AbstractContextManag
 
     Only where the loss is about to measure its step with all processes; else each is alone.
     """
-    if torch.compiler.is_compiling() or not any(
+    alone = torch.compiler.is_compiling() or World().size == 1
+    if alone or not any(
         isinstance(part, SteppedModule) and part.measures_together for part in loss_fn.modules()
     ):
         return nullcontext()

@@ -108,7 +108,8 @@ def sorted_keys(
         return keys
     flat = scores.view(np.uint32), labels, offsets, index_bits, keys
     size = items // lists
-    even = lists == 1 or bool((np.diff(offsets[first : last + 1]) == size).all())
+    sizes = offsets[first + 1 : last + 1] - offsets[first:last]
+    even = lists == 1 or bool((sizes == size).all())
     faster = _numpy_is_vectorised() if items <= _FEW else _numpy_is_faster()
     if not faster or not (even or size >= _WORTH_A_CALL_EACH):
         _sort_by_digits(first, last, *flat, spare)
