@@ -64,13 +64,6 @@ def compare(given: Given, workers: Workers = None, out: Out = None) -> None:
     say(console, f"{data}: {problems.describe()}")
     if comparison.of_images:
         say(console, describe_features(comparison))
-    if not isinstance(problems, ImageProblem) and any(
-        METHODS[name].refines for name in comparison.methods
-    ):
-        for column in problems.columns:
-            parts = problems.parts(column)
-            for text in too_few(parts.train, parts.validation):
-                say(console, f"warning: {column}: {text}")
     each = len(problems.columns) * comparison.seeds * comparison.trials
     display = TrialBars(
         console,
@@ -89,4 +82,11 @@ def compare(given: Given, workers: Workers = None, out: Out = None) -> None:
     page = folder / "report.html"
     write_report(folder / RESULTS, page)
     console.print(console_table(results, console.width))
+    if not isinstance(problems, ImageProblem) and any(
+        METHODS[name].refines for name in comparison.methods
+    ):
+        for column in problems.columns:
+            parts = problems.parts(column)
+            for text in too_few(parts.train, parts.validation):
+                say(console, f"warning: {column}: {text}")
     say(console, f"report: {page.resolve()}")
