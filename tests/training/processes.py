@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import multiprocessing
 import os
 import socket
 import tempfile
@@ -14,10 +15,19 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from directloss.study.workers import process_context
+from directloss.errors import MissingPackageError
 
 SECONDS = 300
 CLONE_NEWNET = 0x40000000
+
+
+def _context() -> Any:
+    """How processes start; where the library is installed alone, each with its own imports."""
+    try:
+        from directloss.study.workers import process_context
+    except MissingPackageError:
+        return multiprocessing.get_context("spawn")
+    return process_context()
 
 
 @dataclass(frozen=True)
@@ -61,7 +71,7 @@ def run(
     Raises:
         AssertionError: a process failed, or did not end.
     """
-    context = process_context()
+    context = _context()
     meeting = meeting or Meeting()
     with tempfile.TemporaryDirectory() as folder:
         given = (size, meeting, folder, function, arguments, lost is None)
