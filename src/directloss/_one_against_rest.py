@@ -15,6 +15,7 @@ from directloss._copies import from_host
 from directloss._operators import traced
 from directloss._solver import chosen_place
 from directloss._spread import Spread, pooled
+from directloss._terms import numbers_of
 from directloss._update import (
     ListBatch,
     Shown,
@@ -195,8 +196,7 @@ class OneAgainstRest(ListBatch):
         if traced() or self._on_its_device(terms):
             return super().solve(terms, shown, reduction, unit)
         require_reduction(reduction)
-        coefficients = [float(coefficient) for coefficient, _ in terms]
-        weights = [float(weight) for _, weight in terms]
+        coefficients, weights = numbers_of(terms)
         scores = self.scores.detach()
         wide = torch.float32 if scores.dtype.itemsize < 4 else scores.dtype
         gradient = torch.empty_like(scores, dtype=wide)

@@ -142,8 +142,7 @@ def solve_each(
         raise _undefined(task, lists, defined)
     if skip_without_positives:
         leave_out(solution, lists, class_sizes(lists).positives == 0)
-    losses = solution.task_losses[:, 0]
-    values = losses
+    values = solution.task_losses[:, 0]
     if objective:
         values = solution.objective(np.array(weights), np.array(coefficients))
     return lists, values, combination, defined, size

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch import Tensor
 
-__all__ = ["Lowering", "Step", "Term"]
+__all__ = ["Lowering", "Step", "Term", "numbers_of"]
 
 Step = float | Tensor
 """A number, or a 0-d tensor where Python must not look at it (a traced graph)."""
@@ -23,3 +24,9 @@ class Lowering(Term):
     """A term with a weight below 0, which nobody sees in a tensor."""
 
     __slots__ = ()
+
+
+def numbers_of(terms: Sequence[Term]) -> tuple[list[float], list[float]]:
+    """The coefficients and the weights, where Python may look at them."""
+    coefficients = [float(coefficient) for coefficient, _ in terms]
+    return coefficients, [float(weight) for _, weight in terms]

@@ -13,7 +13,7 @@ from torch import Tensor
 from directloss import _device, _operators, _solve, _weights
 from directloss._operators import traced
 from directloss._solver import chosen_place
-from directloss._terms import Step, Term
+from directloss._terms import Step, Term, numbers_of
 from directloss._world import World
 from directloss.errors import ArgumentError
 from directloss.inference._kernel import Array
@@ -228,8 +228,7 @@ class ListBatch(Batch):
         return _solve.solve(
             self.task,
             layout,
-            [float(coefficient) for coefficient, _ in terms],
-            [float(weight) for _, weight in terms],
+            *numbers_of(terms),
             objective=objective,
             reduction=reduction,
             refuse_undefined=self.refuse_undefined,

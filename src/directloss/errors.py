@@ -10,15 +10,20 @@ class DirectLossError(ValueError):
 
 
 class ArgumentError(DirectLossError):
-    """An argument has the wrong type, shape, name or value."""
+    """An argument has the wrong type, shape, name or value.
+
+    Attributes:
+        argument: its name.
+        came, wanted: in words.
+    """
 
     def __init__(self, argument: str, came: object, wanted: str) -> None:
-        self.argument = argument
+        self.argument, self.came, self.wanted = argument, str(came), wanted
         super().__init__(f"{argument}: got {came}, wanted {wanted}")
 
     def __reduce__(self) -> tuple[object, ...]:
         # Worker processes send exceptions by pickle, which would call __init__ with one string.
-        return (_restore, (type(self), self.argument, str(self)))
+        return (type(self), (self.argument, self.came, self.wanted))
 
 
 class NonFiniteScoreError(ArgumentError):
@@ -64,10 +69,3 @@ class RankError(DirectLossError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return (type(self), (self.ranks, self._size, self.reason))
-
-
-def _restore(kind: type[ArgumentError], argument: str, message: str) -> ArgumentError:
-    error = kind.__new__(kind)
-    ValueError.__init__(error, message)
-    error.argument = argument
-    return error

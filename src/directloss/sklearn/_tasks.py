@@ -48,12 +48,12 @@ def check_targets(name: str, targets: Array, task: Task, labels: str = "0 or 1")
     except ArgumentError as error:
         if error.argument != "targets":
             raise
-        came, wanted = _parts(error)
+        wanted = error.wanted
         if wanted == task.labels_wanted:
             wanted = labels
             if hasattr(task, "relevant_from"):
                 wanted += f"; of relevances take task={_from_one(task)}"
-        raise ArgumentError(name, came, wanted) from error
+        raise ArgumentError(name, error.came, wanted) from error
 
 
 def has_order(task: Task, targets: Array, lists: Array) -> bool:
@@ -69,19 +69,13 @@ def _named(name: str) -> Task:
     try:
         found: Task = metric_named(name).make_task()
     except ArgumentError as error:
-        came, wanted = _parts(error)
+        wanted = error.wanted
         if wanted.startswith("one of"):
             wanted = wanted.replace("-", "_") + ", or a task (`-` and `_` are the same)"
-        raise ArgumentError("task", came, wanted) from error
+        raise ArgumentError("task", error.came, wanted) from error
     return found
 
 
 def _from_one(task: Task) -> str:
     begin = repr(task).removesuffix(")")
     return f"dl.{begin}{'' if begin.endswith('(') else ', '}relevant_from=1)"
-
-
-def _parts(error: ArgumentError) -> tuple[str, str]:
-    """What came and what was wanted."""
-    came, _, wanted = str(error).removeprefix(f"{error.argument}: got ").partition(", wanted ")
-    return came, wanted

@@ -54,7 +54,7 @@ def validate(
         else:
             place = field or (refusal.argument if came else "")
         if came:
-            return f"{place}: {str(refusal).removeprefix(f'{refusal.argument}: ')}"
+            return f"{place}: got {refusal.came}, wanted {refusal.wanted}"
         what = error["msg"].removeprefix("Value error, ").replace("Input should be", "wanted", 1)
         absent = error["type"] in ("missing", "extra_forbidden")
         return f"{place}: {what}" if absent else f"{place}: got {shown(error['input'])}, {what}"
