@@ -11,7 +11,8 @@ that differ by that part alone:
     autograd        what is left of the step: tensors, the loss, backward
 
 Beside the step stand `torch.sort` of the same scores, what the kernels take with nothing around
-them (`benchmarks.bare`), and a step alone: the median of single ones, each right after a sort.
+them (`benchmarks.bare`), and a step alone: the median of single ones, each right after a sort. Beside
+that stands one of cross-entropy.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 import directloss as dl
 from benchmarks.bare import bare_step
@@ -38,7 +40,7 @@ __all__ = ["PARTS", "WHOLES", "measure"]
 EFFORT = Effort(seconds=0.3, fewest=7, most=50)
 """More repetitions than elsewhere: parts are small differences."""
 
-WHOLES = ("step", "bare", "alone", "torch.sort")
+WHOLES = ("step", "bare", "alone", "cross-entropy alone", "torch.sort")
 PARTS = ("reading", "sort", "inference", "writing", "autograd")
 
 
@@ -76,7 +78,7 @@ def _parts(case: Case, direction: Any, effort: Effort) -> dict[str, float]:
     def reading() -> Lists:
         return read_lists(Layout.of(scores, targets), task.read_targets)[0]
 
-    lists = reading()
+    lists, labels = reading(), targets.float()
     ends = 0, int(lists.targets.sum()), case.n
     outputs = [np.empty(case.n, kind) for kind in (np.float64, np.uint32, np.int32)]
     keys, spare = np.empty((2, case.n), np.uint64)
@@ -97,6 +99,10 @@ def _parts(case: Case, direction: Any, effort: Effort) -> dict[str, float]:
         scores.grad = None
         loss_fn(scores, targets).backward()
 
+    def cross_entropy() -> None:
+        scores.grad = None
+        binary_cross_entropy_with_logits(scores, labels).backward()
+
     steps: dict[str, Step] = {
         "reading": reading,
         "sort": sort,
@@ -109,7 +115,8 @@ def _parts(case: Case, direction: Any, effort: Effort) -> dict[str, float]:
     }
     # One call of each in turn: single steps, each right after another kind of work.
     singly = replace(effort, sample=0.0)
-    alone = interleave({"step": step}, beside["torch.sort"], singly)["step"].seconds()
+    both = {"alone": step, "cross-entropy alone": cross_entropy}
+    singles = interleave(both, beside["torch.sort"], singly)
     samples = interleave({**steps, "step": step, **beside}, step, effort)
     # The fastest calls: parts that are differences of medians would be mostly noise.
     found = {name: min(sample.step) for name, sample in samples.items()}
@@ -121,4 +128,5 @@ def _parts(case: Case, direction: Any, effort: Effort) -> dict[str, float]:
     }
     autograd = max(found["step"] - sum(parts.values()), 0.0)
     whole = {name: found[name] for name in ("step", *beside)}
-    return {**parts, "autograd": autograd, "alone": alone, **whole}
+    alone = {name: sample.seconds() for name, sample in singles.items()}
+    return {**parts, "autograd": autograd, **alone, **whole}

@@ -15,8 +15,9 @@ from sklearn.metrics import average_precision_score
 from torch import Tensor, nn
 
 import directloss as dl
+from directloss import _stepped
+from directloss._stepped import QUIET_BATCHES, UNSEEN_BATCHES
 from directloss.errors import ArgumentError
-from directloss.losses import QUIET_BATCHES
 from tests.cases import TASKS
 from tests.harness import DIRECTIONS, UPDATES, TaskCase, make_loss, value_and_gradient
 
@@ -451,6 +452,32 @@ def test_no_warning_without_reason(quiet: str) -> None:
     for index in range(3 * QUIET_BATCHES):
         nothing = quiet == "eval" or index % 10
         loss_fn(scores, torch.zeros_like(targets) if nothing else targets)
+
+
+def test_after_a_gradient_few_batches_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The warning then waits for them, too, and comes once."""
+    looked = [0]
+    look = _stepped._anywhere
+
+    def counted(gradient: torch.Tensor) -> bool:
+        looked[0] += 1
+        return look(gradient)
+
+    monkeypatch.setattr(_stepped, "_anywhere", counted)
+    loss_fn = make_loss("positive", dl.AveragePrecision())
+    scores, targets = ranked()
+    for _ in range(1 + UNSEEN_BATCHES):
+        loss_fn(scores, targets)
+    assert looked == [1]
+    loss_fn(scores, targets)
+    assert looked == [2]
+    for _ in range(UNSEEN_BATCHES + QUIET_BATCHES - 1):
+        loss_fn(scores, torch.zeros_like(targets))
+    with pytest.warns(UserWarning, match=f"for {QUIET_BATCHES} training batches in a row"):
+        loss_fn(scores, torch.zeros_like(targets))
+    for _ in range(2 * QUIET_BATCHES):
+        loss_fn(scores, torch.zeros_like(targets))
+    assert looked == [2 + QUIET_BATCHES]
 
 
 @every_update

@@ -24,7 +24,7 @@ __all__ = ["number_of", "solve", "step", "task_by_number", "traced", "transforme
 
 def traced() -> bool:
     """Whether tensors may be stand-ins without data: a graph is traced, or a transform is on."""
-    return torch.compiler.is_compiling() or transformed()
+    return torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
 
 
 def transformed() -> bool:

@@ -52,7 +52,9 @@ def exponent_of(weights: Array, *scores: Array) -> int:
             raise ArgumentError("epsilon", "a weight that is NaN or +inf", wanted)
         size = abs(weight)
         extreme = extreme or 0.0 < size < 2.0**LEAST or 2.0**LARGEST < size < np.inf
-    if not (extreme or any(_extreme(part) for part in scores)):
+    # float32 ends at 2^-149 and 2^128.
+    wide = [part for part in scores if part.itemsize == 8]
+    if not extreme and (not wide or not any(_extreme(part) for part in wide)):
         return 0
     largest = max(_largest(part) for part in (weights, *scores))
     return LARGEST - int(np.frexp(largest)[1])
@@ -141,8 +143,6 @@ def _solve_at(
 
 
 def _extreme(values: Array) -> bool:
-    if values.itemsize < 8:
-        return False  # float32 ends at 2^-149 and 2^128
     return any_extreme(values.reshape(-1), 2.0**LEAST, 2.0**LARGEST)
 
 

@@ -33,7 +33,7 @@ class Solution:
     @classmethod
     def empty(cls, lists: Lists, terms: int) -> Solution:
         """Unwritten arrays of the right shapes, for a kernel to fill."""
-        count = len(lists)
+        count = lists.offsets.size - 1
         return cls(
             np.empty(lists.scores.size, lists.scores.dtype),
             np.empty((count, terms)),

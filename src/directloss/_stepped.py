@@ -7,13 +7,14 @@ import sys
 import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor, nn
 
 from directloss._arguments import step as checked_step
-from directloss._operators import traced, transformed
+from directloss._operators import transformed
 from directloss._update import Batch, Step
 from directloss._world import World
 
@@ -23,6 +24,10 @@ Auto = Literal["auto"]
 
 QUIET_BATCHES = 50
 """Training batches in a row without any gradient before one warning is given."""
+
+UNSEEN_BATCHES = 7
+"""Training batches after one with a gradient that nobody looks at: a look takes a twentieth of
+a step on a thousand scores."""
 
 _NUMBER_OR_AUTO = "a positive finite number of at least 5.6e-309, or 'auto'"
 
@@ -37,6 +42,19 @@ class StepAttribute:
         def __set__(self, module: object, value: float | Auto | Tensor) -> None: ...
 
 
+@dataclass(slots=True)
+class _Quiet:
+    """What a loss has seen of its gradients. Not in the module, which is slow at attributes.
+
+    Attributes:
+        batches: in a row without a gradient, of those that were looked at.
+        unseen: batches until the next look.
+    """
+
+    batches: int = 0
+    unseen: int = 0
+
+
 class SteppedModule(nn.Module):
     """Keeps a step in a float64 buffer: NaN while "auto" is not yet set.
 
@@ -46,8 +64,6 @@ class SteppedModule(nn.Module):
     _step: ClassVar[str] = ""
     """The name of its buffer; none for a loss without a step."""
 
-    _quiet_batches: int | None = 0
-
     _seen: tuple[Tensor, int, float] | None = None
     """A buffer on a device, its version and what it held."""
 
@@ -55,6 +71,10 @@ class SteppedModule(nn.Module):
     def _share(self) -> float:
         """What "auto" takes of the spread of the scores."""
         raise NotImplementedError
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._quiet = _Quiet()
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == self._step and name in self._buffers:
@@ -71,20 +91,22 @@ class SteppedModule(nn.Module):
     def _watch(self, gradient: Tensor, is_perfect: Callable[[], bool]) -> None:
         """Count training batches whose gradient is 0 everywhere though there is more to gain.
 
+        One is looked at, and after one with a gradient `UNSEEN_BATCHES` are not.
+
         Args:
             gradient: 0 where the update does nothing.
             is_perfect: whether no prediction could be better; asked where the gradient is 0.
         """
-        if not self.training or self._quiet_batches is None or traced():
-            return
-        if _anywhere(gradient) or is_perfect():
-            if self._quiet_batches:  # nn.Module is slow at setting an attribute
-                self._quiet_batches = 0
-            return
-        self._quiet_batches += 1
-        if self._quiet_batches == QUIET_BATCHES:
-            self._quiet_batches = None
-            warnings.warn(self._advice(), UserWarning, stacklevel=_callers_level())
+        quiet = self._quiet
+        if quiet.unseen:
+            quiet.unseen -= 1
+        elif _anywhere(gradient) or is_perfect():
+            quiet.batches, quiet.unseen = 0, UNSEEN_BATCHES
+        else:
+            quiet.batches += 1
+            if quiet.batches == QUIET_BATCHES:
+                quiet.unseen = sys.maxsize  # it is said once
+                warnings.warn(self._advice(), UserWarning, stacklevel=_callers_level())
 
     def _advice(self) -> str:
         """What the warning says."""
@@ -95,51 +117,36 @@ class SteppedModule(nn.Module):
         self._assign(checked_step(self._step, value) if isinstance(value, Tensor) else value)
 
     def _number(self) -> float | None:
-        """The step if it is a number already; None also where Python cannot look at it."""
+        """The step if it is a number already; None also where Python cannot look at it.
+
+        NaN for a loss without a step.
+        """
+        if not self._step:
+            return math.nan
         if torch.compiler.is_compiling():
             return None
         # From the buffers: nn.Module looks for an attribute in all else before.
         stored = self._buffers[self._step]
         if stored is None or torch._C._functorch.is_functorch_wrapped_tensor(stored):
             return None
-        value = self._value(stored)
+        at_hand = stored.is_cpu or stored.is_inference()
+        value = float(stored.item()) if at_hand else self._waited_for(stored)
         if math.isnan(value):
             return None
         return value if 0.0 < value < math.inf else checked_step(self._step, value)
 
-    def _value(self, stored: Tensor) -> float:
-        """What the buffer holds. On a device it is waited for once, until it is written again."""
-        if stored.is_cpu or stored.is_inference():
-            return float(stored.item())
+    def _waited_for(self, stored: Tensor) -> float:
+        """What a buffer on a device holds: waited for once, until it is written again."""
         seen, version, value = self._seen or (None, 0, 0.0)
         if seen is not stored or version != stored._version:
             value = float(stored.item())
             self._seen = (stored, stored._version, value)
         return value
 
-    def _with_step(
-        self, scores: object, read: Callable[[], Batch], loss: Callable[[Batch, Step], Tensor]
-    ) -> Tensor:
-        """The loss at the step; where that is not set, it is measured, and kept in training.
-
-        Several processes measure it together, in training only, and what fails on one of them is
-        raised on all: the others would wait for it for ever.
-
-        Args:
-            scores: on the device by which processes reach each other.
-            read: the batch.
-            loss: of the batch at a step; NaN for a loss without one.
-        """
-        number = self._number() if self._step else math.nan
-        if number is not None:
-            return loss(read(), number)
-        with failing_together(self, scores):
-            batch = read()
-            measured, step = self._measured(batch, together=self.training)
-            value = loss(batch, step)
+    def _keep(self, measured: Tensor) -> None:
+        """A step that was measured, for the batches to come; after what follows from it."""
         if self.training and (torch.compiler.is_compiling() or not transformed()):
             getattr(self, self._step).copy_(measured)
-        return value
 
     def _measured(self, batch: Batch, *, together: bool) -> tuple[Tensor, Tensor]:
         """The step, NaN where the batch gives none; and the one to take."""

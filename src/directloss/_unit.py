@@ -58,41 +58,28 @@ def solve_in_unit(
     Returns:
         A solution whose `objective` takes the weights and coefficients that were given.
     """
-    if isinstance(exponents, int):
-        return _solve_at(task, lists, exponents, weights, coefficients)
+    if isinstance(exponents, int):  # which the weights take: no score is touched
+        # Few numbers, which Python multiplies sooner than numpy. They overflow without a warning:
+        # an infinite gradient is refused by its reader.
+        up, down = 2.0**exponents, 2.0**-exponents
+        larger = np.array([coefficient * up for coefficient in coefficients])
+        smaller = np.array([weight * down for weight in weights])
+        if max(map(abs, weights)) * down < _LEAST:  # a direct loss has 0 and weights of one size
+            smaller = scaled(np.array(weights), -exponents)
+        solution = solve_in_range(task.solve, lists, smaller, larger)
+        solution.exponents = solution.exponents - exponents
+        return solution
     given = np.array(weights), np.array(coefficients)
     sizes = np.diff(lists.offsets)
     factors = np.repeat(np.ldexp(1.0, exponents).astype(lists.scores.dtype), sizes)
     with np.errstate(over="ignore"):
-        larger = lists.scores * factors
-        exact = bool((larger / factors == lists.scores).all())
-    if exact and not exponent_of(given[0], lists.scores, larger):
-        solution = task.solve(replace(lists, scores=larger), *given)
+        scores = lists.scores * factors
+        exact = bool((scores / factors == lists.scores).all())
+    if exact and not exponent_of(given[0], lists.scores, scores):
+        solution = task.solve(replace(lists, scores=scores), *given)
         solution.combination *= factors
         return solution
     return _solve_one_after_the_other(task, lists, exponents, weights, coefficients)
-
-
-def _solve_at(
-    task: Task,
-    lists: Lists,
-    exponent: int,
-    weights: Sequence[float],
-    coefficients: Sequence[float],
-) -> Solution:
-    """All lists with the same factor, which the weights take: no score is touched."""
-    if exponent == 0:
-        return solve_in_range(task.solve, lists, np.array(weights), np.array(coefficients))
-    # Few numbers, which Python multiplies sooner than numpy. They overflow without a warning: an
-    # infinite gradient is refused by its reader.
-    up, down = 2.0**exponent, 2.0**-exponent
-    larger = np.array([coefficient * up for coefficient in coefficients])
-    smaller = np.array([weight * down for weight in weights])
-    if max(map(abs, weights)) * down < _LEAST:  # a direct loss has 0 and weights of one size
-        smaller = scaled(np.array(weights), -exponent)
-    solution = solve_in_range(task.solve, lists, smaller, larger)
-    solution.exponents = solution.exponents - exponent
-    return solution
 
 
 def _solve_one_after_the_other(
@@ -110,7 +97,7 @@ def _solve_one_after_the_other(
         others_at_0 = replace(
             lists, scores=np.where(entries, lists.scores, lists.scores.dtype.type(0))
         )
-        part = _solve_at(task, others_at_0, exponent, weights, coefficients)
+        part = solve_in_unit(task, others_at_0, exponent, weights, coefficients)
         part.exponents = np.zeros(len(lists), np.int64) + part.exponents
         if whole is None:
             whole = part

@@ -194,7 +194,7 @@ class ListBatch(Batch):
         self, layout: Layout, terms: Terms, objective: bool, reduction: Reduction, unit: Unit
     ) -> tuple[Tensor, Tensor]:
         """The value, a scalar or one a list, and the gradient as rows."""
-        on_device = self._solver(terms)
+        on_device = self._solver(terms) if self.on_device else None
         if on_device is not None:
             return _device.solve(
                 self.task,
@@ -238,9 +238,7 @@ class ListBatch(Batch):
         )
 
     def _solver(self, terms: Terms) -> Solver[Any] | None:
-        """That of the device, if it is to be used and there is one."""
-        if not self.on_device:
-            return None
+        """That of the device, which is to be used, if there is one."""
         solver, obstacle = _device.find(
             self.task, terms, self.layout, refuse_undefined=self.refuse_undefined
         )

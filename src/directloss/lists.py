@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, TypedDict
 
 import numpy as np
 import torch
@@ -99,8 +99,7 @@ class Lists:
         return values.reshape(tuple(shape))
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """A call's tensors as rows, a list a row before mask and groups; made once a call.
 
     Attributes:
@@ -159,7 +158,7 @@ class Layout:
 
     def with_item_weights(self, weights: Tensor) -> Layout:
         """The same with weights of the items, in the shape of the scores."""
-        return replace(self, item_weights=_rows(weights, self.axes))
+        return self._replace(item_weights=_rows(weights, self.axes))
 
     @property
     def rest(self) -> tuple[int, ...]:
@@ -304,7 +303,9 @@ def widened(tensor: Tensor) -> Tensor:
 
 def host(tensor: Tensor) -> Array:
     """A tensor's data as a contiguous numpy array; half precisions widened."""
-    return np.ascontiguousarray(widened(tensor).numpy(force=True))
+    if tensor.dtype in _HALF:
+        tensor = tensor.float()
+    return np.ascontiguousarray(tensor.numpy(force=True))
 
 
 def read_lists(
@@ -446,22 +447,30 @@ class ClassSizes(NamedTuple):
 
     Attributes:
         positives, negatives: int64 (L,).
-        most_positives, most_negatives, most_items: of any list.
+        most: the most positives, negatives and items of any list.
     """
 
     positives: Array
     negatives: Array
-    most_positives: int
-    most_negatives: int
-    most_items: int
+    most: Most
+
+
+class Most(TypedDict):
+    """Of each, the most that a list has."""
+
+    positives: int
+    negatives: int
+    items: int
 
 
 def class_sizes(lists: Lists) -> ClassSizes:
     """Sizes of the classes of binary targets."""
-    count = len(lists)
+    count = lists.offsets.size - 1
     if count == 1:  # as fast, and nothing has to be compiled
-        items, ones = lists.targets.size, int(np.count_nonzero(lists.targets))
-        return ClassSizes(np.array([ones]), np.array([items - ones]), ones, items - ones, items)
+        P = int(np.count_nonzero(lists.targets))
+        N = lists.targets.size - P
+        most: Most = {"positives": P, "negatives": N, "items": P + N}
+        return ClassSizes(np.array([P]), np.array([N]), most)
     positives, negatives = np.empty(count, np.int64), np.empty(count, np.int64)
-    most = count_classes(lists.targets, lists.offsets, positives, negatives)
-    return ClassSizes(positives, negatives, *most)
+    P, N, items = count_classes(lists.targets, lists.offsets, positives, negatives)
+    return ClassSizes(positives, negatives, {"positives": P, "negatives": N, "items": items})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -13,6 +11,7 @@ from torch import Tensor
 
 from directloss import _device, functional
 from directloss._arguments import index_number
+from directloss._operators import traced
 from directloss._solver import Place, checked_place
 from directloss._stepped import (
     QUIET_BATCHES,
@@ -53,6 +52,8 @@ class _TaskLoss(SteppedModule):
 
     unit: Unit = "loss"
 
+    perturbation: Perturbation | None
+
     class_weight: Tensor | None
 
     def __init__(
@@ -75,7 +76,7 @@ class _TaskLoss(SteppedModule):
         if empty not in ("skip", "error"):
             raise ArgumentError("empty", repr(empty), "'skip' or 'error'")
         task.skips_without_positives(without_positives)
-        self.task = task
+        self.task, self.perturbation = task, None
         self.class_dim = None if class_dim is None else task.check_class_dim(class_dim)
         if class_weight is None:
             self.class_weight = None
@@ -148,8 +149,20 @@ class _TaskLoss(SteppedModule):
             UndefinedMetricError: with ``empty="error"``, for a list without a defined metric.
             RankError: where several processes measure a step together, in place of these.
         """
-        read = partial(self._read, scores, targets, weight, mask, groups)
-        return self._with_step(scores, read, self._loss)
+        step: Step | None = self._number()
+        if step is not None and self.perturbation is None:  # there is nothing to be measured
+            return self._loss(self._read(scores, targets, weight, mask, groups), step)
+        measured = None
+        # Several processes measure together, in training only, and what fails on one of them is
+        # raised on all: the others would wait for it for ever.
+        with failing_together(self, scores):
+            batch = self._read(scores, targets, weight, mask, groups)
+            if step is None:
+                measured, step = self._measured(batch, together=self.training)
+            loss = self._loss(batch, step)
+        if measured is not None:
+            self._keep(measured)
+        return loss
 
     def _read(
         self,
@@ -161,7 +174,8 @@ class _TaskLoss(SteppedModule):
     ) -> Batch:
         how = self.dim, mask, groups, self.ignore_index, self.empty, self.without_positives
         batch = self.task.read(scores, targets, *how, self.class_dim)
-        self._check_lists(batch)
+        if not self._ranked:
+            self._check_lists(batch)
         if weight is not None or self.class_weight is not None:
             batch.weigh(weight, self.class_weight)
         if self.solver is not None:
@@ -170,7 +184,7 @@ class _TaskLoss(SteppedModule):
 
     def _check_lists(self, batch: Batch) -> None:
         """Refuses lists of one item each until a batch had longer ones: some may be that short."""
-        if self._ranked or not isinstance(batch, ListBatch) or not batch.task.ranks:
+        if not isinstance(batch, ListBatch) or not batch.task.ranks:
             return
         if torch.compiler.is_compiling():  # whose graphs keep no such note
             functional.refuse_lists_of_one(batch)
@@ -179,12 +193,17 @@ class _TaskLoss(SteppedModule):
         self._ranked = batch.rows[1] > 1
 
     def _loss(self, batch: Batch, step: Step) -> Tensor:
+        noise = self.perturbation if self.training else None
+        if noise is not None:
+            batch, scale = noise.copies(batch, together=True)
         terms = self._terms(step)
         if self._shown == "prediction" and not self.training and not torch.is_grad_enabled():
             terms = terms[:1]  # the others make the gradient, which nobody can ask for
         loss, gradient = batch.solve(terms, self._shown, self.reduction, self.unit)
-        if not batch.on_device:  # where Python would have to wait for it
+        if self.training and not (batch.on_device or traced()):  # where Python would wait for it
             self._watch(gradient, batch.is_perfect)
+        if noise is not None:
+            noise.keep(scale)
         return loss
 
     def _advice(self) -> str:
@@ -312,28 +331,6 @@ class DirectLoss(_TaskLoss):
     def _terms(self, step: Step) -> list[functional.Term]:
         return functional.direct_terms(step, self.direction)
 
-    @property
-    def _noise(self) -> Perturbation | None:
-        """The perturbation, in training mode; in eval mode there is none."""
-        return self.perturbation if self.training else None
-
-    def _with_step(
-        self, scores: object, read: Callable[[], Batch], loss: Callable[[Batch, Step], Tensor]
-    ) -> Tensor:
-        if self._noise is None:
-            return super()._with_step(scores, read, loss)
-        with failing_together(self, scores):  # its scale may have to be measured, too
-            return super()._with_step(scores, read, loss)
-
-    def _loss(self, batch: Batch, step: Step) -> Tensor:
-        noise = self._noise
-        if noise is None:
-            return super()._loss(batch, step)
-        noisy, measured = noise.copies(batch, together=True)
-        loss = super()._loss(noisy, step)
-        noise.keep(measured)
-        return loss
-
     def bounds(
         self,
         scores: Tensor | LinearChain,
@@ -351,8 +348,8 @@ class DirectLoss(_TaskLoss):
         batch = self._read(scores, targets, weight, mask, groups)
         epsilon = self._current_step(batch)
         batch.requires_device = False  # which may lack the other direction
-        if self._noise is not None:
-            batch, _ = self._noise.copies(batch, together=False)
+        if self.perturbation is not None and self.training:
+            batch, _ = self.perturbation.copies(batch, together=False)
         lower, upper = (
             batch.solve(
                 functional.direct_terms(epsilon, side), "objective", self.reduction, self.unit

@@ -344,7 +344,7 @@ def test_a_ragged_batch_is_its_lists_one_by_one(dtype: type) -> None:
 def test_what_a_table_holds_past_a_list_does_not_enter(k: int | None, weight: float) -> None:
     fresh, seen = AveragePrecision(k=k), AveragePrecision(k=k)
     solve_one(seen, np.arange(500.0), np.arange(500) % 2, [0.0, weight])
-    table = seen._discount.first(0)
+    table = seen._discount.up_to(0)
     assert table.size > 500
     entries = table.copy()
     rng = np.random.default_rng(13)

@@ -9,6 +9,7 @@ the positives above negative j.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,7 +67,7 @@ class Rankings:
     by_position: int
     weights: Array
     coefficients: Array
-    solvers: tuple[str | None, ...]
+    solvers: Sequence[str | None]
     share_ties: bool
     combination: Array
     task_losses: Array

@@ -107,9 +107,9 @@ def sorted_keys(
     if items == 0:
         return keys
     flat = scores.view(np.uint32), labels, offsets, index_bits, keys
-    size = items // lists
-    sizes = offsets[first + 1 : last + 1] - offsets[first:last]
-    even = lists == 1 or bool((sizes == size).all())
+    size, even = items // lists, True
+    if lists > 1:
+        even = bool((offsets[first + 1 : last + 1] - offsets[first:last] == size).all())
     faster = _numpy_is_vectorised() if items <= _FEW else _numpy_is_faster()
     if not faster or not (even or size >= _WORTH_A_CALL_EACH):
         _sort_by_digits(first, last, *flat, spare)

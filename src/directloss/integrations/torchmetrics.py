@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -180,7 +179,7 @@ class TaskMetric(Metric):
     def _add_entries(self, layout: Layout, list_weights: Tensor | None) -> None:
         """Of lists that go on, their entries."""
         # Errors belong to the batch that has them.
-        read_lists(replace(layout, groups=None), self.task.read_targets)
+        read_lists(layout._replace(groups=None), self.task.read_targets)
         shape = layout.rows
         entries, target_rows = layout.scores.reshape(shape), layout.targets.reshape(shape)
         mask_rows = None if layout.mask is None else layout.mask.reshape(shape)

@@ -89,18 +89,22 @@ class FixedTable(Table):
         self._convex: dict[tuple[int, float], tuple[int, int]] = {}
 
     def read(self, sizes: ClassSizes, counted: Counted) -> Read:
-        return self.first(_most(sizes, counted) + 1), np.zeros(sizes.positives.size, np.int64)
+        made, last = self._made, sizes.most[counted]
+        if made.size <= last:
+            made = self.up_to(last)
+        return made, np.zeros(sizes.positives.size, np.int64)
 
-    def first(self, most: int) -> Array:
-        """The first entries, `most` of them or more."""
+    def up_to(self, last: int) -> Array:
+        """The entries 0 .. last, or more."""
         made = self._made
-        if made.size < most:
-            made = np.empty(max(most, 2 * made.size, 2))
-            for begin in range(0, made.size, _BLOCK):  # no temporary as long as the table
-                index = np.arange(begin, min(begin + _BLOCK, made.size))
-                made[index] = _checked(self._function(index), self._name)
-            # Rebound as a whole, so that other threads read either the old or the new one.
-            self._made = made
+        if made.size > last:
+            return made
+        made = np.empty(max(last + 1, 2 * made.size, 2))
+        for begin in range(0, made.size, _BLOCK):  # no temporary as long as the table
+            index = np.arange(begin, min(begin + _BLOCK, made.size))
+            made[index] = _checked(self._function(index), self._name)
+        # Rebound as a whole, so that other threads read either the old or the new one.
+        self._made = made
         return made
 
     def scales(self, sizes: ClassSizes) -> Array:
@@ -113,7 +117,7 @@ class FixedTable(Table):
     ) -> bool:
         # One table for all lists: looked through once, not with every batch.
         looked_at, reach = self._convex.get((first, sign), (0, 0))
-        last = _most(sizes, counted)
+        last = sizes.most[counted]
         if looked_at <= last:
             values, _ = read
             looked_at = values.size
@@ -246,13 +250,6 @@ def flat_offsets(sizes: Array) -> Array:
     offsets = np.zeros(sizes.size + 1, np.int64)
     np.cumsum(sizes, out=offsets[1:])
     return offsets
-
-
-def _most(sizes: ClassSizes, counted: Counted) -> int:
-    """The last entry of the longest table."""
-    if counted == "items":
-        return sizes.most_items
-    return sizes.most_positives if counted == "positives" else sizes.most_negatives
 
 
 def _lasts(sizes: ClassSizes, counted: Counted) -> Array:

@@ -260,7 +260,7 @@ class Task(TaskBase):
         without_positives: WithoutPositives | None = None,
         class_dim: int | None = None,
     ) -> ListBatch:
-        skips = self.skips_without_positives(without_positives)
+        skips = without_positives is not None and self.skips_without_positives(without_positives)
         if class_dim is not None:
             axis = self.check_class_dim(class_dim)
             how = dim, mask, groups, ignore_index, empty

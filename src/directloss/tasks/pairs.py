@@ -93,6 +93,9 @@ class RankingTask(BinaryRelevance):
     ranks: ClassVar[bool] = True
     without_positives: ClassVar[WithoutPositives | None] = "skip"
 
+    _programme: ClassVar[str] = "corridor"
+    """The solver of terms that do not split."""
+
     def __init__(
         self,
         rank_weights: ArrayLike | Elementwise | Table,
@@ -119,10 +122,8 @@ class RankingTask(BinaryRelevance):
             f"by={self.by!r}",
         )
 
-    def _solver(self, weight: float, sizes: ClassSizes, ranks: Read, discount: Read) -> str | None:
-        """Which solver of `directloss.inference.rankings` a term takes; None for the prediction."""
-        if weight == 0.0:
-            return None
+    def _solver(self, weight: float, sizes: ClassSizes, ranks: Read, discount: Read) -> str:
+        """Which solver of `directloss.inference.rankings` a term takes that is no prediction."""
         if weight == -np.inf:
             return "ground truth"
         sign = 1.0 if weight > 0.0 else -1.0
@@ -130,7 +131,7 @@ class RankingTask(BinaryRelevance):
             return "separable"
         if not self._by_position and self._rank_weights.equal(ranks, sizes, "positives", 1):
             return "pooled"
-        return "corridor"
+        return self._programme
 
     def solve(
         self, lists: Lists, weights: Array, coefficients: Array, *, share_ties: bool = True
@@ -139,7 +140,10 @@ class RankingTask(BinaryRelevance):
         sizes = class_sizes(lists)
         ranks = self._rank_weights.read(sizes, "positives")
         discount = self._discount.read(sizes, self._counted)
-        solvers = tuple(self._solver(weight, sizes, ranks, discount) for weight in weights.tolist())
+        solvers = [
+            None if weight == 0.0 else self._solver(weight, sizes, ranks, discount)
+            for weight in weights.tolist()
+        ]
         if "ground truth" in solvers:
             self._refuse_long_ground_truths(sizes, *discount)
         rankings = Rankings(
@@ -168,7 +172,7 @@ class RankingTask(BinaryRelevance):
 
     def unit_weights(self, lists: Lists) -> Array | float:
         # One list without numpy, which counts where it is short.
-        if self._by_position and len(lists) == 1:
+        if self._by_position and lists.offsets.size == 2:
             return min(max(_BY_POSITION, _SHORT / max(lists.scores.size, 1)), 1.0)
         sizes = np.diff(lists.offsets)
         weights = self.unit_weights_of(sizes, np.zeros_like(sizes))  # of all items, whatever class
@@ -273,9 +277,9 @@ class AveragePrecision(RankingTask):
     def direction(self) -> Direction:  # type: ignore[override]
         return "positive" if self.k is None else "both"
 
-    def _solver(self, weight: float, sizes: ClassSizes, ranks: Read, discount: Read) -> str | None:
-        solver = super()._solver(weight, sizes, ranks, discount)
-        return "debts" if solver == "corridor" and self.k is None else solver
+    @property
+    def _programme(self) -> str:  # type: ignore[override]
+        return "debts" if self.k is None else "corridor"
 
     def evaluate(self, lists: Lists) -> tuple[Array, Array]:
         if self.k is not None:

@@ -148,7 +148,7 @@ class NDCG(_ByPosition):
         return "positive" if self.k is None else "both"
 
     def _discounts(self, length: int) -> Array:
-        return self._table.first(max(length, 1))
+        return self._table.up_to(length)
 
     def _discount(self, place: Tensor, size: Tensor) -> Tensor:
         return 1.0 / torch.log2(place + 2.0)
