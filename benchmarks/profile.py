@@ -11,8 +11,8 @@ that differ by that part alone:
     autograd        what is left of the step: tensors, the loss, backward
 
 Beside the step stand `torch.sort` of the same scores, what the kernels take with nothing around
-them (`benchmarks.bare`), and a step alone: the median of single ones, each right after a sort. Beside
-that stands one of cross-entropy.
+them (`benchmarks.bare`), and a step alone: the median of single ones, each right after a sort. A
+step of cross-entropy alone is taken in the same way.
 """
 
 from __future__ import annotations
