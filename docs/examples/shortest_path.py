@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from directloss.functional import structured_direct_loss
 
 SIZE = 12
-CELLS = np.arange(SIZE * SIZE).reshape(SIZE, SIZE)
+CELLS = np.arange(SIZE * SIZE, dtype=np.int32).reshape(SIZE, SIZE)
 # Steps go right or down, so that every path from corner to corner has 2 SIZE - 1 cells.
 LENGTH = 2 * SIZE - 1
 ORIGIN = np.concatenate([CELLS[:, :-1].ravel(), CELLS[:-1].ravel()])
@@ -24,7 +24,9 @@ TARGET = np.concatenate([CELLS[:, 1:].ravel(), CELLS[1:].ravel()])
 def shortest_paths(costs: Tensor) -> Tensor:
     """The cheapest path through each grid (B, SIZE, SIZE), as 0/1 in the same shape."""
     cost = costs.double().numpy().reshape(len(costs), -1)
-    first = np.arange(len(cost))[:, None] * CELLS.size  # one graph, with an island for each grid
+    first = (
+        np.arange(len(cost), dtype=np.int32)[:, None] * CELLS.size
+    )  # one graph, with an island for each grid
     # A constant on every cell adds the same to every path: no edge need be negative.
     lengths = (cost - cost.min() + 1.0)[:, TARGET]
     edges = ((first + ORIGIN).ravel(), (first + TARGET).ravel())

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.needs import kernels_as_python
+
 STEPS = """
 import torch
 import directloss as dl
@@ -30,6 +32,7 @@ def printed(**environment: str) -> str:
     ).stdout
 
 
+@kernels_as_python
 def test_kernels_run_as_python_where_numba_is_told_not_to_compile() -> None:
     interpreted = printed(NUMBA_DISABLE_JIT="1")
     assert len(interpreted.splitlines()) == 4

@@ -26,6 +26,7 @@ from tests.inference.debts.lists import (
     whole,
 )
 from tests.inference.small_cases import cases
+from tests.needs import kernels_as_python
 
 EPSILONS = (1e-3, 0.05, 0.5, 3.0, 100.0)
 
@@ -148,6 +149,7 @@ print("done")
 """
 
 
+@kernels_as_python
 def test_no_index_leaves_its_array_whatever_the_scores_are() -> None:
     """Interpreted, where numpy refuses an index past the end; sums overflow, NaN spreads."""
     ended = subprocess.run(
