@@ -18,8 +18,8 @@ torch.set_num_threads(1)
 # This also fills new memory with NaN: an entry that nobody wrote shows.
 torch.use_deterministic_algorithms(True)
 
-# pytest's own handlers are switched off: at each phase of each test they go to every logger that is
-# no child of the root's, and torch alone has dozens. With no handler at all records would be printed.
+# pytest's own handlers are switched off: at each phase of each test they go to every logger that
+# passes nothing on, and torch alone has dozens. With no handler at all records would be printed.
 logging.getLogger().addHandler(logging.NullHandler())
 
 # A kernel is compiled at its first call, far beyond hypothesis' deadline.
