@@ -154,7 +154,7 @@ def lists(n: int, prevalence: float) -> Iterator[tuple[Tensor, Tensor]]:
             border = most * np.append(sides[0] ** power, -(np.abs(sides[1]) ** power))
             yield torch.from_numpy(border), torch.from_numpy(targets)
     for apart in (0.0, 1.0, 4.0):
-        for spread in (0.3, 1.0, 3.0, 10.0) if n < 100_000 else (3.0,):
+        for spread in (0.3, 1.0, 3.0, 10.0) if n < 100_000 else (0.3,):
             scores = rng.normal(size=n) + apart * targets
             middle = np.sort(scores)[::-1][P - 1 : P + 1].mean()
             yield torch.from_numpy(spread * (scores - middle)), torch.from_numpy(targets)
