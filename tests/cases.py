@@ -13,7 +13,7 @@ import directloss as dl
 from directloss.inference._kernel import Array
 from directloss.lists import Lists
 from directloss.tasks import Solution
-from tests.harness import Configurations, Floats, TaskCase
+from tests.harness import Configurations, Floats, TaskCase, of_each_order
 
 CountLoss = Callable[[float, float, float, float], float]
 """Delta of (tp, fp, fn, tn)."""
@@ -63,7 +63,7 @@ def pair_rankings(metric: Callable[[Floats], float]) -> Callable[[Floats], Confi
             margins = phi[positive][:, None] - phi[negative]
             return np.asarray((signs * margins).mean(axis=(1, 2)))
 
-        losses = np.array([1.0 - metric(relevance[order]) for order in orders])
+        losses = 1.0 - of_each_order(metric, relevance, orders)
         return Configurations(score, losses, len(labels))
 
     return lambda targets: of(tuple(float(t) for t in targets))

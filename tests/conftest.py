@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import signal
@@ -16,6 +17,10 @@ import torch
 torch.set_num_threads(1)
 # This also fills new memory with NaN: an entry that nobody wrote shows.
 torch.use_deterministic_algorithms(True)
+
+# pytest's own handlers are switched off: at each phase of each test they go to every logger that
+# passes nothing on, and torch alone has dozens. With no handler at all records would be printed.
+logging.getLogger().addHandler(logging.NullHandler())
 
 # A kernel is compiled at its first call, far beyond hypothesis' deadline.
 hypothesis.settings.register_profile("strict", deadline=None, derandomize=True)

@@ -83,6 +83,19 @@ class Configurations:
         return found
 
 
+def of_each_order(
+    metric: Callable[[Floats], float], relevance: Floats, orders: NDArray[np.int64]
+) -> Floats:
+    """A metric of ``relevance[order]`` for all orders, (K, n) -> (K,).
+
+    Few sequences of relevances are distinct, and a definition is slow: it is asked for each once.
+    """
+    grades, number = np.unique(relevance, return_inverse=True)
+    sequences = number[orders] @ (grades.size ** np.arange(relevance.size))
+    _, first, which = np.unique(sequences, return_index=True, return_inverse=True)
+    return np.array([metric(relevance[order]) for order in orders[first]])[which]
+
+
 @dataclass(frozen=True)
 class TaskCase:
     """A task and what is known of it by definition.

@@ -77,7 +77,7 @@ def test_a_killed_and_an_interrupted_run_resume(
 ) -> None:
     monkeypatch.chdir(folder)
     trials = 12  # so many that the run outlives a slow reader of its database
-    command = [*GOOD, "--epochs", "200", "--methods", "logistic", "--trials", str(trials)]
+    command = [*GOOD, "--epochs", "100", "--methods", "logistic", "--trials", str(trials)]
     command += ["--seeds", "1", "--workers", "1", "--out", str(tmp_path / "out")]
     database = tmp_path / "out" / "trials.sqlite3"
     first = start(command, tmp_path / "said.txt")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -69,7 +70,9 @@ def _imports(module: str) -> set[str]:
     return found & FILES.keys()
 
 
-IMPORTS = {module: _imports(module) for module in FILES}
+@cache
+def all_imports() -> dict[str, set[str]]:
+    return {module: _imports(module) for module in FILES}
 
 
 def _part(module: str) -> str:
@@ -80,7 +83,7 @@ def test_no_import_runs_upwards() -> None:
     level = {name: height for height, layer in enumerate(LAYERS) for name in layer}
     upwards = [
         f"{module} imports {other}"
-        for module, others in IMPORTS.items()
+        for module, others in all_imports().items()
         for other in others
         if _part(module) != _part(other) and level[_part(other)] >= level[_part(module)]
     ]
@@ -88,13 +91,13 @@ def test_no_import_runs_upwards() -> None:
 
 
 def test_no_circle_between_modules() -> None:
-    TopologicalSorter(IMPORTS).prepare()
+    TopologicalSorter(all_imports()).prepare()
 
 
 def test_only_their_commands_import_the_experiments_of_the_paper() -> None:
     assert {
         module
-        for module, others in IMPORTS.items()
+        for module, others in all_imports().items()
         if _part(module) != "paper" and any(_part(other) == "paper" for other in others)
     } == {f"directloss.cli.{command}" for command in ("action", "detection", "synthetic")}
 

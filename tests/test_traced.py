@@ -5,21 +5,21 @@ A compiled loss is the plain one to the last bit, since the same code runs on th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import nan
 
 import numpy as np
 import pytest
 import torch
+from _pytest.mark.structures import ParameterSet
 from torch import Tensor, nn
 
 import directloss as dl
 from directloss import _operators, functional
 from tests.cases import TASKS
-from tests.harness import UPDATES, TaskCase, make_loss, value_and_gradient
+from tests.harness import DIRECTIONS, UPDATES, TaskCase, make_loss, value_and_gradient
 
 ONE_A_CLASS = {type(case.make()): case for case in reversed(TASKS)}.values()
-every_task = pytest.mark.parametrize("case", ONE_A_CLASS, ids=str)
 every_update = pytest.mark.parametrize("update", UPDATES)
 
 STEP = 0.4
@@ -41,15 +41,31 @@ def loss(update: str, scores: Tensor, targets: Tensor, task: dl.Task) -> Tensor:
     )
 
 
-@every_task
-def test_compiled_without_a_break_every_update_is_the_plain_one(case: TaskCase) -> None:
-    """All updates in one graph, which takes a second or two to make."""
+def in_turn() -> Iterator[ParameterSet]:
+    """The first task with a target an item and a list with all updates, every other with two.
+
+    A graph holds the number of its task, and reads scores and targets; the update is solved in an
+    operator, of which `test_transforms_agree_with_autograd` tests every task with every update.
+    """
+    seen: set[bool] = set()
+    for number, case in enumerate(ONE_A_CLASS):
+        two = DIRECTIONS[number % 3], ("hinge", "perceptron")[number % 2]
+        updates = two if case.target_per_list in seen else UPDATES
+        seen.add(case.target_per_list)
+        yield pytest.param(case, updates, id=f"{case}-{'-'.join(updates)}")
+
+
+@pytest.mark.parametrize(("case", "updates"), list(in_turn()))
+def test_compiled_without_a_break_every_update_is_the_plain_one(
+    case: TaskCase, updates: tuple[str, ...]
+) -> None:
+    """Several updates in one graph."""
     torch.compiler.reset()
     scores, targets = case.batch(np.random.default_rng(0), 3, 12, torch.float32)
     task = case.make()
 
     def all_updates(s: Tensor, t: Tensor) -> list[Tensor]:
-        return [loss(update, s, t, task) for update in UPDATES]
+        return [loss(update, s, t, task) for update in updates]
 
     def values_and_gradients(function: Callable[[Tensor, Tensor], list[Tensor]]) -> list[Tensor]:
         leaf = scores.clone().requires_grad_()
@@ -60,9 +76,9 @@ def test_compiled_without_a_break_every_update_is_the_plain_one(case: TaskCase) 
     wanted = values_and_gradients(all_updates)
     compiled = torch.compile(all_updates, fullgraph=True, backend="aot_eager")
     found = values_and_gradients(compiled)
-    for name, mine, theirs in zip(2 * UPDATES, found, wanted, strict=True):
+    for name, mine, theirs in zip(2 * updates, found, wanted, strict=True):
         assert torch.equal(mine, theirs), name
-    assert any(gradient.any() for gradient in wanted[len(UPDATES) :])
+    assert any(gradient.any() for gradient in wanted[len(updates) :])
 
 
 MASK, GROUPS = (torch.arange(12) % 5 != 0).expand(3, 12), torch.arange(12) % 2

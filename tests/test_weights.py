@@ -177,7 +177,9 @@ def test_in_a_traced_graph_with_groups(reduction: Any, classes: int | None) -> N
         found = value_and_gradient(compiled, scores, targets, **given)
         close(found[0], wanted[0])
         close(found[1], wanted[1])
-    # Their number is in the data: the solver counts.
+    if reduction != "mean":
+        return
+    # Their number is in the data: the solver counts, before it reduces anything.
     few = torch.rand(shapes[0]).narrow(shapes[0].index(2), 0, 1)
     with pytest.raises(ArgumentError, match="weight: got 3 weights of lists, wanted one a list"):
         compiled(scores, targets, groups=groups, weight=few)

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import os
+import runpy
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -168,16 +168,17 @@ def test_a_crash_is_counted_and_named_and_the_calls_after_it_are_made(
     assert "python -m benchmarks.reliability.edge 0 3" in capsys.readouterr().out
 
 
-def test_a_call_is_repeated_by_its_number() -> None:
+def test_a_call_is_repeated_by_its_number(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     number = UPDATES.index("perceptron")
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.reliability.edge", str(number)],
-        capture_output=True,
-        text=True,
-    )
-    assert draw_call(number).subject.name in done.stdout
-    assert str(draw_call(number).scores.tolist()) in done.stdout
-    assert done.returncode == bool(checked(draw_call(number)).problems), done.stderr
+    monkeypatch.setattr(sys, "argv", ["edge", str(number)])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("benchmarks.reliability.edge", run_name="__main__")
+    said = capsys.readouterr().out
+    assert draw_call(number).subject.name in said
+    assert str(draw_call(number).scores.tolist()) in said
+    assert ended.value.code == bool(checked(draw_call(number)).problems)
 
 
 def test_a_chain_is_one_flat_tensor() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 from html.parser import HTMLParser
 from importlib import import_module
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -23,26 +25,63 @@ MODULES = {"directloss.errors", "directloss.functional"}
 pytest.importorskip("sphinx", reason="needs directloss[docs]")
 
 
-def build(source: Path, target: Path, first: str = "index") -> subprocess.CompletedProcess[str]:
-    """The site of `source`; notebooks are shown and do not run."""
-    command = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet"]
-    options = ["--conf-dir", SITE, "--doctree-dir", target / "doctrees"]
-    settings = ["-D", "nb_execution_mode=off", "-D", f"root_doc={first}"]
-    return subprocess.run(
-        [*command, *map(str, options), *settings, str(source), str(target / "html")],
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
+# One process for all: what Sphinx and its extensions import takes as long as a small site.
+BUILD = """
+import json, os, sys
+from sphinx.cmd.build import build_main
+for arguments, said in json.loads(sys.argv[1]):
+    for stream in (1, 2):
+        os.dup2(os.open(f"{said}.{stream}", os.O_WRONLY | os.O_CREAT), stream)
+    with open(f"{said}.code", "w") as file:
+        file.write(str(build_main(arguments)))
+"""
+
+
+class Built(NamedTuple):
+    """A site, and what Sphinx said of it."""
+
+    html: Path
+    code: int
+    output: str
+    errors: str
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    target = tmp_path_factory.mktemp("site")
-    done = build(DOCS, target)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return target / "html"
+def sites(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Built]:
+    """The site, with notebooks that are shown and do not run; and that of a page a mistake."""
+    folder = tmp_path_factory.mktemp("sites")
+    bad = folder / "bad"
+    bad.mkdir()
+    # The order of the real site's pages would be added to one named index.
+    (bad / "first.md").write_text("# Pages\n", encoding="utf-8")
+    for name, (text, _) in MISTAKES.items():
+        page = f"---\norphan: true\n---\n# A page\n\n{text}\n"
+        (bad / f"{name}.md").write_text(page, encoding="utf-8")
+    asked = []
+    for name, source, first in (("bad site", bad, "first"), ("site", DOCS, "index")):
+        target = folder / name
+        options = ["--fail-on-warning", "--keep-going", "--quiet", "--conf-dir", str(SITE)]
+        options += ["--doctree-dir", str(target / "doctrees"), "-D", "nb_execution_mode=off"]
+        options += ["-D", f"root_doc={first}", str(source), str(target / "html")]
+        asked.append((options, str(folder / f"{name}.said")))
+    subprocess.run([sys.executable, "-c", BUILD, json.dumps(asked)], timeout=900, check=True)
+    return {
+        Path(said).stem: Built(
+            Path(options[-1]),
+            *(
+                kind(Path(f"{said}.{part}").read_text(encoding="utf-8"))
+                for kind, part in ((int, "code"), (str, "1"), (str, "2"))
+            ),
+        )
+        for options, said in asked
+    }
+
+
+@pytest.fixture(scope="module")
+def site(sites: dict[str, Built]) -> Path:
+    built = sites["site"]
+    assert built.code == 0, built.output + built.errors
+    return built.html
 
 
 def identifiers(page: Path) -> set[str]:
@@ -101,20 +140,6 @@ def test_formulas_are_set_without_a_script(site: Path) -> None:
     assert "$" not in re.sub(r"<(script|math)\b.*?</\1>", "", theory, flags=re.DOTALL)
 
 
-@pytest.fixture(scope="module")
-def bad_site(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
-    """The build of a page for each mistake, with nothing else in it."""
-    folder = tmp_path_factory.mktemp("bad")
-    source = folder / "docs"
-    source.mkdir()
-    # The order of the real site's pages would be added to one named index.
-    (source / "first.md").write_text("# Pages\n", encoding="utf-8")
-    for name, (text, _) in MISTAKES.items():
-        page = f"---\norphan: true\n---\n# A page\n\n{text}\n"
-        (source / f"{name}.md").write_text(page, encoding="utf-8")
-    return build(source, folder, first="first")
-
-
 MISTAKES = {
     "page": ("[a page](nowhere.md)", "nowhere.md"),
     "anchor": ("[an anchor](first.md#nowhere)", "nowhere"),
@@ -123,14 +148,13 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_bad_link_and_an_unknown_formula_fail(
-    name: str, bad_site: subprocess.CompletedProcess[str]
-) -> None:
-    lines = bad_site.stderr.splitlines()
+def test_a_bad_link_and_an_unknown_formula_fail(name: str, sites: dict[str, Built]) -> None:
+    built = sites["bad site"]
+    lines = built.errors.splitlines()
     (line,) = (line for line in lines if f"{name}.md:" in line)
     assert "WARNING" in line and MISTAKES[name][1] in line.split("WARNING")[1]
     assert len(lines) == len(MISTAKES), "nothing else makes the build fail"
-    assert bad_site.returncode
+    assert built.code
 
 
 def test_the_picture_of_the_decision_is_what_its_script_makes(

@@ -21,6 +21,7 @@ from directloss.inference.positions import (
     Divisor,
 )
 from directloss.tasks._grades import Gains
+from tests.harness import of_each_order
 
 Floats = NDArray[np.float64]
 
@@ -169,6 +170,12 @@ def positions_of_all_rankings(n: int) -> NDArray[np.int64]:
     return np.array(list(itertools.permutations(range(n))))
 
 
+@cache
+def orders_of_all_rankings(n: int) -> NDArray[np.int64]:
+    """Items from the top of each to its bottom."""
+    return positions_of_all_rankings(n).argsort(axis=1)
+
+
 @dataclass(frozen=True)
 class Enumeration:
     """F, Delta and dF/dphi of every ranking of one list."""
@@ -183,11 +190,7 @@ class Enumeration:
         positions = positions_of_all_rankings(n)
         table = np.array([family.discount(p, n, relevant) for p in range(1, n + 1)])
         coefficients = table[positions] / family.scale(gains)
-        ranked = np.empty((len(positions), n))
-        np.put_along_axis(ranked, positions, np.broadcast_to(gains, ranked.shape), axis=1)
-        # Few orders of gains are distinct, and the definitions are slow.
-        orders, which = np.unique(ranked, axis=0, return_inverse=True)
-        losses = 1 - np.array([family.metric(order) for order in orders])[which.ravel()]
+        losses = 1 - of_each_order(family.metric, gains, orders_of_all_rankings(n))
         return cls(coefficients, coefficients @ scores, losses)
 
     def best(self, weight: float) -> NDArray[np.bool_]:

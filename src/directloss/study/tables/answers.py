@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from statistics import fmean
+from math import sqrt
+from statistics import fmean, stdev
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from directloss.inference._kernel import Array
 from directloss.study.bootstrap import RESAMPLES
@@ -128,8 +129,8 @@ def difference(by_table: Mapping[str, list[float]]) -> Difference:
     for values in by_table.values():
         if len(values) < 3:
             continue
-        mean, error = fmean(values), float(stats.sem(values))
-        reach = error * float(stats.t.ppf(0.975, len(values) - 1))
+        mean, error = fmean(values), stdev(values) / sqrt(len(values))
+        reach = error * float(stdtrit(len(values) - 1, 0.975))  # of Student's t
         wins += mean - reach > 0.0
         losses += mean + reach < 0.0
     low, high = interval(_resampled([np.asarray(values) for values in by_table.values()]))
