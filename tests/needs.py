@@ -1,4 +1,4 @@
-"""What single tests need beyond the oldest releases that the package allows, or beyond a CPU build."""
+"""What single tests need that the oldest allowed releases, or torch built for a CPU, lack."""
 
 from __future__ import annotations
 

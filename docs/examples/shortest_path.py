@@ -24,9 +24,8 @@ TARGET = np.concatenate([CELLS[:, 1:].ravel(), CELLS[1:].ravel()])
 def shortest_paths(costs: Tensor) -> Tensor:
     """The cheapest path through each grid (B, SIZE, SIZE), as 0/1 in the same shape."""
     cost = costs.double().numpy().reshape(len(costs), -1)
-    first = (
-        np.arange(len(cost), dtype=np.int32)[:, None] * CELLS.size
-    )  # one graph, with an island for each grid
+    # One graph, with an island for each grid.
+    first = np.arange(len(cost), dtype=np.int32)[:, None] * CELLS.size
     # A constant on every cell adds the same to every path: no edge need be negative.
     lengths = (cost - cost.min() + 1.0)[:, TARGET]
     edges = ((first + ORIGIN).ravel(), (first + TARGET).ravel())

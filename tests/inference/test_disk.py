@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import directloss.inference
+from tests.needs import locators
 
 CALL = """
 import numpy as np
@@ -124,6 +125,7 @@ def test_a_change_in_any_file_with_kernels_drops_the_compiled_code(
     assert run(cache, PYTHONPATH=str(source))[:2] == (1, 0)
 
 
+@locators
 def test_without_a_folder_to_write_to_each_process_compiles_for_itself(
     run: Runs, tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ import directloss as dl
 from directloss._update import ListBatch, NoisyBatch
 from directloss.inference.device import RocArea
 from tests.harness import TaskCase, make_loss, value_and_gradient
+from tests.needs import one_graph, stand_ins_of_a_device
 from tests.on_device import ON_DEVICE, STEPS, NoWaiting, has, solver_of
 
 UPDATES = [
@@ -29,6 +30,7 @@ def draw(shape: tuple[int, ...] = (3, 40), device: str = "cpu") -> tuple[Tensor,
     return scores, (torch.rand(shape, device=device) < 0.3).float(), scores < 1.5
 
 
+@stand_ins_of_a_device
 @pytest.mark.parametrize(("case", "update"), [*STEPS, *UPDATES])
 def test_no_update_waits_for_a_device(case: TaskCase, update: str) -> None:
     loss_fn = make_loss(update, case.make(), reduction="none", solver="device")
@@ -50,6 +52,7 @@ def test_a_step_with_its_backward_looks_at_nothing(case: TaskCase, update: str) 
     assert scores.grad is not None and mode.calls > 10
 
 
+@stand_ins_of_a_device
 def test_bounds_and_copies_with_noise_do_not_wait_either() -> None:
     loss_fn = dl.DirectLoss(dl.ROCAUC(), epsilon=0.5, solver="device")
     with FakeTensorMode(allow_non_fake_inputs=True):
@@ -76,6 +79,7 @@ PLANTED: dict[str, Callable[[Tensor], object]] = {
 }
 
 
+@stand_ins_of_a_device
 @pytest.mark.parametrize("planted", PLANTED)
 def test_what_waits_is_seen(planted: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the place where every solver begins."""
@@ -106,6 +110,8 @@ def one_a_solver() -> tuple[TaskCase, ...]:
 
 
 # Each item more is more of the same: a binary search is traced step by step.
+@stand_ins_of_a_device
+@one_graph
 @pytest.mark.parametrize("case", one_a_solver(), ids=str)
 def test_a_step_is_one_graph(case: TaskCase) -> None:
     """With all the terms for which there is a solver."""
@@ -122,6 +128,7 @@ def test_a_step_is_one_graph(case: TaskCase) -> None:
     torch.testing.assert_close(gradient, slope)
 
 
+@one_graph
 def test_a_graph_of_a_loss_measures_its_step_without_waiting() -> None:
     """The step of "auto" is a number on the device, and no operator of the host is in the graph."""
     torch._dynamo.reset()
@@ -140,6 +147,7 @@ def test_a_graph_of_a_loss_measures_its_step_without_waiting() -> None:
     assert found and not any("directloss" in name for name in found)
 
 
+@one_graph
 def test_lengths_change_and_the_graph_with_them() -> None:
     torch._dynamo.reset()
     loss_fn = dl.DirectLoss(dl.Jaccard(), epsilon=0.5, solver="device")
