@@ -60,7 +60,7 @@ def test_a_whole_number_is_one_of_any_library(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*REAL, *WHOLE])
-@pytest.mark.parametrize("value", NO_NUMBERS, ids=lambda value: f"{type(value).__module__} {value!r}")
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=lambda v: f"{type(v).__module__} {v!r}")
 def test_what_is_no_number_is_refused_by_name(name: str, value: object) -> None:
     with pytest.raises(ArgumentError, match=rf"^{name.split()[0]}: got "):
         ({**REAL, **WHOLE})[name](value)
