@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from math import nan
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from _pytest.mark.structures import ParameterSet
 from torch import Tensor, nn
 
 import directloss as dl
@@ -41,7 +41,7 @@ def loss(update: str, scores: Tensor, targets: Tensor, task: dl.Task) -> Tensor:
     )
 
 
-def in_turn() -> Iterator[ParameterSet]:
+def in_turn() -> Iterator[Any]:
     """The first task with a target an item and a list with all updates, every other with two.
 
     A graph holds the number of its task, and reads scores and targets; the update is solved in an

@@ -151,7 +151,15 @@ def test_a_graph_of_a_loss_measures_its_step_without_waiting() -> None:
 def test_lengths_change_and_the_graph_with_them() -> None:
     torch._dynamo.reset()
     loss_fn = dl.DirectLoss(dl.Jaccard(), epsilon=0.5, solver="device")
-    compiled = torch.compile(loss_fn, fullgraph=True, backend="eager")
-    for n in (5, 15, 8):
+    graphs: list[torch.fx.GraphModule] = []
+
+    def count(graph: torch.fx.GraphModule, _: object) -> Callable[..., object]:
+        graphs.append(graph)
+        return graph.forward
+
+    compiled = torch.compile(loss_fn, fullgraph=True, backend=count, dynamic=True)
+    for n in (5, 15):
         scores, targets, _ = draw((2, n))
         torch.testing.assert_close(compiled(scores, targets), loss_fn(scores, targets))
+    # That of any short length has too few steps of the search for a longer one.
+    assert len(graphs) == 2
