@@ -18,13 +18,26 @@ class Swallowing:
         signal.raise_signal(signal.SIGINT)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_what_a_destructor_swallows_is_raised_at_the_next_step() -> None:
+class Failing:
+    def __del__(self) -> None:
+        raise ZeroDivisionError
+
+
+def test_what_a_destructor_swallows_is_raised_at_the_next_step(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And Python prints nothing of it, as it does of what else a destructor swallows."""
+    printed: list[type[BaseException]] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda lost: printed.append(lost.exc_type))
+    before = sys.unraisablehook
     with pytest.raises(KeyboardInterrupt), interrupts_kept() as raise_kept:
         raise_kept()
+        failing = Failing()
+        del failing
         swallowing = Swallowing()
         del swallowing
         raise_kept()
+    assert printed == [ZeroDivisionError] and sys.unraisablehook is before
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

@@ -8,6 +8,7 @@ on, as if nobody had pressed a key.
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,8 +19,8 @@ from types import FrameType
 def interrupts_kept() -> Iterator[Callable[[], None]]:
     """Within, Ctrl-C acts as ever; the function given raises one that was lost.
 
-    Whoever does long work calls it between its steps. Nothing is changed outside the main thread,
-    or where Ctrl-C is ignored or has a handler of somebody's own.
+    Whoever does long work calls it between its steps. Python prints none that was lost. Nothing is
+    changed outside the main thread, or where Ctrl-C is ignored or has a handler of somebody's own.
     """
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
@@ -36,11 +37,19 @@ def interrupts_kept() -> Iterator[Callable[[], None]]:
         if kept:
             raise KeyboardInterrupt
 
+    before = sys.unraisablehook
+
+    def say_others(lost: sys.UnraisableHookArgs) -> None:
+        if not issubclass(lost.exc_type, KeyboardInterrupt):
+            before(lost)
+
     signal.signal(signal.SIGINT, keep)
+    sys.unraisablehook = say_others
     try:
         yield raise_kept
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        sys.unraisablehook = before
 
 
 @contextmanager
