@@ -25,8 +25,10 @@ def measure(
     """Seconds of the step with noise, and its ratio to the plain one, of each task and size.
 
     In more rounds than other sections: both steps are short, and the ratio is all that counts.
+    "alone" is that of single steps in turn, which find the caches as another step left them.
     """
     effort = replace(effort, seconds=4 * effort.seconds, most=4 * effort.most)
+    singly = replace(effort, seconds=effort.seconds / 2, most=20 * effort.most, sample=0.0)
     for name, task in TASKS.items():
         for n in sorted(sizes):
             log(f"noise: {name}, n = {n}")
@@ -37,7 +39,9 @@ def measure(
             )
             steps = {"noisy": _step(noisy, case)}
             samples = interleave(steps, _step(plain, case), effort)["noisy"]
-            yield {"task": name, "n": n, "seconds": samples.seconds(), "ratio": samples.ratio()}
+            alone = interleave(steps, _step(plain, case), singly)["noisy"]
+            found = {"seconds": samples.seconds(), "ratio": samples.ratio()}
+            yield {"task": name, "n": n, **found, "alone": alone.ratio()}
 
 
 def _step(loss_fn: dl.DirectLoss, case: Case) -> Callable[[], None]:

@@ -235,18 +235,16 @@ def whole(results: dict[str, Any]) -> str:
 
 
 def noise(results: dict[str, Any]) -> str:
-    """Seconds of a step with noise, and its ratio to the plain step."""
+    """Seconds of a step with noise, and its ratios to the plain step."""
     rows = results["noise"]
-    found = {(row["task"], row["n"]): row for row in rows}
+    found = {
+        (row["task"], row["n"]): f"{seconds(row['seconds'])} ({times(row['ratio'])}; "
+        f"{times(row['alone'])})"
+        for row in rows
+    }
     sizes = sorted({row["n"] for row in rows})
     body = [
-        [
-            task,
-            *(
-                f"{seconds(found[task, n]['seconds'])} ({times(found[task, n]['ratio'])})"
-                for n in sizes
-            ),
-        ]
+        [task, *(found[task, n] for n in sizes)]
         for task in dict.fromkeys(row["task"] for row in rows)
     ]
     return table(["", *(f"n = {count(n)}" for n in sizes)], body)

@@ -16,6 +16,9 @@ Step = Callable[[], object]
 WARM, WARM_CALLS = 0.01, 20
 """Seconds and calls after which a step counts as warm."""
 
+COLLECTING = 0.2
+"""Seconds between collections of garbage, which fall between two rounds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Effort:
@@ -83,13 +86,17 @@ def interleave(steps: Mapping[str, Step], reference: Step, effort: Effort) -> di
     gc.disable()
     gc.collect()
     gc.freeze()
+    due = perf_counter() + COLLECTING
     try:
         while any(left.values()):
             for name in [name for name, count in left.items() if count]:
                 samples[name].reference.append(time_calls(reference, reference_calls))
                 samples[name].step.append(time_calls(steps[name], calls[name]))
                 left[name] -= 1
-            gc.collect()
+            # Not after every round, or the reference alone would find caches without its code.
+            if perf_counter() > due:
+                gc.collect()
+                due = perf_counter() + COLLECTING
     finally:
         gc.unfreeze()
         if was_enabled:

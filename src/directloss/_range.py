@@ -34,6 +34,8 @@ LEAST = -800
 """log2 of the least size of a number that is left as it is: its products with 1 / (P N) and with a
 difference of discounts are no denormal numbers."""
 
+_SMALL, _LARGE = 2.0**LEAST, 2.0**LARGEST
+
 
 def exponent_of(weights: Array, *scores: Array) -> int:
     """k such that the largest of all numbers, times 2^k, is of size 2^800; 0 if none is extreme.
@@ -51,7 +53,7 @@ def exponent_of(weights: Array, *scores: Array) -> int:
             wanted = "finite weights, or -inf"
             raise ArgumentError("epsilon", "a weight that is NaN or +inf", wanted)
         size = abs(weight)
-        extreme = extreme or 0.0 < size < 2.0**LEAST or 2.0**LARGEST < size < np.inf
+        extreme = extreme or 0.0 < size < _SMALL or _LARGE < size < np.inf
     # float32 ends at 2^-149 and 2^128.
     wide = [part for part in scores if part.itemsize == 8]
     if not extreme and (not wide or not any(_extreme(part) for part in wide)):
@@ -143,7 +145,7 @@ def _solve_at(
 
 
 def _extreme(values: Array) -> bool:
-    return any_extreme(values.reshape(-1), 2.0**LEAST, 2.0**LARGEST)
+    return any_extreme(values.reshape(-1), _SMALL, _LARGE)
 
 
 def _largest(values: Array) -> float:

@@ -26,7 +26,7 @@ class Lowering(Term):
     __slots__ = ()
 
 
-def numbers_of(terms: Sequence[Term]) -> tuple[list[float], list[float]]:
+def numbers_of(terms: Sequence[Term]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """The coefficients and the weights, where Python may look at them."""
-    coefficients = [float(coefficient) for coefficient, _ in terms]
-    return coefficients, [float(weight) for _, weight in terms]
+    coefficients, weights = zip(*terms, strict=True)
+    return tuple(map(float, coefficients)), tuple(map(float, weights))

@@ -40,8 +40,8 @@ __all__ = [
 
 Configuration = TypeVar("Configuration")
 
-_PAIR = torch.tensor([1.0, -1.0])
-"""Factors of a copy's noise and its opposite."""
+_SIGNS = torch.tensor([[1.0], [-1.0]])
+"""Factors of a copy's noise and its opposite, (2, 1)."""
 
 Terms = Sequence[Term]
 """(coefficient, weight) of each configuration of an update."""
@@ -308,9 +308,12 @@ class NoisyBatch(ListBatch):
         )
         self.on_device, self.requires_device = batch.on_device, batch.requires_device
         self.copies = 2 * noise.shape[0]
-        factors = (scale * _PAIR.to(noise)).reshape(2, *[1] * rows.dim())
-        scores = torch.addcmul(rows, noise.unsqueeze(1), factors)  # one pass, one array
-        largest = torch.finfo(rows.dtype).max
+        signs = (_SIGNS if rows.dim() == 1 else _SIGNS.unsqueeze(-1)).to(noise)
+        pairs, largest = noise.unsqueeze(1), torch.finfo(rows.dtype).max
+        if isinstance(scale, Tensor):
+            scores = torch.addcmul(rows, pairs, scale * signs)
+        else:
+            scores = torch.addcmul(rows, pairs, signs, value=scale)  # one pass, one array
         if isinstance(scale, Tensor) or scale > largest * 2.0**-60:  # else no sum can overflow
             scores = torch.where(rows.isfinite(), scores.clamp(-largest, largest), rows)
         targets, mask = batch.layout.targets, batch.layout.mask

@@ -19,6 +19,10 @@ SHARE = 0.3
 """Of the spread of the scores, the deviation that "auto" takes."""
 
 
+_ONE_MORE = torch.tensor([0, 1])
+"""Draw, added to a state."""
+
+
 class Perturbation(SteppedModule):
     r"""Noise on the scores of a `DirectLoss`, in training mode.
 
@@ -99,7 +103,8 @@ class Perturbation(SteppedModule):
         if torch.compiler.is_compiling() or not transformed():
             if measured is not None:
                 self.scale.copy_(measured)
-            self.state[1:].add_(1)  # `self.state[1] += 1` writes it twice
+            state = self.state
+            state.add_(_ONE_MORE.to(state.device))  # faster than to one entry
 
     def extra_repr(self) -> str:
         return f"scale={self._step_shown()}, samples={self.samples}, kind={self.kind!r}"

@@ -92,8 +92,8 @@ def solve_rankings(first: int, last: int, of: Rankings) -> None:
         tied = _rank(*common, space.rows[0], None, None, None, of.scores, of.labels)
     discounts = of.discounts, of.discount_offsets, of.by_position
     ranked = Ranked(first, last, of.offsets, of.positives, *discounts, *lists)
-    weights, rows, row = of.weights.tolist(), [], 0
-    for solver, weight in zip(of.solvers, weights, strict=True):
+    rows, row = [], 0
+    for solver, weight in zip(of.solvers, of.weights.tolist(), strict=True):
         if solver is not None:
             row += 1
             SOLVERS[solver](ranked, weight, space.rows[row])

@@ -472,4 +472,5 @@ class _OneOver:
         if positives.size == 1:  # two ufuncs take longer than all else about a table
             only = max(int(positives[0]), 1)
             return np.array([1.0 / (only if self.most is None else min(only, self.most))])
-        return 1.0 / np.clip(positives, 1, self.most)
+        least = np.maximum(positives, 1)  # np.clip takes three times as long
+        return 1.0 / (least if self.most is None else np.minimum(least, self.most))
