@@ -303,9 +303,7 @@ def widened(tensor: Tensor) -> Tensor:
 
 def host(tensor: Tensor) -> Array:
     """A tensor's data as a contiguous numpy array; half precisions widened."""
-    if tensor.dtype in _HALF:
-        tensor = tensor.float()
-    return np.ascontiguousarray(tensor.numpy(force=True))
+    return np.ascontiguousarray(widened(tensor).numpy(force=True))
 
 
 def read_lists(
