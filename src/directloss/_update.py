@@ -309,11 +309,8 @@ class NoisyBatch(ListBatch):
         self.on_device, self.requires_device = batch.on_device, batch.requires_device
         self.copies = 2 * noise.shape[0]
         signs = (_SIGNS if rows.dim() == 1 else _SIGNS.unsqueeze(-1)).to(noise)
-        pairs, largest = noise.unsqueeze(1), torch.finfo(rows.dtype).max
-        if isinstance(scale, Tensor):
-            scores = torch.addcmul(rows, pairs, scale * signs)
-        else:
-            scores = torch.addcmul(rows, pairs, signs, value=scale)  # one pass, one array
+        scores = torch.addcmul(rows, noise.unsqueeze(1), scale * signs)  # one pass, one array
+        largest = torch.finfo(rows.dtype).max
         if isinstance(scale, Tensor) or scale > largest * 2.0**-60:  # else no sum can overflow
             scores = torch.where(rows.isfinite(), scores.clamp(-largest, largest), rows)
         targets, mask = batch.layout.targets, batch.layout.mask
