@@ -20,7 +20,7 @@ SHARE = 0.3
 
 
 _ONE_MORE = torch.tensor([0, 1])
-"""Draw, added to a state."""
+"""What a draw adds to the state: 0 to the seed, 1 to the number of draws."""
 
 
 class Perturbation(SteppedModule):

@@ -89,10 +89,7 @@ class FixedTable(Table):
         self._convex: dict[tuple[int, float], tuple[int, int]] = {}
 
     def read(self, sizes: ClassSizes, counted: Counted) -> Read:
-        made, last = self._made, sizes.most[counted]
-        if made.size <= last:
-            made = self.up_to(last)
-        return made, np.zeros(sizes.positives.size, np.int64)
+        return self.up_to(sizes.most[counted]), np.zeros(sizes.positives.size, np.int64)
 
     def up_to(self, last: int) -> Array:
         """The entries 0 .. last, or more."""

@@ -94,7 +94,7 @@ class RankingTask(BinaryRelevance):
     without_positives: ClassVar[WithoutPositives | None] = "skip"
 
     _programme: ClassVar[str] = "corridor"
-    """The solver of terms that do not split."""
+    """The solver of terms that neither split over the negatives nor pool."""
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class RankingTask(BinaryRelevance):
         )
 
     def _solver(self, weight: float, sizes: ClassSizes, ranks: Read, discount: Read) -> str:
-        """Which solver of `directloss.inference.rankings` a term takes that is no prediction."""
+        """Which solver of `directloss.inference.rankings` a term takes, if no prediction."""
         if weight == -np.inf:
             return "ground truth"
         sign = 1.0 if weight > 0.0 else -1.0
