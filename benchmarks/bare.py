@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.timing import Step
-from directloss._update import Update
+from directloss._update import as_node
 from directloss.inference.rankings import Rankings, solve_rankings
 
 __all__ = ["bare_step"]
@@ -47,6 +47,6 @@ def bare_step(scores: Tensor, targets: Tensor, epsilon: float, direction: str) -
         flat = scores.detach().numpy(), True, labels, offsets, positives
         solve_rankings(0, 1, Rankings(*flat, *tables, *terms, *outputs))
         value = torch.from_numpy(losses[0, :1].astype(np.float32).reshape(()))
-        Update.apply(scores, (value,), torch.from_numpy(gradient), None, None).backward()
+        as_node(scores, value, torch.from_numpy(gradient)).backward()
 
     return step

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import cycle
 from typing import NamedTuple
 
 import torch
@@ -12,6 +14,10 @@ __all__ = ["Case", "Drawn"]
 
 CLASSES = 10
 GRADES = 5
+
+ITEMS_IN_TURN = 1 << 17
+"""Items of all lists that come in turn: too many for a processor to learn their branches, and few
+enough for its caches."""
 
 
 class Drawn(NamedTuple):
@@ -61,3 +67,7 @@ class Case:
         grades = torch.randint(1, GRADES, (self.n,), generator=generator)
         classes = torch.randint(0, CLASSES, (self.n // CLASSES,), generator=generator)
         return Drawn(scores.requires_grad_(), binary, binary * grades, classes)
+
+    def in_turn(self) -> Iterator[Drawn]:
+        """Other scores and targets at every call, as a training has them: at least two lists."""
+        return cycle([self.draw(seed) for seed in range(max(ITEMS_IN_TURN // self.n, 2))])

@@ -11,8 +11,8 @@ that differ by that part alone:
     autograd        what is left of the step: tensors, the loss, backward
 
 Beside the step stand `torch.sort` of the same scores, what the kernels take with nothing around
-them (`benchmarks.bare`), and a step alone: the median of single ones, each right after a sort. A
-step of cross-entropy alone is taken in the same way.
+them (`benchmarks.bare`), and the median of steps in a row on new scores. A step alone is the median
+of single ones, each right after a sort; one of cross-entropy alone is taken in the same way.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ __all__ = ["PARTS", "WHOLES", "measure"]
 EFFORT = Effort(seconds=0.3, fewest=7, most=50)
 """More repetitions than elsewhere: parts are small differences."""
 
-WHOLES = ("step", "bare", "alone", "cross-entropy alone", "torch.sort")
+WHOLES = ("step", "new scores", "bare", "alone", "cross-entropy alone", "torch.sort")
 PARTS = ("reading", "sort", "inference", "writing", "autograd")
 
 
@@ -99,6 +99,13 @@ def _parts(case: Case, direction: Any, effort: Effort) -> dict[str, float]:
         scores.grad = None
         loss_fn(scores, targets).backward()
 
+    lists_in_turn = case.in_turn()
+
+    def new_scores() -> None:
+        drawn = next(lists_in_turn)
+        drawn.scores.grad = None
+        loss_fn(drawn.scores, drawn.binary).backward()
+
     def cross_entropy() -> None:
         scores.grad = None
         binary_cross_entropy_with_logits(scores, labels).backward()
@@ -111,6 +118,7 @@ def _parts(case: Case, direction: Any, effort: Effort) -> dict[str, float]:
     }
     beside: dict[str, Step] = {
         "bare": bare_step(scores, targets, case.epsilon, direction),
+        "new scores": new_scores,
         "torch.sort": lambda: torch.sort(scores.detach()),
     }
     # One call of each in turn: single steps, each right after another kind of work.
@@ -128,5 +136,6 @@ def _parts(case: Case, direction: Any, effort: Effort) -> dict[str, float]:
     }
     autograd = max(found["step"] - sum(parts.values()), 0.0)
     whole = {name: found[name] for name in ("step", *beside)}
+    whole["new scores"] = samples["new scores"].seconds()
     alone = {name: sample.seconds() for name, sample in singles.items()}
     return {**parts, "autograd": autograd, **alone, **whole}

@@ -239,7 +239,7 @@ def noise(results: dict[str, Any]) -> str:
     rows = results["noise"]
     found = {
         (row["task"], row["n"]): f"{seconds(row['seconds'])} ({times(row['ratio'])}; "
-        f"{times(row['alone'])})"
+        f"{times(row['alone'])}; {times(row['again'])})"
         for row in rows
     }
     sizes = sorted({row["n"] for row in rows})

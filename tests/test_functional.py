@@ -141,11 +141,11 @@ def test_both_is_the_mean_of_the_two_directions(case: TaskCase) -> None:
 
 def test_the_terms_are_those_of_the_table() -> None:
     eps = 0.25
-    assert functional.direct_terms(eps, "positive") == [(-4.0, 0.0), (4.0, eps)]
-    assert functional.direct_terms(eps, "negative") == [(4.0, 0.0), (-4.0, -eps)]
-    assert functional.direct_terms(eps, "both") == [(0.0, 0.0), (2.0, eps), (-2.0, -eps)]
-    assert functional.hinge_terms(eps) == [(1.0, eps), (-1.0, -inf)]
-    assert functional.perceptron_terms() == [(1.0, 0.0), (-1.0, -inf)]
+    assert functional.direct_terms(eps, "positive") == ((-4.0, 0.0), (4.0, eps))
+    assert functional.direct_terms(eps, "negative") == ((4.0, 0.0), (-4.0, -eps))
+    assert functional.direct_terms(eps, "both") == ((0.0, 0.0), (2.0, eps), (-2.0, -eps))
+    assert functional.hinge_terms(eps) == ((1.0, eps), (-1.0, -inf))
+    assert functional.perceptron_terms() == ((1.0, 0.0), (-1.0, -inf))
 
 
 def test_average_precision_by_hand() -> None:

@@ -15,11 +15,10 @@ from directloss._copies import from_host
 from directloss._operators import traced
 from directloss._solver import chosen_place
 from directloss._spread import Spread, pooled
-from directloss._terms import numbers_of
+from directloss._terms import Terms
 from directloss._update import (
     ListBatch,
     Shown,
-    Terms,
     Update,
     evaluated,
     per_entry,
@@ -64,6 +63,7 @@ class OneAgainstRest(ListBatch):
         self.refuse_undefined = empty == "error"
         self.skip_without_positives = skip_without_positives
         self.on_device, self.requires_device = chosen_place() == "device", False
+        self.traced = traced()
         self.class_axis = _class_axis(scores, class_dim)
         if dim is None:
             dim = tuple(axis for axis in range(scores.ndim) if axis != self.class_axis)
@@ -150,7 +150,7 @@ class OneAgainstRest(ListBatch):
         A traced graph does not know the number of groups; the solver counts the lists.
         """
         shape, items = tuple(weight.shape), tuple(self._targets.shape)
-        if self.groups is not None and traced() and weight.ndim == len(self._shape()):
+        if self.groups is not None and self.traced and weight.ndim == len(self._shape()):
             return shape != items
         lists = self._shape()
         if shape == lists and shape == items:
@@ -186,17 +186,17 @@ class OneAgainstRest(ListBatch):
         return before + (self.groups is not None and self.axes[0] < self.class_axis)
 
     def step(self, stored: Tensor, share: float, *, together: bool) -> Tensor:
-        if traced():
+        if self.traced:
             return super().step(stored, share, together=together)
         return _solve.measured_step(stored, self._spread, share, self.scores, together=together)
 
     def solve(
         self, terms: Terms, shown: Shown, reduction: Reduction, unit: Unit = "loss"
     ) -> tuple[Tensor, Tensor]:
-        if traced() or self._on_its_device(terms):
+        if self.traced or self._on_its_device(terms):
             return super().solve(terms, shown, reduction, unit)
         require_reduction(reduction)
-        coefficients, weights = numbers_of(terms)
+        coefficients, weights = terms.numbers
         scores = self.scores.detach()
         wide = torch.float32 if scores.dtype.itemsize < 4 else scores.dtype
         gradient = torch.empty_like(scores, dtype=wide)
@@ -336,7 +336,7 @@ class OneAgainstRest(ListBatch):
             return
         if torch.compiler.is_compiling():
             self._targets = _checked_in_a_graph(self._targets, self._mask, self.class_count)
-        elif not traced():
+        elif not self.traced:
             _refuse_no_classes(self._targets, self._mask, self.class_count)
 
 

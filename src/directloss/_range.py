@@ -6,6 +6,7 @@ same number, as F is linear in the scores. A power of two does that without roun
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -49,14 +50,17 @@ def exponent_of(weights: Array, *scores: Array) -> int:
     """
     extreme = False
     for weight in weights.tolist():
-        if not weight < np.inf:
+        size = abs(weight)
+        if size == 0.0 or _SMALL <= size <= _LARGE:
+            continue
+        if not weight < math.inf:
             wanted = "finite weights, or -inf"
             raise ArgumentError("epsilon", "a weight that is NaN or +inf", wanted)
-        size = abs(weight)
-        extreme = extreme or 0.0 < size < _SMALL or _LARGE < size < np.inf
-    # float32 ends at 2^-149 and 2^128.
-    wide = [part for part in scores if part.itemsize == 8]
-    if not extreme and (not wide or not any(_extreme(part) for part in wide)):
+        extreme = extreme or size < math.inf
+    for part in scores:
+        # float32 ends at 2^-149 and 2^128.
+        extreme = extreme or (part.itemsize == 8 and _extreme(part))
+    if not extreme:
         return 0
     largest = max(_largest(part) for part in (weights, *scores))
     return LARGEST - int(np.frexp(largest)[1])

@@ -159,10 +159,10 @@ def reduced(values: Array, defined: Array, reduction: str) -> tuple[Array, float
     """
     count = max(int(np.count_nonzero(defined)), 1) if reduction == "mean" else 1
     with np.errstate(over="ignore"):
-        mean: Array = values.sum(keepdims=True) / count
-    if not np.isfinite(mean):
-        mean = (values / count).sum(keepdims=True)
-    return mean, 1.0 / count
+        mean = np.add.reduce(values) / count
+    if not math.isfinite(mean):
+        mean = np.add.reduce(values / count)
+    return np.array([mean]), 1.0 / count
 
 
 def weighted(values: Array, defined: Array, weights: Array, reduction: str) -> tuple[Array, Array]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 from torch import Tensor
 
-__all__ = ["Lowering", "Step", "Term", "numbers_of"]
+__all__ = ["Lowering", "Step", "Term", "Terms"]
 
 Step = float | Tensor
 """A number, or a 0-d tensor where Python must not look at it (a traced graph)."""
@@ -26,7 +26,11 @@ class Lowering(Term):
     __slots__ = ()
 
 
-def numbers_of(terms: Sequence[Term]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """The coefficients and the weights, where Python may look at them."""
-    coefficients, weights = zip(*terms, strict=True)
-    return tuple(map(float, coefficients)), tuple(map(float, weights))
+class Terms(tuple[Term, ...]):
+    """The terms of an update."""
+
+    @cached_property
+    def numbers(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """The coefficients and the weights, where Python may look at them."""
+        coefficients, weights = zip(*self, strict=True)
+        return tuple(map(float, coefficients)), tuple(map(float, weights))

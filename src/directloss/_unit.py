@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["solve_in_unit", "unit_exponents"]
 
+_FEW = 4
+"""Lists up to which Python finds their exponents sooner than numpy."""
+
 _LEAST = 1e-290
 """Size of weights below which a factor may make them 0; `scaled` does not."""
 
@@ -34,8 +37,9 @@ def unit_exponents(task: Task, lists: Lists) -> Array | int:
     weights = task.unit_weights(lists)
     if not isinstance(weights, np.ndarray):
         return 1 - math.frexp(weights)[1]
-    if weights.size == 1:  # without steps of numpy, which count beside a short list
-        return 1 - math.frexp(weights.item())[1]
+    if 0 < weights.size <= _FEW:  # with few steps of numpy, which count beside short lists
+        first, *others = (1 - math.frexp(weight)[1] for weight in weights.tolist())
+        return first if others.count(first) == len(others) else np.array((first, *others))
     exponents: Array = 1 - np.frexp(weights)[1].astype(np.int64)
     if (exponents == exponents[:1]).all():
         return int(exponents[0]) if exponents.size else 0

@@ -28,7 +28,7 @@ from torch import Tensor
 from directloss._arguments import step
 from directloss._operators import traced
 from directloss._solve import spread_of
-from directloss._terms import Lowering, Term
+from directloss._terms import Lowering, Term, Terms
 from directloss._update import ListBatch, Step, loss_from_configurations, require_unit
 from directloss.errors import ArgumentError
 from directloss.lists import Dim, Empty, Layout, Reduction, Unit, WithoutPositives
@@ -53,26 +53,26 @@ Configuration = TypeVar("Configuration")
 GROUND_TRUTH = float("-inf")
 
 
-def direct_terms(epsilon: Step, direction: Direction) -> list[Term]:
+def direct_terms(epsilon: Step, direction: Direction) -> Terms:
     """Terms of the direct loss; the first is the prediction, whatever its coefficient."""
     if direction == "positive":
-        return [Term(-1 / epsilon, 0.0), Term(1 / epsilon, epsilon)]
+        return Terms((Term(-1 / epsilon, 0.0), Term(1 / epsilon, epsilon)))
     if direction == "negative":
-        return [Term(1 / epsilon, 0.0), Lowering(-1 / epsilon, -epsilon)]
+        return Terms((Term(1 / epsilon, 0.0), Lowering(-1 / epsilon, -epsilon)))
     if direction == "both":
         half = 0.5 / epsilon
-        return [Term(0.0, 0.0), Term(half, epsilon), Lowering(-half, -epsilon)]
+        return Terms((Term(0.0, 0.0), Term(half, epsilon), Lowering(-half, -epsilon)))
     raise ArgumentError("direction", repr(direction), "'positive', 'negative' or 'both'")
 
 
-def hinge_terms(margin: Step) -> list[Term]:
+def hinge_terms(margin: Step) -> Terms:
     """Terms of the structured hinge with margin rescaling."""
-    return [Term(1.0, margin), Term(-1.0, GROUND_TRUTH)]
+    return Terms((Term(1.0, margin), Term(-1.0, GROUND_TRUTH)))
 
 
-def perceptron_terms() -> list[Term]:
+def perceptron_terms() -> Terms:
     """Terms of the structured perceptron."""
-    return [Term(1.0, 0.0), Term(-1.0, GROUND_TRUTH)]
+    return Terms((Term(1.0, 0.0), Term(-1.0, GROUND_TRUTH)))
 
 
 def structured_direct_loss(

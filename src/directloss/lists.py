@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Literal, NamedTuple, TypedDict
 
 import numpy as np
@@ -96,7 +97,7 @@ class Lists:
             values = gather(values, self.position)
         elif self.kept_index is not None:
             values = scatter(values, self.kept_index, math.prod(shape))
-        return values.reshape(tuple(shape))
+        return values if len(shape) == 1 else values.reshape(tuple(shape))
 
 
 class Layout(NamedTuple):
@@ -149,7 +150,7 @@ class Layout(NamedTuple):
         return cls(
             shape,
             axes,
-            _rows(scores, axes),
+            scores if len(shape) == 1 else _rows(scores, axes),
             _target_rows("targets", targets, wanted, axes, per_list=per_list),
             None if mask is None else _mask_rows(mask, wanted, axes, per_list=per_list),
             None if groups is None else _group_row(groups, tuple(shape[axis] for axis in axes)),
@@ -303,7 +304,9 @@ def widened(tensor: Tensor) -> Tensor:
 
 def host(tensor: Tensor) -> Array:
     """A tensor's data as a contiguous numpy array; half precisions widened."""
-    return np.ascontiguousarray(widened(tensor).numpy(force=True))
+    if tensor.dtype in _HALF:
+        tensor = tensor.float()
+    return np.ascontiguousarray(tensor.numpy(force=True))
 
 
 def read_lists(
@@ -325,70 +328,111 @@ def read_lists(
         ArgumentError: a list of more than 2**31 - 1 items, or groups of a task that has one target
             a list.
     """
-    scores, targets, groups = layout.scores, layout.targets, layout.groups
-    mask, ignore_index = layout.mask, layout.ignore_index
+    scores, targets, mask, groups = layout.scores, layout.targets, layout.mask, layout.groups
     if scores.is_cuda:  # else `host` copies what has to be, one tensor after the other
         scores, targets, (mask, groups) = to_host(scores.detach(), targets, mask, groups)
     rows, length = shape = tuple(scores.shape) if scores.ndim == 2 else (1, scores.numel())
     flat, flat_targets = host(scores).reshape(-1), host(targets).reshape(-1)
-    keep = None if mask is None else host(mask).reshape(-1)
     if flat_targets.dtype.kind == "f":
         wrong, infinite, missing = count_odd_of_both(flat, flat_targets)
     else:
         wrong, infinite, missing = *count_odd(flat), 0
-    if missing:
-        given = ~np.isnan(flat_targets)
-        keep = given if keep is None else keep & given
-    if ignore_index is not None:
-        wanted = flat_targets != ignore_index
-        keep = wanted if keep is None else keep & wanted
-    if keep is not None and keep.all():
-        keep = None  # nothing is left out, and so nothing has to be moved
-
-    if per_list is None:
-        per_list = targets.shape != scores.shape
-    if per_list and groups is not None:
-        raise ArgumentError(
-            "groups", f"shape {tuple(groups.shape)}", "None, as the task has one target a list"
-        )
-    starts, kept_index, position = None, None, None
-    if groups is not None:
-        starts, position = _grouped(host(groups))
-    chosen = flat_targets
-    if keep is None:
+    keep = None
+    if missing or mask is not None or layout.ignore_index is not None:
+        keep = _kept(flat_targets, missing, mask, layout.ignore_index)
+    kept_index, position, lists_a_row = None, None, 1
+    if keep is None and groups is None:
         if wrong:
             raise _nan_error(np.flatnonzero(np.isnan(flat)), flat.size, shape)
         # One row apart: each small step of numpy counts beside the solving of a short list.
         offsets = np.array((0, length)) if rows == 1 else np.arange(rows + 1) * length
-        lists_a_row = 1
-        if starts is not None:
-            begins = offsets[:-1, None] + starts
-            offsets, lists_a_row = np.append(begins.reshape(-1), rows * length), int(starts.size)
-        if position is not None:
-            if rows != 1:
-                position = (np.arange(rows)[:, None] * length + position).reshape(-1)
-            flat, chosen = scatter_both(flat, chosen, position)
     else:
-        bounds = np.array([0, length]) if starts is None else np.append(starts, length)
-        order = None if position is None else scatter(np.arange(length), position, length)
-        kept_index, offsets = kept_entries(keep, rows, bounds, order, per_row=per_list)
-        lists_a_row = bounds.size - 1
-        position = None
-        flat = gather(flat, kept_index)
-        if wrong and count_odd(flat)[0]:
-            raise _nan_error(kept_index[np.isnan(flat)], flat.size, shape)
-        if not per_list:
-            chosen = gather(flat_targets, kept_index)
-        else:
-            # A list left out keeps its place; any target that is kept stands in for its own.
-            kept = np.diff(offsets) > 0
-            chosen = np.where(kept, flat_targets, flat_targets[kept][:1].sum())
+        if per_list is None:
+            per_list = targets.shape != scores.shape
+        flat, flat_targets, offsets, kept_index, position, lists_a_row = _arranged(
+            flat, flat_targets, shape, keep, groups, wrong=wrong > 0, per_list=per_list
+        )
     if flat.size > _MOST_ITEMS:
         _refuse_long_lists(offsets)
-    lists = Lists(flat, read_targets(chosen), offsets, kept_index, position, not infinite)
+    lists = Lists(flat, read_targets(flat_targets), offsets, kept_index, position, not infinite)
     if layout.item_weights is not None:
         lists.item_weights = _item_weights(layout.item_weights, lists)
     return lists, lists_a_row
+
+
+def _kept(
+    targets: Array, missing: int, mask: Tensor | None, ignore_index: int | None
+) -> Array | None:
+    """Which of the flattened entries are kept, bool; None where all are.
+
+    Args:
+        missing: how many targets are NaN.
+    """
+    parts = []
+    if mask is not None:
+        parts.append(host(mask).reshape(-1))
+    if missing:
+        parts.append(~np.isnan(targets))
+    if ignore_index is not None:
+        parts.append(targets != ignore_index)
+    keep = reduce(np.logical_and, parts)
+    return None if keep.all() else keep
+
+
+def _arranged(
+    flat: Array,
+    targets: Array,
+    shape: tuple[int, ...],
+    keep: Array | None,
+    groups: Tensor | None,
+    *,
+    wrong: bool,
+    per_list: bool,
+) -> tuple[Array, Array, Array, Array | None, Array | None, int]:
+    """What is kept of the flattened rows, groups together.
+
+    Args:
+        flat, targets: of the rows.
+        shape: number of rows, and their length.
+        keep: as of `_kept`.
+        wrong: whether a score is NaN.
+        per_list: as in `read_lists`.
+
+    Returns:
+        Scores, targets, offsets, kept_index and position, as in `Lists`; and the number of lists a
+        row.
+    """
+    rows, length = shape
+    if per_list and groups is not None:
+        raise ArgumentError(
+            "groups", f"shape {tuple(groups.shape)}", "None, as the task has one target a list"
+        )
+    starts, position = np.zeros(1, np.int64), None
+    if groups is not None:
+        starts, position = _grouped(host(groups))
+    if keep is None:
+        if wrong:
+            raise _nan_error(np.flatnonzero(np.isnan(flat)), flat.size, shape)
+        begins = np.arange(rows)[:, None] * length + starts
+        offsets = np.append(begins.reshape(-1), rows * length)
+        if position is not None:
+            if rows != 1:
+                position = (np.arange(rows)[:, None] * length + position).reshape(-1)
+            flat, targets = scatter_both(flat, targets, position)
+        return flat, targets, offsets, None, position, starts.size
+    order = None if position is None else scatter(np.arange(length), position, length)
+    bounds = np.append(starts, length)
+    kept_index, offsets = kept_entries(keep, rows, bounds, order, per_row=per_list)
+    flat = gather(flat, kept_index)
+    if wrong and count_odd(flat)[0]:
+        raise _nan_error(kept_index[np.isnan(flat)], flat.size, shape)
+    if not per_list:
+        targets = gather(targets, kept_index)
+    else:
+        # A list left out keeps its place; any target that is kept stands in for its own.
+        kept = np.diff(offsets) > 0
+        targets = np.where(kept, targets, targets[kept][:1].sum())
+    return flat, targets, offsets, kept_index, None, starts.size
 
 
 def _refuse_long_lists(offsets: Array) -> None:
@@ -440,17 +484,23 @@ def _grouped(groups: Array) -> tuple[Array, Array | None]:
     return grouped.starts, grouped.position
 
 
+_ZERO = np.zeros(1, np.int64)
+"""Of all batches of one list; nobody writes to it."""
+
+
 class ClassSizes(NamedTuple):
     """How many positives and negatives the lists of a batch have.
 
     Attributes:
         positives, negatives: int64 (L,).
         most: the most positives, negatives and items of any list.
+        zeros: int64 (L,): where a table begins that is the same for all lists.
     """
 
     positives: Array
     negatives: Array
     most: Most
+    zeros: Array
 
 
 class Most(TypedDict):
@@ -468,7 +518,8 @@ def class_sizes(lists: Lists) -> ClassSizes:
         P = int(np.count_nonzero(lists.targets))
         N = lists.targets.size - P
         most: Most = {"positives": P, "negatives": N, "items": P + N}
-        return ClassSizes(np.array([P]), np.array([N]), most)
+        return ClassSizes(np.array([P]), np.array([N]), most, _ZERO)
     positives, negatives = np.empty(count, np.int64), np.empty(count, np.int64)
     P, N, items = count_classes(lists.targets, lists.offsets, positives, negatives)
-    return ClassSizes(positives, negatives, {"positives": P, "negatives": N, "items": items})
+    most = {"positives": P, "negatives": N, "items": items}
+    return ClassSizes(positives, negatives, most, np.zeros(count, np.int64))

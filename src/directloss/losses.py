@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -11,7 +12,6 @@ from torch import Tensor
 
 from directloss import _device, functional
 from directloss._arguments import index_number
-from directloss._operators import traced
 from directloss._solver import Place, checked_place
 from directloss._stepped import (
     QUIET_BATCHES,
@@ -20,11 +20,11 @@ from directloss._stepped import (
     SteppedModule,
     failing_together,
 )
+from directloss._terms import Step, Terms
 from directloss._update import (
     Batch,
     ListBatch,
     Shown,
-    Step,
     require_reduction,
     require_unit,
 )
@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from directloss.tasks.structured import LinearChain
 
 __all__ = ["DirectLoss", "HingeLoss", "PerceptronLoss"]
+
+
+_kept_terms = lru_cache(maxsize=16)(functional.direct_terms)
+"""Those of a step that is a number: most batches ask for the same."""
 
 
 class _TaskLoss(SteppedModule):
@@ -112,7 +116,7 @@ class _TaskLoss(SteppedModule):
     def _share(self) -> float:
         return 1.0 if self.unit == "score" else self.task.epsilon_scale
 
-    def _terms(self, step: Step) -> list[functional.Term]:
+    def _terms(self, step: Step) -> Terms:
         """The terms of the update."""
         raise NotImplementedError
 
@@ -172,8 +176,17 @@ class _TaskLoss(SteppedModule):
         mask: Tensor | None,
         groups: Tensor | None,
     ) -> Batch:
-        how = self.dim, mask, groups, self.ignore_index, self.empty, self.without_positives
-        batch = self.task.read(scores, targets, *how, self.class_dim)
+        batch = self.task.read(
+            scores,
+            targets,
+            self.dim,
+            mask,
+            groups,
+            self.ignore_index,
+            self.empty,
+            self.without_positives,
+            self.class_dim,
+        )
         if not self._ranked:
             self._check_lists(batch)
         if weight is not None or self.class_weight is not None:
@@ -198,9 +211,11 @@ class _TaskLoss(SteppedModule):
             batch, scale = noise.copies(batch, together=True)
         terms = self._terms(step)
         if self._shown == "prediction" and not self.training and not torch.is_grad_enabled():
-            terms = terms[:1]  # the others make the gradient, which nobody can ask for
+            terms = Terms(terms[:1])  # the others make the gradient, which nobody can ask for
         loss, gradient = batch.solve(terms, self._shown, self.reduction, self.unit)
-        if self.training and not (batch.on_device or traced()):  # where Python would wait for it
+        if self.training and not (
+            batch.on_device or batch.traced
+        ):  # where Python would wait for it
             self._watch(gradient, batch.is_perfect)
         if noise is not None:
             noise.keep(scale)
@@ -328,8 +343,10 @@ class DirectLoss(_TaskLoss):
         self._register_step(epsilon)
         self._set_solver(solver)  # whose terms follow from the direction
 
-    def _terms(self, step: Step) -> list[functional.Term]:
-        return functional.direct_terms(step, self.direction)
+    def _terms(self, step: Step) -> Terms:
+        if isinstance(step, Tensor):
+            return functional.direct_terms(step, self.direction)
+        return _kept_terms(step, self.direction)
 
     def bounds(
         self,
@@ -440,7 +457,7 @@ class HingeLoss(_TaskLoss):
         )
         self._register_step(margin)
 
-    def _terms(self, step: Step) -> list[functional.Term]:
+    def _terms(self, step: Step) -> Terms:
         return functional.hinge_terms(step)
 
     def extra_repr(self) -> str:
@@ -462,7 +479,7 @@ class PerceptronLoss(_TaskLoss):
     Source: Collins 2002; section 5 of Song et al. 2016.
     """
 
-    def _terms(self, step: Step) -> list[functional.Term]:
+    def _terms(self, step: Step) -> Terms:
         return functional.perceptron_terms()
 
     def extra_repr(self) -> str:

@@ -106,11 +106,12 @@ def test_another_thread_may_give_it_back() -> None:
 
 def test_no_more_is_kept_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "_MOST_KEPT", 100)
-    monkeypatch.setattr(memory, "_kept", memory._Memory())
+    monkeypatch.setattr(memory, "_threads", memory._Threads())
+    own = memory._threads.memory
     for words, kept in ((101, 0), (100, 100)):
         assert lent(words).size == words
         give_back(take(words))
-        assert memory._kept.to_lend.nbytes == 8 * kept and memory._kept.scratch.size == kept
+        assert own.to_lend.nbytes == 8 * kept and own.scratch.size == kept
 
 
 def test_words_come_back_to_the_next_call_and_never_to_two() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import local
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 from weakref import ref
 
 import numpy as np
@@ -25,22 +25,33 @@ _MOST_KEPT = 1 << 25
 _NOTHING = np.empty(0, np.uint64)
 
 
-class _Memory(local):
+class _Memory:
     """What one thread keeps.
 
     Attributes:
         scratch: uint64.
+        workspaces: of each kind the one that was used last.
         to_lend: the bytes of an int64 array.
         borrower: the last array that looked into those; every view of it keeps it alive.
     """
 
+    __slots__ = ("borrower", "scratch", "to_lend", "workspaces")
+
     def __init__(self) -> None:
         self.scratch = _NOTHING
+        self.workspaces: dict[Kept[Any], Any] = {}
         self.to_lend = np.empty(0, np.int64).data
         self.borrower: ref[Array] | None = None
 
 
-_kept = _Memory()
+class _Threads(local):
+    """The memory of each thread, as one object: to look into a `local` takes long."""
+
+    def __init__(self) -> None:
+        self.memory = _Memory()
+
+
+_threads = _Threads()
 
 
 def take(words: int) -> Array:
@@ -49,16 +60,18 @@ def take(words: int) -> Array:
     They leave the thread's slot: a call that begins before they are back, as that of a signal
     handler may, gets others.
     """
-    array, _kept.scratch = _kept.scratch, _NOTHING
+    kept = _threads.memory
+    array, kept.scratch = kept.scratch, _NOTHING
     return array if array.size >= words else np.empty(words, np.uint64)
 
 
 def give_back(array: Array) -> bool:
     """Keep words of `take` for the next call of this thread; returns whether they are kept."""
-    kept = _kept.scratch.size < array.size <= _MOST_KEPT
-    if kept:
-        _kept.scratch = array
-    return kept
+    kept = _threads.memory
+    longer = kept.scratch.size < array.size <= _MOST_KEPT
+    if longer:
+        kept.scratch = array
+    return longer
 
 
 class Workspace(Protocol):
@@ -76,7 +89,7 @@ class Workspace(Protocol):
 _W = TypeVar("_W", bound=Workspace)
 
 
-class Kept(local, Generic[_W]):
+class Kept(Generic[_W]):
     """The workspace that each thread had last: most steps ask for the same.
 
     Args:
@@ -85,37 +98,40 @@ class Kept(local, Generic[_W]):
 
     def __init__(self, make: Callable[[Array, tuple[int, ...]], _W]) -> None:
         self._make = make
-        self._last: _W | None = None
 
     def take(self, words: int, shape: tuple[int, ...]) -> _W:
         """A workspace that is the caller's until `give_back`."""
-        array = take(words)
-        last, self._last = self._last, None
-        if last is not None and last.words is array and last.shape == shape:
+        kept = _threads.memory
+        last: _W | None = kept.workspaces.pop(self, None)
+        # No call stands between the look and the taking, so that no signal handler runs there.
+        if last is not None and last.shape == shape and last.words is kept.scratch:
+            kept.scratch = _NOTHING
             return last
-        return self._make(array, shape)
+        return self._make(take(words), shape)
 
     def give_back(self, used: _W) -> None:
         """Keep it for the next call of this thread; after an error it is simply let go."""
-        if give_back(used.words):
-            self._last = used
+        kept, words = _threads.memory, used.words
+        if kept.scratch.size < words.size <= _MOST_KEPT:
+            kept.scratch, kept.workspaces[self] = words, used
 
 
 def lent(words: int) -> Array:
     """An int64 array (words,) that is its holder's alone, as long as it or a view of it lives."""
     if not 0 < words <= _MOST_KEPT:
         return np.empty(words, np.int64)
-    in_use = _kept.borrower is not None and _kept.borrower() is not None
-    if in_use or _kept.to_lend.nbytes < 8 * words:
-        _kept.to_lend = np.empty(words, np.int64).data  # who uses the old one keeps it
+    kept = _threads.memory
+    in_use = kept.borrower is not None and kept.borrower() is not None
+    if in_use or kept.to_lend.nbytes < 8 * words:
+        kept.to_lend = np.empty(words, np.int64).data  # who uses the old one keeps it
     # A view refers to the array that owns its memory. This array looks into a buffer, which is no
     # array: it counts as the owner, and is gone when the last of its views is.
-    array = np.frombuffer(_kept.to_lend, np.int64, words)
+    array = np.frombuffer(kept.to_lend, np.int64, words)
     loan = ref(array)
     # No call stands between the next two lines, so that no signal handler runs there.
-    before = _kept.borrower
-    _kept.borrower = loan
+    before = kept.borrower
+    kept.borrower = loan
     if before is not None and before() is not None:  # lent meanwhile, by a signal handler
-        _kept.to_lend = np.empty(0, np.int64).data
+        kept.to_lend = np.empty(0, np.int64).data
         return np.empty(words, np.int64)
     return array

@@ -104,9 +104,10 @@ def solve_rankings(first: int, last: int, of: Rankings) -> None:
         _share_ties(*ranked, space.counts, np.array(rows), of.task_losses)
     outputs = of.combination, of.task_losses, of.values, of.defined
     factors = of.coefficients.tolist()
-    # Those with a coefficient first; two in one pass, which is all that most updates have.
-    order = [term for term, factor in enumerate(factors) if factor != 0.0]
-    order += [term for term, factor in enumerate(factors) if factor == 0.0]
+    order: Sequence[int] = range(len(factors))
+    if not all(factors):  # those with a coefficient first
+        order = sorted(order, key=lambda term: factors[term] == 0.0)
+    # Two in one pass, which is all that most updates have.
     for k in range(0, len(order), 2):
         a, b = order[k], order[min(k + 1, len(order) - 1)]
         two = (

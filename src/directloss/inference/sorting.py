@@ -15,6 +15,7 @@ which depends on no processor extension. It is a kernel of its own, and compiled
 from __future__ import annotations
 
 from functools import cache
+from itertools import pairwise
 from time import thread_time
 
 import numpy as np
@@ -47,6 +48,8 @@ _HANDFUL = 32
 """Items of a list up to which each is put in its place among those before."""
 _FEW = 1 << 13
 """Items of all lists up to which numpy's sort is the faster one wherever it is vectorised."""
+_FEW_LISTS = 4
+"""Lists up to which a call each takes less than to see whether they are of one length."""
 _WORTH_A_CALL_EACH = 1 << 9
 """Items of the mean list below which calling numpy costs more than it saves, where lists of uneven
 length are sorted one by one."""
@@ -107,9 +110,9 @@ def sorted_keys(
     if items == 0:
         return keys
     flat = scores.view(np.uint32), labels, offsets, index_bits, keys
-    size, even = items // lists, True
-    if lists > 1:
-        even = bool((offsets[first + 1 : last + 1] - offsets[first:last] == size).all())
+    size = items // lists
+    one_by_one = lists == 1 or (lists <= _FEW_LISTS and size >= _WORTH_A_CALL_EACH)
+    even = one_by_one or bool((np.diff(offsets[first : last + 1]) == size).all())
     faster = _numpy_is_vectorised() if items <= _FEW else _numpy_is_faster()
     if not faster or not (even or size >= _WORTH_A_CALL_EACH):
         _sort_by_digits(first, last, *flat, spare)
@@ -117,11 +120,11 @@ def sorted_keys(
     _pack(first, last, *flat)
     if lists == 1:
         keys.sort()
-    elif even:
+    elif even and not one_by_one:
         keys.reshape(lists, size).sort(axis=1)
     else:
-        for number in range(first, last):
-            begin, end = offsets[number] - offsets[first], offsets[number + 1] - offsets[first]
+        bounds = (offsets[first : last + 1] - offsets[first]).tolist()
+        for begin, end in pairwise(bounds):
             keys[begin:end].sort()
     return keys
 

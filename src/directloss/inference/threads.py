@@ -8,7 +8,7 @@ in a forked child, where the parent's threads do not exist.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
 from threading import Lock, local
@@ -67,17 +67,23 @@ def over_lists(
         most: about as many items as a range of several lists may have, also on one thread.
     """
     lists = offsets.size - 1
+    if lists == 1:
+        kernel(0, 1, *arguments)
+        return
     items = int(offsets[-1])
-    workers = min(torch.get_num_threads(), lists, items // _WORTH_A_THREAD) if lists > 1 else 1
+    workers = min(torch.get_num_threads(), lists, items // _WORTH_A_THREAD)
     alone = workers <= 1 or _sharing.now
     parts = 1 if alone else min(_PARTS * workers, items // _WORTH_A_CALL)
-    if most is not None and lists > 1:
+    if most is not None:
         parts = max(parts, items // most)
     if parts <= 1:
         kernel(0, lists, *arguments)
         return
-    cuts = np.searchsorted(offsets, np.linspace(0, items, parts + 1)[1:-1])
-    edges = [0, *(int(cut) for cut in cuts), lists]
+    if parts >= lists:  # few long lists, each a range of its own
+        edges: Sequence[int] = range(lists + 1)
+    else:
+        cuts = np.searchsorted(offsets, np.linspace(0, items, parts + 1)[1:-1])
+        edges = [0, *(int(cut) for cut in cuts), lists]
     # Whoever is free takes the next range: a thread of a processor that has to be woken first may
     # come when half of the work is done.
     ranges = iter([(a, b) for a, b in pairwise(edges) if a < b])

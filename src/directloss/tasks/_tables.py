@@ -89,7 +89,8 @@ class FixedTable(Table):
         self._convex: dict[tuple[int, float], tuple[int, int]] = {}
 
     def read(self, sizes: ClassSizes, counted: Counted) -> Read:
-        return self.up_to(sizes.most[counted]), np.zeros(sizes.positives.size, np.int64)
+        last, made = sizes.most[counted], self._made
+        return made if made.size > last else self.up_to(last), sizes.zeros
 
     def up_to(self, last: int) -> Array:
         """The entries 0 .. last, or more."""

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from directloss import _operators, _solve
 from directloss._operators import traced
+from directloss._terms import Terms
 from directloss._update import (
     Batch,
     Shown,
     Step,
-    Terms,
     loss_from_configurations,
     require_reduction,
 )
@@ -131,6 +131,7 @@ class _ChainBatch(Batch):
         self.task, self.chain, self.targets = task, chain, targets
         self.ignore_index, self.refuse_undefined = ignore_index, refuse_undefined
         self.weight: Tensor | None = None
+        self.traced = traced()
 
     def weigh(
         self, weight: Tensor | None, class_weight: Tensor | None, *, to_train: bool = True
@@ -143,7 +144,7 @@ class _ChainBatch(Batch):
             wanted = f"the shape {sequences}, one a sequence"
             raise ArgumentError("weight", f"shape {tuple(weight.shape)}", wanted)
         self.weight = weight.to("cpu", torch.float64)
-        if not traced():
+        if not self.traced:
             check_weights(self.weight.numpy())
 
     def step(self, stored: Tensor, share: float, *, together: bool) -> Tensor:
@@ -153,7 +154,7 @@ class _ChainBatch(Batch):
         known = self.chain.valid()[:, :, None] & ~emissions.isnan()
         rows = widened(emissions.reshape(-1, emissions.shape[2]))
         targets, mask = torch.zeros_like(rows, dtype=torch.uint8), known.reshape(rows.shape)
-        if traced():
+        if self.traced:
             measured: Tensor = _operators.step(
                 stored, rows, targets, mask, None, None, share, together
             )

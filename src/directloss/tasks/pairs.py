@@ -138,8 +138,8 @@ class RankingTask(BinaryRelevance):
     ) -> Solution:
         solution = Solution.empty(lists, weights.size)
         sizes = class_sizes(lists)
-        ranks = self._rank_weights.read(sizes, "positives")
-        discount = self._discount.read(sizes, self._counted)
+        rank_weights, rank_offsets = ranks = self._rank_weights.read(sizes, "positives")
+        discounts, discount_offsets = discount = self._discount.read(sizes, self._counted)
         solvers = [
             None if weight == 0.0 else self._solver(weight, sizes, ranks, discount)
             for weight in weights.tolist()
@@ -152,15 +152,20 @@ class RankingTask(BinaryRelevance):
             lists.targets,
             lists.offsets,
             sizes.positives,
-            *ranks,
+            rank_weights,
+            rank_offsets,
             self._rank_weights.scales(sizes),
-            *discount,
+            discounts,
+            discount_offsets,
             self._by_position,
             weights,
             coefficients,
             solvers,
             share_ties,
-            *solution.outputs,
+            solution.combination,
+            solution.task_losses,
+            solution.values,
+            solution.defined,
         )
         over_lists(solve_rankings, lists.offsets, rankings, most=CACHED)
         return solution
@@ -171,9 +176,11 @@ class RankingTask(BinaryRelevance):
         return (_SHORT / (P + N).clip(1.0)).clip(_BY_POSITION, 1.0)
 
     def unit_weights(self, lists: Lists) -> Array | float:
-        # One list without numpy, which counts where it is short.
-        if self._by_position and lists.offsets.size == 2:
-            return min(max(_BY_POSITION, _SHORT / max(lists.scores.size, 1)), 1.0)
+        # Lists of one length with few steps of numpy, which count where they are short.
+        count, items = lists.offsets.size - 1, lists.scores.size
+        sizes = lists.offsets[1:] - lists.offsets[:-1] if count != 1 else None
+        if self._by_position and (sizes is None or (sizes == sizes[:1]).all()):
+            return min(max(_BY_POSITION, _SHORT * count / max(items, 1)), 1.0)
         sizes = np.diff(lists.offsets)
         weights = self.unit_weights_of(sizes, np.zeros_like(sizes))  # of all items, whatever class
         assert not isinstance(weights, Tensor)
