@@ -33,11 +33,11 @@ class Solution:
     @classmethod
     def empty(cls, lists: Lists, terms: int) -> Solution:
         """Unwritten arrays of the right shapes, for a kernel to fill."""
-        count = lists.offsets.size - 1
+        shape = count, _ = lists.offsets.size - 1, terms
         return cls(
             np.empty(lists.scores.size, lists.scores.dtype),
-            np.empty((count, terms)),
-            np.empty((count, terms)),
+            np.empty(shape),
+            np.empty(shape),
             np.empty(count, np.bool_),
         )
 

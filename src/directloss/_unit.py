@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,14 +64,8 @@ def solve_in_unit(
         A solution whose `objective` takes the weights and coefficients that were given.
     """
     if isinstance(exponents, int):  # which the weights take: no score is touched
-        # Few numbers, which Python multiplies sooner than numpy. They overflow without a warning:
-        # an infinite gradient is refused by its reader.
-        up, down = 2.0**exponents, 2.0**-exponents
-        larger = np.array([coefficient * up for coefficient in coefficients])
-        smaller = np.array([weight * down for weight in weights])
-        if max(map(abs, weights)) * down < _LEAST:  # a direct loss has 0 and weights of one size
-            smaller = scaled(np.array(weights), -exponents)
-        solution = solve_in_range(task.solve, lists, smaller, larger)
+        smaller, larger = _shifted(tuple(weights), tuple(coefficients), exponents)
+        solution = solve_in_range(task.solve, lists, np.array(smaller), np.array(larger))
         solution.exponents = solution.exponents - exponents
         return solution
     given = np.array(weights), np.array(coefficients)
@@ -84,6 +79,20 @@ def solve_in_unit(
         solution.combination *= factors
         return solution
     return _solve_one_after_the_other(task, lists, exponents, weights, coefficients)
+
+
+@lru_cache(maxsize=64)
+def _shifted(
+    weights: tuple[float, ...], coefficients: tuple[float, ...], exponent: int
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """weights * 2^-k and coefficients * 2^k. Most batches ask for the same."""
+    # In Python, where they overflow without a warning: an infinite gradient is refused by its
+    # reader.
+    up, down = 2.0**exponent, 2.0**-exponent
+    larger = tuple(coefficient * up for coefficient in coefficients)
+    if max(map(abs, weights)) * down < _LEAST:  # a direct loss has 0 and weights of one size
+        return tuple(scaled(np.array(weights), -exponent).tolist()), larger
+    return tuple(weight * down for weight in weights), larger
 
 
 def _solve_one_after_the_other(

@@ -92,12 +92,14 @@ def solve_rankings(first: int, last: int, of: Rankings) -> None:
         tied = _rank(*common, space.rows[0], None, None, None, of.scores, of.labels)
     discounts = of.discounts, of.discount_offsets, of.by_position
     ranked = Ranked(first, last, of.offsets, of.positives, *discounts, *lists)
-    rows, row = [], 0
-    for solver, weight in zip(of.solvers, of.weights.tolist(), strict=True):
-        if solver is not None:
-            row += 1
-            SOLVERS[solver](ranked, weight, space.rows[row])
-        rows.append(0 if solver is None else row)
+    weights, rows, row = of.weights.tolist(), [], 0
+    for term, solver in enumerate(of.solvers):
+        if solver is None:
+            rows.append(0)
+            continue
+        row += 1
+        SOLVERS[solver](ranked, weights[term], space.rows[row])
+        rows.append(row)
     twice = 2
     if tied and of.share_ties:
         twice = 1

@@ -110,23 +110,29 @@ def sorted_keys(
     if items == 0:
         return keys
     flat = scores.view(np.uint32), labels, offsets, index_bits, keys
-    size = items // lists
-    one_by_one = lists == 1 or (lists <= _FEW_LISTS and size >= _WORTH_A_CALL_EACH)
-    even = one_by_one or bool((np.diff(offsets[first : last + 1]) == size).all())
-    faster = _numpy_is_vectorised() if items <= _FEW else _numpy_is_faster()
-    if not faster or not (even or size >= _WORTH_A_CALL_EACH):
+    vectorised = _numpy_is_vectorised() if items <= _FEW else _numpy_is_faster()
+    if lists == 1 and vectorised:
+        _pack(first, last, *flat)
+        keys.sort()
+        return keys
+    long = items >= lists * _WORTH_A_CALL_EACH
+    even = not (long and lists <= _FEW_LISTS) and _of_one_length(offsets[first : last + 1])
+    if not vectorised or not (even or long):
         _sort_by_digits(first, last, *flat, spare)
         return keys
     _pack(first, last, *flat)
-    if lists == 1:
-        keys.sort()
-    elif even and not one_by_one:
-        keys.reshape(lists, size).sort(axis=1)
+    if even:
+        keys.reshape(lists, -1).sort(axis=1)
     else:
         bounds = (offsets[first : last + 1] - offsets[first]).tolist()
         for begin, end in pairwise(bounds):
             keys[begin:end].sort()
     return keys
+
+
+def _of_one_length(offsets: Array) -> bool:
+    sizes = offsets[1:] - offsets[:-1]
+    return bool((sizes == sizes[:1]).all())
 
 
 @cache
