@@ -57,6 +57,7 @@ def test_all_axes_are_one_list_of_any_type() -> None:
     wanted = dl.fit_threshold(scores, targets, dl.FBeta())
     assert dl.fit_threshold(scores.reshape(2, 3, 5), targets.reshape(2, 3, 5), dl.FBeta()) == wanted
     assert dl.fit_threshold(scores, targets.float(), dl.FBeta()) == wanted
+    assert dl.fit_threshold(scores.numpy(), targets.numpy(), dl.FBeta()) == wanted
     for dtype in (torch.float16, torch.bfloat16, torch.float32):
         rounded = scores.to(dtype)
         cut = dl.fit_threshold(rounded.requires_grad_(), targets, dl.FBeta())
@@ -81,6 +82,8 @@ def test_what_has_no_threshold_is_refused_by_name() -> None:
         dl.fit_threshold(scores, targets[:1], dl.FBeta())
     with pytest.raises(ArgumentError, match=r"^scores: got none"):
         dl.fit_threshold(scores[:0], targets[:0], dl.FBeta())
+    with pytest.raises(ArgumentError, match=r"^scores: got list"):
+        dl.fit_threshold([1.0, 2.0], targets, dl.FBeta())  # type: ignore[arg-type]
     for value in (math.inf, math.nan):
         with pytest.raises(NonFiniteScoreError, match=r"^scores: got 1 that are not finite"):
             dl.fit_threshold(torch.tensor([1.0, value]), targets, dl.FBeta())

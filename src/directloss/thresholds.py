@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
+from directloss._arguments import as_tensor
 from directloss.errors import ArgumentError, NonFiniteScoreError
 from directloss.inference._kernel import Array
 from directloss.lists import host
@@ -14,7 +15,7 @@ from directloss.tasks.counting import Counting, CountingTask
 __all__ = ["fit_threshold"]
 
 
-def fit_threshold(scores: Tensor, targets: Tensor, task: TaskBase) -> float:
+def fit_threshold(scores: Tensor | Array, targets: Tensor | Array, task: TaskBase) -> float:
     """The threshold t for which the decisions score > t have the best metric, exactly.
 
     After training on a ranking metric a score of 0 means nothing: the metric, and so the loss, does
@@ -28,8 +29,8 @@ def fit_threshold(scores: Tensor, targets: Tensor, task: TaskBase) -> float:
     items positive, halfway between the two scores that it parts. In O(n log n).
 
     Args:
-        scores: of any shape, finite, of one list.
-        targets: in that shape, 0 or 1.
+        scores: of any shape, finite, of one list; a numpy array, too.
+        targets: in that shape, 0 or 1; a numpy array, too.
         task: the metric of decisions, such as ``FBeta()``.
 
     Raises:
@@ -38,7 +39,9 @@ def fit_threshold(scores: Tensor, targets: Tensor, task: TaskBase) -> float:
     """
     if not isinstance(task, Counting):
         raise ArgumentError("task", repr(task), "a metric of counts, such as FBeta()")
-    layout = task.read(scores, targets, tuple(range(scores.ndim))).layout
+    scores, targets = as_tensor("scores", scores), as_tensor("targets", targets)
+    axes = tuple(range(scores.ndim)) if isinstance(scores, Tensor) else None
+    layout = task.read(scores, targets, axes).layout
     flat = host(layout.scores).reshape(-1).astype(np.float64)
     if not flat.size:
         raise ArgumentError("scores", "none", "at least one")
