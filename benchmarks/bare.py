@@ -41,11 +41,11 @@ def bare_step(scores: Tensor, targets: Tensor, epsilon: float, direction: str) -
         scores.grad = None
         gradient = np.empty(n, np.float32)
         losses, values, defined = np.empty((1, 2)), np.empty((1, 2)), np.empty(1, np.bool_)
-        tables = ranks, start, scales, discounts, start, 1
+        tables = (ranks, start, scales), (discounts, start, 1)
         terms = weights, coefficients, solvers, True
-        outputs = gradient, losses, values, defined
         flat = scores.detach().numpy(), True, labels, offsets, positives
-        solve_rankings(0, 1, Rankings(*flat, *tables, *terms, *outputs))
+        outputs = gradient, losses, values, defined
+        solve_rankings(0, 1, Rankings(*flat, *tables, *terms, outputs))
         value = torch.from_numpy(losses[0, :1].astype(np.float32).reshape(()))
         as_node(scores, value, torch.from_numpy(gradient)).backward()
 

@@ -50,13 +50,12 @@ def exponent_of(weights: Array, *scores: Array) -> int:
     """
     extreme = False
     for weight in weights.tolist():
-        size = abs(weight)
-        if size == 0.0 or _SMALL <= size <= _LARGE:
+        if weight == 0.0 or _SMALL <= abs(weight) <= _LARGE:
             continue
         if not weight < math.inf:
             wanted = "finite weights, or -inf"
             raise ArgumentError("epsilon", "a weight that is NaN or +inf", wanted)
-        extreme = extreme or size < math.inf
+        extreme = extreme or weight > -math.inf
     for part in scores:
         # float32 ends at 2^-149 and 2^128.
         extreme = extreme or (part.itemsize == 8 and _extreme(part))

@@ -103,11 +103,11 @@ def solve(
     else:
         values = values.astype(combination.dtype)
     value = torch.from_numpy(values if reduction == "none" else values.reshape(()))
-    gradient = torch.from_numpy(lists.scatter(combination, layout.scores.shape))
-    if layout.scores.is_cpu:
+    scores = layout.scores
+    gradient = torch.from_numpy(lists.scatter(combination, scores.shape))
+    if scores.is_cpu:
         return value, gradient
-    device = layout.scores.device
-    return from_host(value, device), from_host(gradient, device)
+    return from_host(value, scores.device), from_host(gradient, scores.device)
 
 
 def solve_each(

@@ -130,10 +130,10 @@ class SteppedModule(nn.Module):
         if stored is None or torch._C._functorch.is_functorch_wrapped_tensor(stored):
             return None
         at_hand = stored.is_cpu or stored.is_inference()
-        value = float(stored.item()) if at_hand else self._waited_for(stored)
-        if math.isnan(value):
-            return None
-        return value if 0.0 < value < math.inf else checked_step(self._step, value)
+        value: float = stored.item() if at_hand else self._waited_for(stored)
+        if 0.0 < value < math.inf:
+            return value
+        return None if math.isnan(value) else checked_step(self._step, value)
 
     def _waited_for(self, stored: Tensor) -> float:
         """What a buffer on a device holds: waited for once, until it is written again."""

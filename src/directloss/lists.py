@@ -150,7 +150,7 @@ class Layout(NamedTuple):
         return cls(
             shape,
             axes,
-            scores if len(shape) == 1 else _rows(scores, axes),
+            _rows(scores, axes),
             _target_rows("targets", targets, wanted, axes, per_list=per_list),
             None if mask is None else _mask_rows(mask, wanted, axes, per_list=per_list),
             None if groups is None else _group_row(groups, tuple(shape[axis] for axis in axes)),
@@ -218,11 +218,11 @@ def list_axes(scores: Tensor, dim: Dim) -> tuple[int, ...]:
     if not isinstance(scores, Tensor) or not scores.is_floating_point():
         came = scores.dtype if isinstance(scores, Tensor) else type(scores).__name__
         raise ArgumentError("scores", came, "a tensor of a floating-point type")
-    if scores.ndim == 0:
-        raise ArgumentError("scores", "shape ()", "at least one axis, such as (n,)")
     ndim = scores.ndim
     if isinstance(dim, int) and -ndim <= dim < ndim:
         return (dim % ndim,)
+    if ndim == 0:
+        raise ArgumentError("scores", "shape ()", "at least one axis, such as (n,)")
     alone = isinstance(plain(dim), int | np.integer)
     given = (dim,) if alone else dim if isinstance(dim, Sequence) else ()
     axes = tuple(_axis_number(axis) for axis in given)
@@ -328,7 +328,7 @@ def read_lists(
         ArgumentError: a list of more than 2**31 - 1 items, or groups of a task that has one target
             a list.
     """
-    scores, targets, mask, groups = layout.scores, layout.targets, layout.mask, layout.groups
+    _, _, scores, targets, mask, groups, ignore_index, item_weights = layout
     if scores.is_cuda:  # else `host` copies what has to be, one tensor after the other
         scores, targets, (mask, groups) = to_host(scores.detach(), targets, mask, groups)
     rows, length = shape = tuple(scores.shape) if scores.ndim == 2 else (1, scores.numel())
@@ -338,8 +338,8 @@ def read_lists(
     else:
         wrong, infinite, missing = *count_odd(flat), 0
     keep = None
-    if missing or mask is not None or layout.ignore_index is not None:
-        keep = _kept(flat_targets, missing, mask, layout.ignore_index)
+    if missing or mask is not None or ignore_index is not None:
+        keep = _kept(flat_targets, missing, mask, ignore_index)
     kept_index, position, lists_a_row = None, None, 1
     if keep is None and groups is None:
         if wrong:
@@ -355,8 +355,8 @@ def read_lists(
     if flat.size > _MOST_ITEMS:
         _refuse_long_lists(offsets)
     lists = Lists(flat, read_targets(flat_targets), offsets, kept_index, position, not infinite)
-    if layout.item_weights is not None:
-        lists.item_weights = _item_weights(layout.item_weights, lists)
+    if item_weights is not None:
+        lists.item_weights = _item_weights(item_weights, lists)
     return lists, lists_a_row
 
 

@@ -206,16 +206,15 @@ class _TaskLoss(SteppedModule):
         self._ranked = batch.rows[1] > 1
 
     def _loss(self, batch: Batch, step: Step) -> Tensor:
-        noise = self.perturbation if self.training else None
+        training = self.training
+        noise = self.perturbation if training else None
         if noise is not None:
             batch, scale = noise.copies(batch, together=True)
         terms = self._terms(step)
-        if self._shown == "prediction" and not self.training and not torch.is_grad_enabled():
+        if not (training or torch.is_grad_enabled()) and self._shown == "prediction":
             terms = Terms(terms[:1])  # the others make the gradient, which nobody can ask for
         loss, gradient = batch.solve(terms, self._shown, self.reduction, self.unit)
-        if self.training and not (
-            batch.on_device or batch.traced
-        ):  # where Python would wait for it
+        if training and not (batch.on_device or batch.traced):  # where Python would wait for it
             self._watch(gradient, batch.is_perfect)
         if noise is not None:
             noise.keep(scale)

@@ -94,12 +94,15 @@ class Kept(Generic[_W]):
 
     Args:
         make: of words and a shape.
+        words_of: a shape -> how many words.
     """
 
-    def __init__(self, make: Callable[[Array, tuple[int, ...]], _W]) -> None:
-        self._make = make
+    def __init__(
+        self, make: Callable[[Array, tuple[int, ...]], _W], words_of: Callable[..., int]
+    ) -> None:
+        self._make, self._words_of = make, words_of
 
-    def take(self, words: int, shape: tuple[int, ...]) -> _W:
+    def take(self, *shape: int) -> _W:
         """A workspace that is the caller's until `give_back`."""
         kept = _threads.memory
         last: _W | None = kept.workspaces.pop(self, None)
@@ -107,7 +110,7 @@ class Kept(Generic[_W]):
         if last is not None and last.shape == shape and last.words is kept.scratch:
             kept.scratch = _NOTHING
             return last
-        return self._make(take(words), shape)
+        return self._make(take(self._words_of(*shape)), shape)
 
     def give_back(self, used: _W) -> None:
         """Keep it for the next call of this thread; after an error it is simply let go."""

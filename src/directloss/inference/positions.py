@@ -48,7 +48,7 @@ from directloss.inference.runs import (
     merged_places,
     places_after,
 )
-from directloss.inference.scratch import give_back, workspace
+from directloss.inference.scratch import workspaces
 from directloss.inference.sorting import ONE_BIT
 
 __all__ = [
@@ -130,7 +130,7 @@ class ByPosition:
         items = int(offsets[last] - offsets[first])
         single = last - first == 1
         longest = items if single else int(np.diff(offsets[first : last + 1]).max(initial=0))
-        space = workspace(longest, items, rows)
+        space = workspaces.take(longest, items, rows)
         if self.scores.itemsize == 4:
             # The grades go into the keys, or nothing without them.
             labels = self.grades if self.grades.size else np.zeros(self.gains.size, np.uint8)
@@ -138,7 +138,7 @@ class ByPosition:
             threads.sorted_keys(first, last, *flat, space.keys, space.spare)
         common = first, last, self.scores, *self.arguments()
         kernel(*common, *arguments, space.keys, *space.arrays)
-        give_back(space)
+        workspaces.give_back(space)
 
     def _index_bits(self) -> int:
         few = self.grades.size == 0 or self.gains.size <= 2

@@ -14,7 +14,7 @@ import numpy as np
 from directloss.inference import memory
 from directloss.inference._kernel import Array, inner
 
-__all__ = ["Ranked", "Ranking", "Solver", "Workspace", "give_back", "one_ranking", "workspace"]
+__all__ = ["Ranked", "Ranking", "Solver", "Workspace", "one_ranking", "workspaces"]
 
 _OF_FENCES = 12
 
@@ -86,7 +86,8 @@ class Workspace:
         items: uint32 (items,): where each stands in its list.
         rows: int32 (items,) each: row 0 of the prediction, one more of each other term: for each
             item, those of the other class above.
-        counts: uint32 (rows, >= items): the same.
+        counts: uint32 (rows, >= items): the same; `unsigned`: row by row.
+        lists: fences, scores and weights.
         keys, spare: uint64 (items,) each: for a sort; overwritten by rows 1 and on.
     """
 
@@ -96,11 +97,13 @@ class Workspace:
         "fences",
         "items",
         "keys",
+        "lists",
         "narrow",
         "rows",
         "scores",
         "shape",
         "spare",
+        "unsigned",
         "weights",
         "words",
     )
@@ -121,21 +124,19 @@ class Workspace:
         counts = words[end : end + rows * half].reshape(rows, half)
         self.counts = counts.view(np.uint32)
         self.rows = [row[:items] for row in counts.view(np.int32)]
+        self.unsigned = list(self.counts)
+        self.lists = self.fences, self.scores, self.weights
         end += half
         self.keys, self.spare = words[end : end + items], words[end + items : end + 2 * items]
 
 
-_kept = memory.Kept(Workspace)
-
-
-def workspace(lists: int, items: int, rows: int) -> Workspace:
-    """A workspace that is the caller's until `give_back`."""
+def _words(lists: int, items: int, rows: int) -> int:
     half = items // 2 + 1
-    words = _OF_FENCES * lists + 2 * items + 2 * half + max(2 * items, (rows - 1) * half)
-    return _kept.take(words, (lists, items, rows))
+    return _OF_FENCES * lists + 2 * items + 2 * half + max(2 * items, (rows - 1) * half)
 
 
-give_back = _kept.give_back
+workspaces = memory.Kept(Workspace, _words)
+"""By numbers of lists, of their items and of rows."""
 
 
 @inner

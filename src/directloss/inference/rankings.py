@@ -17,7 +17,7 @@ import numpy as np
 
 from directloss.inference import debts, general, ground_truth, pooled, separable, threads
 from directloss.inference._kernel import ZERO, Array, inner, kernel, summation
-from directloss.inference.ranked import Ranked, Solver, give_back, workspace
+from directloss.inference.ranked import Ranked, Solver, workspaces
 from directloss.inference.sorting import ONE_BIT, classes_of_keys, ranked_classes
 
 __all__ = ["SOLVERS", "Rankings", "configuration_losses", "solve_rankings"]
@@ -42,16 +42,16 @@ class Rankings:
         labels: uint8 0/1, flat.
         offsets: int64 (L + 1,): list l is scores[offsets[l]:offsets[l + 1]].
         positives: int64 (L,): how many labels of each list are 1.
-        rank_weights, rank_offsets, rank_scales: r_i >= 0 of list l, i = 1..P, is
+        ranks: rank_weights, rank_offsets, rank_scales: r_i >= 0 of list l, i = 1..P, is
             rank_scales[l] * rank_weights[rank_offsets[l] + i].
-        discounts, discount_offsets, by_position: as in `Ranked`.
+        discounts: discounts, discount_offsets, by_position, as in `Ranked`.
         weights, coefficients: float64 (T,): y_t = argmax F + weight * Delta; 0 the prediction, -inf
             the ground truth.
         solvers: of each term a name in `SOLVERS`; None for the prediction.
         share_ties: whether at weight 0 a tied pair counts y_ij = 0 in `combination`, not -1.
-        combination: out, as scores: sum_t coefficients[t] * y_t.
-        task_losses, values: out, float64 (L, T): Delta(y_t), and F(y_t) with infinite scores as 0.
-        defined: out, bool (L,): False for a list without positives or without negatives.
+        outputs: combination, as scores: sum_t coefficients[t] * y_t; task_losses and values,
+            float64 (L, T): Delta(y_t), and F(y_t) with infinite scores as 0; defined, bool (L,):
+            False for a list without positives or without negatives.
     """
 
     scores: Array
@@ -59,39 +59,30 @@ class Rankings:
     labels: Array
     offsets: Array
     positives: Array
-    rank_weights: Array
-    rank_offsets: Array
-    rank_scales: Array
-    discounts: Array
-    discount_offsets: Array
-    by_position: int
+    ranks: tuple[Array, Array, Array]
+    discounts: tuple[Array, Array, int]
     weights: Array
     coefficients: Array
     solvers: Sequence[str | None]
     share_ties: bool
-    combination: Array
-    task_losses: Array
-    values: Array
-    defined: Array
+    outputs: tuple[Array, Array, Array, Array]
 
 
 def solve_rankings(first: int, last: int, of: Rankings) -> None:
     """Solve lists first .. last - 1 for every term: rank them, solve each term, write."""
-    items = int(of.offsets[last] - of.offsets[first])
-    space = workspace(last - first, items, 1 + len(of.solvers) - of.solvers.count(None))
+    offsets, positives = of.offsets, of.positives
+    items = int(offsets[last] - offsets[first])
+    space = workspaces.take(last - first, items, 1 + len(of.solvers) - of.solvers.count(None))
+    lists, predicted = space.lists, space.rows[0]
     infinite = None if of.finite else True
-    ranks = of.rank_weights, of.rank_offsets, of.rank_scales
-    lists = space.fences, space.scores, space.weights
-    common = first, last, of.offsets, of.positives, *ranks, infinite, *lists, space.items
+    common = first, last, offsets, positives, *of.ranks, infinite, *lists, space.items, predicted
     if of.scores.itemsize == 4:
-        flat = of.scores, of.labels, of.offsets
-        threads.sorted_keys(first, last, *flat, ONE_BIT, space.keys, space.spare)
-        bits = space.bits, space.narrow
-        tied = _rank(*common, space.rows[0], space.keys, *bits, None, None)
+        flat = of.scores, of.labels, offsets
+        keys = threads.sorted_keys(first, last, *flat, ONE_BIT, space.keys, space.spare)
+        tied = _rank(*common, keys, space.bits, space.narrow, None, None)
     else:
-        tied = _rank(*common, space.rows[0], None, None, None, of.scores, of.labels)
-    discounts = of.discounts, of.discount_offsets, of.by_position
-    ranked = Ranked(first, last, of.offsets, of.positives, *discounts, *lists)
+        tied = _rank(*common, None, None, None, of.scores, of.labels)
+    ranked = Ranked(first, last, offsets, positives, *of.discounts, *lists)
     weights, rows, row = of.weights.tolist(), [], 0
     for term, solver in enumerate(of.solvers):
         if solver is None:
@@ -103,23 +94,18 @@ def solve_rankings(first: int, last: int, of: Rankings) -> None:
     twice = 2
     if tied and of.share_ties:
         twice = 1
-        _share_ties(*ranked, space.counts, np.array(rows), of.task_losses)
-    outputs = of.combination, of.task_losses, of.values, of.defined
+        _share_ties(*ranked, space.counts, np.array(rows), of.outputs[1])
     factors = of.coefficients.tolist()
     order: Sequence[int] = range(len(factors))
     if not all(factors):  # those with a coefficient first
         order = sorted(order, key=lambda term: factors[term] == 0.0)
-    # Two in one pass, which is all that most updates have.
-    for k in range(0, len(order), 2):
+    unsigned = space.unsigned
+    for k in range(0, len(order), 2):  # two in one pass, which is all that most updates have
         a, b = order[k], order[min(k + 1, len(order) - 1)]
-        two = (
-            space.counts[rows[a]],
-            space.counts[rows[b]],
-            factors[a],
-            factors[b] if a != b else 0.0,
-        )
-        _write(*ranked, space.items, a, b, *two, twice, k == 0, *outputs)
-    give_back(space)
+        above = unsigned[rows[a]], unsigned[rows[b]]
+        factor = factors[b] if a != b else 0.0
+        _write(*ranked, space.items, a, b, *above, factors[a], factor, twice, k == 0, *of.outputs)
+    workspaces.give_back(space)
 
 
 @kernel

@@ -7,7 +7,7 @@ import numpy as np
 from directloss.inference import memory
 from directloss.inference._kernel import Array
 
-__all__ = ["Workspace", "give_back", "workspace"]
+__all__ = ["Workspace", "workspaces"]
 
 
 class Workspace:
@@ -37,19 +37,9 @@ class Workspace:
         self.arrays = *wide, *narrow, narrow[1].view(np.float32), places
 
 
-_kept = memory.Kept(Workspace)
+def _words(longest: int, items: int, rows: int) -> int:
+    return 4 * longest + (3 + rows) * (longest // 2 + 1) + items
 
 
-def workspace(longest: int, items: int, rows: int) -> Workspace:
-    """A workspace that is the caller's until `give_back`.
-
-    Args:
-        longest: items of the longest list.
-        items: those of all lists.
-        rows: rankings of a list that are held at the same time.
-    """
-    half = longest // 2 + 1
-    return _kept.take(4 * longest + (3 + rows) * half + items, (longest, items, rows))
-
-
-give_back = _kept.give_back
+workspaces = memory.Kept(Workspace, _words)
+"""By items of the longest list, items of all, and rankings of a list that are held at once."""

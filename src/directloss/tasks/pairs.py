@@ -138,8 +138,8 @@ class RankingTask(BinaryRelevance):
     ) -> Solution:
         solution = Solution.empty(lists, weights.size)
         sizes = class_sizes(lists)
-        rank_weights, rank_offsets = ranks = self._rank_weights.read(sizes, "positives")
-        discounts, discount_offsets = discount = self._discount.read(sizes, self._counted)
+        ranks = self._rank_weights.read(sizes, "positives")
+        discount = self._discount.read(sizes, self._counted)
         solvers = [
             None if weight == 0.0 else self._solver(weight, sizes, ranks, discount)
             for weight in weights.tolist()
@@ -152,20 +152,13 @@ class RankingTask(BinaryRelevance):
             lists.targets,
             lists.offsets,
             sizes.positives,
-            rank_weights,
-            rank_offsets,
-            self._rank_weights.scales(sizes),
-            discounts,
-            discount_offsets,
-            self._by_position,
+            (*ranks, self._rank_weights.scales(sizes)),
+            (*discount, self._by_position),
             weights,
             coefficients,
             solvers,
             share_ties,
-            solution.combination,
-            solution.task_losses,
-            solution.values,
-            solution.defined,
+            solution.outputs,
         )
         over_lists(solve_rankings, lists.offsets, rankings, most=CACHED)
         return solution

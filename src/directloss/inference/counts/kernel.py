@@ -28,7 +28,7 @@ from directloss.inference.counts.metrics import (
     task_loss,
 )
 from directloss.inference.counts.solvers import solve_term
-from directloss.inference.counts.workspace import give_back, workspace
+from directloss.inference.counts.workspace import workspaces
 from directloss.inference.sorting import ONE_BIT, ranked, score_bits
 
 
@@ -70,7 +70,7 @@ def solve(first: int, last: int, of: ByCounts) -> None:
         _write(*lists, *of.metric, *terms, None, None, None, None, *outputs)
         return
     items = int(of.offsets[last] - of.offsets[first])
-    space = workspace(last - first, items, of.weights.size)
+    space = workspaces.take(last - first, items, of.weights.size)
     if of.scores.itemsize == 4:
         threads.sorted_keys(*lists, ONE_BIT, space.keys, space.spare)
         _sort(first, last, None, of.labels, of.offsets, space.keys, *space.word, *space.classes)
@@ -82,7 +82,7 @@ def solve(first: int, last: int, of: ByCounts) -> None:
             solve_term(solver, *part, weight, term, space.chosen)
     solved = np.array([solver is not None for solver in of.solvers])
     _write(*lists, *of.metric, *terms, solved, *space.chosen, *outputs)
-    give_back(space)  # after an error it is simply let go
+    workspaces.give_back(space)  # after an error it is simply let go
 
 
 @kernel

@@ -69,13 +69,9 @@ class Workspace:
         self.word = word.view(np.uint32), word.view(np.float32)
 
 
-_kept = memory.Kept(Workspace)
+def _words(lists: int, items: int, terms: int) -> int:
+    return 3 * items + (2 + _SIZES + 6 * terms) * lists + 1
 
 
-def workspace(lists: int, items: int, terms: int) -> Workspace:
-    """A workspace that is the caller's until `give_back`."""
-    words = 3 * items + (2 + _SIZES + 6 * terms) * lists + 1
-    return _kept.take(words, (lists, items, terms))
-
-
-give_back = _kept.give_back
+workspaces = memory.Kept(Workspace, _words)
+"""By numbers of lists, of their items and of terms."""
