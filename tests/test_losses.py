@@ -13,6 +13,7 @@ import pytest
 import torch
 from sklearn.metrics import average_precision_score
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import directloss as dl
 from directloss import _stepped
@@ -577,3 +578,25 @@ def test_without_a_gradient_the_value_is_the_same(task: dl.Task, direction: str)
     wanted = loss_fn(scores.requires_grad_(), targets)
     with torch.no_grad():
         assert loss_fn(scores, targets) == wanted
+
+
+def test_who_records_operations_sees_no_other_value() -> None:
+    """A value that is put into the place of a dot product's is no operation."""
+
+    class Recorder(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+            names.append(func.__name__)
+            return func(*args, **(kwargs or {}))
+
+    names: list[str] = []
+    loss_fn = dl.DirectLoss(dl.AveragePrecision(), epsilon=0.3)
+    scores = torch.tensor([0.1, 0.4, -0.2], requires_grad=True)
+    targets = torch.tensor([1, 0, 0])
+    plain = loss_fn(scores, targets)
+    assert type(plain.grad_fn).__name__ == "DotBackward0"
+    with Recorder():
+        recorded = loss_fn(scores, targets)
+    assert "dot.default" not in names
+    assert recorded == plain == 0.5
+    (wanted,), (found,) = (torch.autograd.grad(loss, scores) for loss in (plain, recorded))
+    assert torch.equal(wanted, found)

@@ -84,6 +84,9 @@ def test_what_has_no_threshold_is_refused_by_name() -> None:
         dl.fit_threshold(scores[:0], targets[:0], dl.FBeta())
     with pytest.raises(ArgumentError, match=r"^scores: got list"):
         dl.fit_threshold([1.0, 2.0], targets, dl.FBeta())  # type: ignore[arg-type]
+    if np.longdouble(0).itemsize > 8:
+        with pytest.raises(ArgumentError, match=r"^scores: got an array of type"):
+            dl.fit_threshold(scores.numpy().astype(np.longdouble), targets, dl.FBeta())
     for value in (math.inf, math.nan):
         with pytest.raises(NonFiniteScoreError, match=r"^scores: got 1 that are not finite"):
             dl.fit_threshold(torch.tensor([1.0, value]), targets, dl.FBeta())

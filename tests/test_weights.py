@@ -516,3 +516,13 @@ def test_metrics_with_weights_of_lists() -> None:
     assert dl.NDCG().metric(scores, grades, weight=np.zeros(5)).isnan()
     with pytest.raises(ArgumentError, match="weight: got weights of items for NDCG"):
         dl.NDCG().metric(scores, grades, weight=np.ones((5, 8)))
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_one_list_has_one_weight(reduction: Any) -> None:
+    scores, targets = torch.tensor([0.3, 0.1, -0.2]), torch.tensor([0, 1, 0])
+    weight = torch.tensor(0.5)
+    metric = dl.ROCAUC().metric(scores, targets, weight=weight, reduction=reduction)
+    assert metric == (0.25 if reduction == "sum" else 0.5)
+    none = dl.ROCAUC().metric(scores, targets.new_zeros(3), weight=weight, reduction=reduction)
+    assert none == 0.0 if reduction == "sum" else none.isnan()

@@ -126,7 +126,7 @@ def as_tensor(name: str, value: Any) -> Tensor:
     """
     if not isinstance(value, np.ndarray):
         return value  # type: ignore[no-any-return]
-    if value.dtype.kind not in "biuf":
+    if value.dtype.kind not in "biuf" or value.dtype.itemsize > 8:
         raise ArgumentError(name, f"an array of type {value.dtype}", "numbers")
     usable = value.flags.writeable and min(value.strides, default=0) >= 0
     native = value.astype(value.dtype.newbyteorder("="), copy=not usable)

@@ -33,7 +33,8 @@ class Solution:
     @classmethod
     def empty(cls, lists: Lists, terms: int) -> Solution:
         """Unwritten arrays of the right shapes, for a kernel to fill."""
-        shape = count, _ = lists.offsets.size - 1, terms
+        count = lists.offsets.size - 1
+        shape = count, terms
         return cls(
             np.empty(lists.scores.size, lists.scores.dtype),
             np.empty(shape),

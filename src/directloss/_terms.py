@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import NamedTuple
 
 from torch import Tensor
@@ -11,6 +10,9 @@ __all__ = ["Lowering", "Step", "Term", "Terms"]
 
 Step = float | Tensor
 """A number, or a 0-d tensor where Python must not look at it (a traced graph)."""
+
+
+Numbers = tuple[tuple[float, ...], tuple[float, ...]]
 
 
 class Term(NamedTuple):
@@ -27,10 +29,16 @@ class Lowering(Term):
 
 
 class Terms(tuple[Term, ...]):
-    """The terms of an update."""
+    """The terms of an update. A slice of them is a plain tuple."""
 
-    @cached_property
-    def numbers(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """The coefficients and the weights, where Python may look at them."""
-        coefficients, weights = zip(*self, strict=True)
-        return tuple(map(float, coefficients)), tuple(map(float, weights))
+    _numbers: Numbers | None = None
+
+    @property
+    def numbers(self) -> Numbers:
+        """The coefficients and the weights, where Python may look at them; found once."""
+        # Without the lock of `cached_property`, which all would share on Python 3.11, and a fork
+        # might find taken.
+        if self._numbers is None:
+            coefficients, weights = zip(*self, strict=True)
+            self._numbers = tuple(map(float, coefficients)), tuple(map(float, weights))
+        return self._numbers

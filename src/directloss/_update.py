@@ -355,11 +355,17 @@ def as_node(
     owner: Tensor | None = None,
     axes: tuple[int, ...] | None = None,
 ) -> Tensor:
-    """A value, with a constant gradient in the scores; arguments as in `Update`."""
-    plain = axes is None and scores.ndim == 1 and scores.is_cpu and scores.requires_grad
-    if plain and slope.numel() < _TORCH_GRAIN and slope.dtype == scores.dtype:
-        # What is linear in the scores is a dot product. Its node is torch's own, which a short list
-        # feels: a step of a thousand scores takes a thirteenth less.
+    """A value, with a constant gradient in the scores.
+
+    Args:
+        value: a scalar, or one a list.
+        scores, slope, owner, axes: as in `Update`.
+    """
+    one_list = axes is None and type(scores) is Tensor and scores.ndim == 1 and scores.is_cpu
+    short = slope.numel() <= _SHORT_DOT and slope.dtype == scores.dtype
+    if one_list and short and scores.requires_grad and not _recorded():
+        # What is linear in the scores is a dot product, whose node is torch's own: a step of a
+        # thousand scores takes a thirteenth less. What it comes to is not the value.
         node = torch.dot(scores, slope)
         node.data = value
         return node
@@ -466,9 +472,18 @@ def loss_from_configurations(
     return value.detach().to(carrier) + carrier
 
 
+def _recorded() -> bool:
+    """Whether somebody takes down operations, to whom a value put in place is no operation."""
+    return bool(torch._C._get_tracing_state() or torch._C._len_torch_dispatch_stack())
+
+
 def _is_zero(coefficient: Step) -> bool:
     return not isinstance(coefficient, Tensor) and coefficient == 0
 
+
+_SHORT_DOT = 1 << 11
+"""Entries up to which no BLAS shares a dot product out to threads: MKL does from twice as many, and
+a forked child has none of the threads that its parent woke."""
 
 _TORCH_GRAIN = 1 << 15
 """Entries of a tensor from which torch uses several threads for one pass (at::GRAIN_SIZE)."""

@@ -304,7 +304,7 @@ def widened(tensor: Tensor) -> Tensor:
 
 def host(tensor: Tensor) -> Array:
     """A tensor's data as a contiguous numpy array; half precisions widened."""
-    if tensor.dtype in _HALF:
+    if tensor.dtype in _HALF:  # `widened`, without a call
         tensor = tensor.float()
     return np.ascontiguousarray(tensor.numpy(force=True))
 

@@ -214,7 +214,8 @@ class _TaskLoss(SteppedModule):
         if not (training or torch.is_grad_enabled()) and self._shown == "prediction":
             terms = Terms(terms[:1])  # the others make the gradient, which nobody can ask for
         loss, gradient = batch.solve(terms, self._shown, self.reduction, self.unit)
-        if training and not (batch.on_device or batch.traced):  # where Python would wait for it
+        # A look at the gradient would wait for a device, and finds no data in a traced graph.
+        if training and not (batch.on_device or batch.traced):
             self._watch(gradient, batch.is_perfect)
         if noise is not None:
             noise.keep(scale)

@@ -59,6 +59,7 @@ def test_the_readme_says_what_was_measured(results: dict[str, Any]) -> None:
     many = row[AP, 1_000_000]["ratio"]
     assert f"about {many:.1f} of `torch.sort` on a million scores" in readme
     few = row[AP, 1_000]["seconds"] / row[CROSS_ENTROPY, 1_000]["seconds"]
-    assert round(few) == 3 and "three times cross-entropy on a thousand" in readme
+    times = {2: "twice", 3: "three times"}[round(few)]
+    assert f"and {times} cross-entropy on a thousand" in readme
     cold = [r["seconds"] for r in results["startup"] if "nothing compiled yet" in r["what"]]
     assert f"({min(cold):.0f} to {max(cold) + 1:.0f} s)" in readme

@@ -196,11 +196,32 @@ def check_workers() -> None:
         assert torch.equal(mine, theirs)
 
 
+def check_forward_passes() -> None:
+    """A child that was forked goes on where its parent's losses have woken no thread of a BLAS."""
+    torch.set_num_threads(2)
+    loss_fn = dl.DirectLoss(dl.AveragePrecision(), epsilon=0.3)
+
+    def work() -> None:
+        for n in (1000, 2048, 5000, 20_000):
+            scores, targets = batch(0, 1, n)
+            for dtype in (torch.float32, torch.float64):
+                assert loss_fn(scores[0].to(dtype).requires_grad_(), targets[0]) > 0.0
+
+    work()
+    child = multiprocessing.get_context("fork").Process(target=work)
+    child.start()
+    child.join(60)
+    child.kill()
+    child.join()
+    assert child.exitcode == 0, "the child hangs"
+
+
 @needs_fork
-def test_workers_of_a_data_loader_compute_losses() -> None:
+@pytest.mark.parametrize("check", ["check_workers", "check_forward_passes"])
+def test_forked_children_compute_losses(check: str) -> None:
     """In a fresh process: torch forks no process that has had a backward pass on a device."""
     done = subprocess.run(
-        [sys.executable, "-c", f"from {__name__} import check_workers; check_workers()"],
+        [sys.executable, "-c", f"from {__name__} import {check}; {check}()"],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,

@@ -110,14 +110,14 @@ def sorted_keys(
     if items == 0:
         return keys
     flat = scores.view(np.uint32), labels, offsets, index_bits, keys
-    vectorised = _numpy_is_vectorised() if items <= _FEW else _numpy_is_faster()
-    if lists == 1 and vectorised:
+    faster = _numpy_is_vectorised() if items <= _FEW else _numpy_is_faster()
+    if lists == 1 and faster:
         _pack(first, last, *flat)
         keys.sort()
         return keys
     long = items >= lists * _WORTH_A_CALL_EACH
     even = not (long and lists <= _FEW_LISTS) and _of_one_length(offsets[first : last + 1])
-    if not vectorised or not (even or long):
+    if not faster or not (even or long):
         _sort_by_digits(first, last, *flat, spare)
         return keys
     _pack(first, last, *flat)

@@ -369,7 +369,7 @@ class Task(TaskBase):
 def _weighted(values: Array, weights: Array, reduction: Reduction) -> Tensor:
     """The sum or mean of values with weights; the mean of no weight is NaN."""
     check_weights(weights)
-    total = float(weights @ values)
+    total = float(weights.reshape(-1) @ values)
     if reduction == "mean":
         total = total / weights.sum() if weights.sum() > 0.0 else np.nan
     return torch.tensor(total, dtype=torch.float64)

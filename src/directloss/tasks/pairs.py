@@ -123,7 +123,7 @@ class RankingTask(BinaryRelevance):
         )
 
     def _solver(self, weight: float, sizes: ClassSizes, ranks: Read, discount: Read) -> str:
-        """Which solver of `directloss.inference.rankings` a term takes, if no prediction."""
+        """Which solver of `directloss.inference.rankings` a term takes; not asked for weight 0."""
         if weight == -np.inf:
             return "ground truth"
         sign = 1.0 if weight > 0.0 else -1.0
@@ -171,10 +171,11 @@ class RankingTask(BinaryRelevance):
     def unit_weights(self, lists: Lists) -> Array | float:
         # Lists of one length with few steps of numpy, which count where they are short.
         count, items = lists.offsets.size - 1, lists.scores.size
-        sizes = lists.offsets[1:] - lists.offsets[:-1] if count != 1 else None
-        if self._by_position and (sizes is None or (sizes == sizes[:1]).all()):
+        if self._by_position and count == 1:
+            return min(max(_BY_POSITION, _SHORT / max(items, 1)), 1.0)
+        sizes = lists.offsets[1:] - lists.offsets[:-1]
+        if self._by_position and (sizes == sizes[:1]).all():
             return min(max(_BY_POSITION, _SHORT * count / max(items, 1)), 1.0)
-        sizes = np.diff(lists.offsets)
         weights = self.unit_weights_of(sizes, np.zeros_like(sizes))  # of all items, whatever class
         assert not isinstance(weights, Tensor)
         return weights
