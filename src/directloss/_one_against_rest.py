@@ -19,7 +19,7 @@ from directloss._terms import Terms
 from directloss._update import (
     ListBatch,
     Shown,
-    Update,
+    as_node,
     evaluated,
     per_entry,
     require_reduction,
@@ -240,8 +240,7 @@ class OneAgainstRest(ListBatch):
             _solve.refuse_overflow(coefficients, gradient.numpy(force=True), scores.dtype)
         value = from_host(_narrowed(values, wide), gradient.device)
         axes = self.axes if reduction == "none" else None
-        loss: Tensor = Update.apply(self.scores, (value,), gradient, owner, axes)
-        return loss, gradient
+        return as_node(self.scores, value, gradient, owner, axes), gradient
 
     def evaluate(self) -> tuple[Array, Array]:
         """The exact metric of each list, and where it is defined, in the shape of "none"."""

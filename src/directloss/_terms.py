@@ -13,6 +13,7 @@ Step = float | Tensor
 
 
 Numbers = tuple[tuple[float, ...], tuple[float, ...]]
+"""The coefficients and the weights of terms."""
 
 
 class Term(NamedTuple):

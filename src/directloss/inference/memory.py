@@ -114,9 +114,8 @@ class Kept(Generic[_W]):
 
     def give_back(self, used: _W) -> None:
         """Keep it for the next call of this thread; after an error it is simply let go."""
-        kept, words = _threads.memory, used.words
-        if kept.scratch.size < words.size <= _MOST_KEPT:
-            kept.scratch, kept.workspaces[self] = words, used
+        if give_back(used.words):
+            _threads.memory.workspaces[self] = used
 
 
 def lent(words: int) -> Array:
