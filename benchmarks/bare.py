@@ -28,8 +28,7 @@ def bare_step(scores: Tensor, targets: Tensor, epsilon: float, direction: str) -
     """
     n = scores.numel()
     sign = 1.0 if direction == "positive" else -1.0
-    weights = np.array([0.0, sign * epsilon])
-    coefficients = np.array([-sign, sign]) / epsilon
+    weights, coefficients = (0.0, sign * epsilon), (-sign / epsilon, sign / epsilon)
     labels, offsets = targets.numpy().astype(np.uint8), np.array([0, n])
     ranks, start = np.arange(n + 1, dtype=np.float64), np.zeros(1, np.int64)
     scales = np.array([1.0 / labels.sum()])

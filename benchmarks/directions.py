@@ -191,9 +191,8 @@ def measure(
     steps = np.array(factors) * spread
     weights = np.concatenate([[0.0], steps, -steps])
     exponents = unit_exponents(task, read(lists)) if unit == "score" else 0
-    losses = solve_in_unit(
-        task, read(lists), exponents, weights, np.zeros(weights.size)
-    ).task_losses
+    terms = tuple(weights.tolist()), (0.0,) * weights.size
+    losses = solve_in_unit(task, read(lists), exponents, *terms)[0].task_losses
     predicted, away, toward = np.split(losses, [1, 1 + steps.size], axis=1)
     best, worst = (prediction_loss(task, read(perfect(task, lists, sign))) for sign in (1.0, -1.0))
     at_worst = worst[:, None] - away < SAME

@@ -10,10 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from directloss import _solve, _weights
+from directloss import _solve, _solver, _weights
 from directloss._copies import from_host
 from directloss._operators import traced
-from directloss._solver import chosen_place
 from directloss._spread import Spread, pooled
 from directloss._terms import Terms
 from directloss._update import (
@@ -62,7 +61,7 @@ class OneAgainstRest(ListBatch):
         self.task, self.scores = task, scores
         self.refuse_undefined = empty == "error"
         self.skip_without_positives = skip_without_positives
-        self.on_device, self.requires_device = chosen_place() == "device", False
+        self.on_device, self.requires_device = _solver.chosen.get() == "device", False
         self.traced = traced()
         self.class_axis = _class_axis(scores, class_dim)
         if dim is None:

@@ -73,7 +73,7 @@ def solve(
         terms: float64 (2, T): coefficients, weights.
         task: its number.
     """
-    coefficients, weights = terms.tolist()
+    coefficients, weights = map(tuple, terms.tolist())
     return _solve.solve(
         task_by_number(task),
         _layout(scores, targets, mask, groups, ignore_index, item_weights),

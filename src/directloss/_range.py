@@ -19,7 +19,7 @@ from directloss.inference._kernel import Array
 from directloss.inference.checks import any_extreme
 from directloss.lists import Lists
 
-__all__ = ["LARGEST_VALUE", "exponent_of", "scaled", "solve_in_range"]
+__all__ = ["LARGEST_VALUE", "exponent_of", "is_extreme", "scaled", "solve_in_range"]
 
 LARGEST = 800
 """log2 of what scores and weights may be: sums over 2^31 items of it, 2^31 times, are finite, and
@@ -48,14 +48,11 @@ def exponent_of(weights: Array, *scores: Array) -> int:
     Raises:
         ArgumentError: a weight is NaN or +inf.
     """
-    extreme = False
-    for weight in weights.tolist():
-        if weight == 0.0 or _SMALL <= abs(weight) <= _LARGE:
-            continue
-        if not weight < math.inf:
-            wanted = "finite weights, or -inf"
-            raise ArgumentError("epsilon", "a weight that is NaN or +inf", wanted)
-        extreme = extreme or weight > -math.inf
+    numbers = weights.tolist()
+    if not all(weight < math.inf for weight in numbers):
+        wanted = "finite weights, or -inf"
+        raise ArgumentError("epsilon", "a weight that is NaN or +inf", wanted)
+    extreme = any(is_extreme(weight) for weight in numbers if weight > -math.inf)
     for part in scores:
         # float32 ends at 2^-149 and 2^128.
         extreme = extreme or (part.itemsize == 8 and _extreme(part))
@@ -63,6 +60,11 @@ def exponent_of(weights: Array, *scores: Array) -> int:
         return 0
     largest = max(_largest(part) for part in (weights, *scores))
     return LARGEST - int(np.frexp(largest)[1])
+
+
+def is_extreme(number: float) -> bool:
+    """Whether it is too small or too large for sums; all that is no number, too."""
+    return number != 0.0 and not _SMALL <= abs(number) <= _LARGE
 
 
 def scaled(values: Array, exponent: int) -> Array:

@@ -51,8 +51,8 @@ LARGE = 3e4
 def solve(
     task: Task,
     layout: Layout,
-    coefficients: Sequence[float],
-    weights: Sequence[float],
+    coefficients: tuple[float, ...],
+    weights: tuple[float, ...],
     *,
     objective: bool,
     reduction: str,
@@ -113,8 +113,8 @@ def solve(
 def solve_each(
     task: Task,
     layout: Layout,
-    coefficients: Sequence[float],
-    weights: Sequence[float],
+    coefficients: tuple[float, ...],
+    weights: tuple[float, ...],
     *,
     objective: bool,
     refuse_undefined: bool,
@@ -128,13 +128,8 @@ def solve_each(
         of their type; on which the metric is defined, bool (L,); and the largest coefficient.
     """
     lists, _ = read_lists(layout, task.read_targets, per_list=task.target_per_list)
-    size = max(map(abs, coefficients))
-    if in_scores:
-        exponents = unit_exponents(task, lists)
-        size *= 2.0 ** (exponents if isinstance(exponents, int) else int(exponents.max()))
-        solution = solve_in_unit(task, lists, exponents, weights, coefficients)
-    else:
-        solution = solve_in_range(task.solve, lists, np.array(weights), np.array(coefficients))
+    exponents = unit_exponents(task, lists) if in_scores else 0
+    solution, size = solve_in_unit(task, lists, exponents, weights, coefficients)
     defined, combination = solution.defined, solution.combination
     if not lists.finite:
         silence_infinite(lists.scores, combination)

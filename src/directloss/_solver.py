@@ -9,11 +9,12 @@ from typing import Literal
 
 from directloss.errors import ArgumentError
 
-__all__ = ["Place", "checked_place", "chosen_place", "solver"]
+__all__ = ["Place", "checked_place", "chosen", "solver"]
 
 Place = Literal["host", "device"]
 
-_chosen: ContextVar[Place] = ContextVar("solver", default="host")
+chosen: ContextVar[Place] = ContextVar("solver", default="host")
+"""That of the innermost block of this thread."""
 
 
 @contextmanager
@@ -39,11 +40,11 @@ def solver(place: Place) -> Iterator[None]:
         >>> with dl.solver("device"):
         ...     loss = dl.DirectLoss(dl.ROCAUC(), epsilon=0.5)(scores, targets)
     """
-    token = _chosen.set(checked_place(place))
+    token = chosen.set(checked_place(place))
     try:
         yield
     finally:
-        _chosen.reset(token)
+        chosen.reset(token)
 
 
 def checked_place(place: object) -> Place:
@@ -51,8 +52,3 @@ def checked_place(place: object) -> Place:
     if place == "host" or place == "device":
         return place
     raise ArgumentError("solver", repr(place), "'host' or 'device'")
-
-
-def chosen_place() -> Place:
-    """That of the innermost block of this thread."""
-    return _chosen.get()

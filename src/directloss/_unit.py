@@ -9,14 +9,13 @@ is rounded: as F is linear in the scores, argmax F + weight * c * Delta is that 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from directloss._range import exponent_of, scaled, solve_in_range
+from directloss._range import exponent_of, is_extreme, scaled, solve_in_range
 from directloss._solution import Solution
 from directloss.inference._kernel import Array
 from directloss.lists import Lists
@@ -47,27 +46,47 @@ def unit_exponents(task: Task, lists: Lists) -> Array | int:
     return exponents
 
 
+class _Shifted(NamedTuple):
+    """The terms of an update in a unit.
+
+    Attributes:
+        weights, coefficients: weights * 2^-k and coefficients * 2^k.
+        size: the largest of the coefficients, without its sign.
+        extreme: whether a weight needs a look at its range.
+    """
+
+    weights: tuple[float, ...]
+    coefficients: tuple[float, ...]
+    size: float
+    extreme: bool
+
+
 def solve_in_unit(
     task: Task,
     lists: Lists,
     exponents: Array | int,
-    weights: Sequence[float],
-    coefficients: Sequence[float],
-) -> Solution:
+    weights: tuple[float, ...],
+    coefficients: tuple[float, ...],
+) -> tuple[Solution, float]:
     """`Task.solve` of each list at weights * 2^-k, with coefficients * 2^k.
 
     Args:
-        exponents: as `unit_exponents` gives them.
+        exponents: as `unit_exponents` gives them; 0 for weights of Delta itself.
         weights, coefficients: one of each a term, as in `solve_in_range`.
 
     Returns:
-        A solution whose `objective` takes the weights and coefficients that were given.
+        A solution whose `objective` takes the weights and coefficients that were given; and the
+        size of the largest coefficient that it was made with.
     """
     if isinstance(exponents, int):  # which the weights take: no score is touched
-        smaller, larger = _shifted(tuple(weights), tuple(coefficients), exponents)
-        solution = solve_in_range(task.solve, lists, np.array(smaller), np.array(larger))
+        shifted = _shifted(weights, coefficients, exponents)
+        terms = np.array(shifted.weights), np.array(shifted.coefficients)
+        if shifted.extreme or lists.scores.itemsize == 8:
+            solution = solve_in_range(task.solve, lists, *terms)
+        else:  # as it would, without a look: no float32 is extreme
+            solution = task.solve(lists, *terms)
         solution.exponents = solution.exponents - exponents
-        return solution
+        return solution, shifted.size
     given = np.array(weights), np.array(coefficients)
     sizes = np.diff(lists.offsets)
     factors = np.repeat(np.ldexp(1.0, exponents).astype(lists.scores.dtype), sizes)
@@ -77,30 +96,34 @@ def solve_in_unit(
     if exact and not exponent_of(given[0], lists.scores, scores):
         solution = task.solve(replace(lists, scores=scores), *given)
         solution.combination *= factors
-        return solution
-    return _solve_one_after_the_other(task, lists, exponents, weights, coefficients)
+    else:
+        solution = _solve_one_after_the_other(task, lists, exponents, weights, coefficients)
+    return solution, max(map(abs, coefficients)) * 2.0 ** int(exponents.max())
 
 
 @lru_cache(maxsize=64)
 def _shifted(
     weights: tuple[float, ...], coefficients: tuple[float, ...], exponent: int
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """weights * 2^-k and coefficients * 2^k. Most batches ask for the same."""
+) -> _Shifted:
+    """Most batches ask for the same."""
     # In Python, where they overflow without a warning: an infinite gradient is refused by its
     # reader.
     up, down = 2.0**exponent, 2.0**-exponent
     larger = tuple(coefficient * up for coefficient in coefficients)
     if max(map(abs, weights)) * down < _LEAST:  # a direct loss has 0 and weights of one size
-        return tuple(scaled(np.array(weights), -exponent).tolist()), larger
-    return tuple(weight * down for weight in weights), larger
+        smaller = tuple(scaled(np.array(weights), -exponent).tolist())
+    else:
+        smaller = tuple(weight * down for weight in weights)
+    extreme = any(is_extreme(weight) for weight in smaller)
+    return _Shifted(smaller, larger, max(map(abs, larger)), extreme)
 
 
 def _solve_one_after_the_other(
     task: Task,
     lists: Lists,
     exponents: Array,
-    weights: Sequence[float],
-    coefficients: Sequence[float],
+    weights: tuple[float, ...],
+    coefficients: tuple[float, ...],
 ) -> Solution:
     """Scores that their factor would take out of the range: one call for each factor."""
     whole: Solution | None = None
@@ -110,7 +133,7 @@ def _solve_one_after_the_other(
         others_at_0 = replace(
             lists, scores=np.where(entries, lists.scores, lists.scores.dtype.type(0))
         )
-        part = solve_in_unit(task, others_at_0, exponent, weights, coefficients)
+        part, _ = solve_in_unit(task, others_at_0, exponent, weights, coefficients)
         part.exponents = np.zeros(len(lists), np.int64) + part.exponents
         if whole is None:
             whole = part

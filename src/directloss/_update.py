@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import torch
 from torch import Tensor
 
-from directloss import _device, _operators, _solve, _weights
+from directloss import _device, _operators, _solve, _solver, _weights
 from directloss._operators import traced
-from directloss._solver import chosen_place
 from directloss._terms import Step, Terms
 from directloss._world import World
 from directloss.errors import ArgumentError
@@ -39,6 +38,8 @@ __all__ = [
 ]
 
 Configuration = TypeVar("Configuration")
+
+REDUCTIONS = "mean", "sum", "none"
 
 _SIGNS = torch.tensor([[1.0], [-1.0]])
 """Factors of a copy's noise and its opposite, (2, 1)."""
@@ -137,7 +138,7 @@ class ListBatch(Batch):
         self.task, self.scores, self.layout = task, scores, layout
         self.refuse_undefined = empty == "error"
         self.skip_without_positives = skip_without_positives
-        self.on_device, self.requires_device = chosen_place() == "device", False
+        self.on_device, self.requires_device = _solver.chosen.get() == "device", False
         self.list_weights: Tensor | None = None
         self.traced = traced()
 
@@ -173,10 +174,11 @@ class ListBatch(Batch):
     def solve(
         self, terms: Terms, shown: Shown, reduction: Reduction, unit: Unit = "loss"
     ) -> tuple[Tensor, Tensor]:
-        require_reduction(reduction)
+        if reduction not in REDUCTIONS:
+            require_reduction(reduction)
         layout = self.layout
         value, rows = self._solve(layout, terms, shown == "objective", reduction, unit)
-        gradient = layout.from_rows(rows)
+        gradient = rows if rows.ndim == 1 else layout.from_rows(rows)
         owner, axes = None, None
         if reduction == "none":
             axes, groups = layout.axes, None
@@ -524,5 +526,5 @@ def require_unit(unit: object) -> None:
 
 def require_reduction(reduction: object) -> None:
     """Refuse what is no reduction."""
-    if reduction not in ("mean", "sum", "none"):
+    if reduction not in REDUCTIONS:
         raise ArgumentError("reduction", repr(reduction), "'mean', 'sum' or 'none'")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from directloss._range import solve_in_range
 from directloss._solve import leave_out
 from directloss._spread import within_lists
 from directloss._unit import solve_in_unit, unit_exponents
@@ -67,13 +66,10 @@ def diagnose(batch: ListBatch, epsilon: float, direction: Direction, unit: Unit)
     used = {term.weight: term.coefficient for term in direct_terms(epsilon, direction)}
     weights = np.array([0.0, epsilon, -epsilon])
     coefficients = np.array([used.get(weight, 0.0) for weight in weights])
-    factors: Any = 1.0
-    if unit == "score":
-        exponents = unit_exponents(task, lists)
-        factors = np.ldexp(1.0, exponents)
-        solution = solve_in_unit(task, lists, exponents, weights.tolist(), coefficients.tolist())
-    else:
-        solution = solve_in_range(task.solve, lists, weights, coefficients)
+    exponents = unit_exponents(task, lists) if unit == "score" else 0
+    factors = np.ldexp(1.0, exponents)
+    terms = tuple(weights.tolist()), tuple(coefficients.tolist())
+    solution, _ = solve_in_unit(task, lists, exponents, *terms)
     if batch.skip_without_positives:
         leave_out(solution, lists, class_sizes(lists).positives == 0)
     defined = solution.defined

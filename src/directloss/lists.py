@@ -150,7 +150,7 @@ class Layout(NamedTuple):
         return cls(
             shape,
             axes,
-            _rows(scores, axes),
+            scores if scores.ndim == 1 else _rows(scores, axes),
             _target_rows("targets", targets, wanted, axes, per_list=per_list),
             None if mask is None else _mask_rows(mask, wanted, axes, per_list=per_list),
             None if groups is None else _group_row(groups, tuple(shape[axis] for axis in axes)),
@@ -159,7 +159,8 @@ class Layout(NamedTuple):
 
     def with_item_weights(self, weights: Tensor) -> Layout:
         """The same with weights of the items, in the shape of the scores."""
-        return self._replace(item_weights=_rows(weights, self.axes))
+        rows = weights if weights.ndim == 1 else _rows(weights, self.axes)
+        return self._replace(item_weights=rows)
 
     @property
     def rest(self) -> tuple[int, ...]:
@@ -195,8 +196,6 @@ class Layout(NamedTuple):
 
     def from_rows(self, rows: Tensor) -> Tensor:
         """Rows (R, n) in the shape of the scores."""
-        if rows.ndim == 1:
-            return rows
         last = tuple(range(len(self.shape) - len(self.axes), len(self.shape)))
         if self.axes == last:
             return rows.reshape(self.shape)
@@ -244,9 +243,7 @@ def _axis_number(axis: Any) -> Any:
 
 
 def _rows(tensor: Tensor, axes: tuple[int, ...]) -> Tensor:
-    """The tensor as rows (R, n), a view where strides allow; (n,) stays as it is."""
-    if tensor.ndim == 1:
-        return tensor
+    """A tensor of two axes or more as rows (R, n), a view where strides allow."""
     first = tensor.ndim - len(axes)
     last = tuple(range(first, tensor.ndim))
     if axes != last:
@@ -273,7 +270,9 @@ def _target_rows(
         raise ArgumentError(
             name, f"shape {tuple(targets.shape)}", f"the shape {tuple(wanted)}{without}"
         )
-    return targets.reshape(-1, 1) if per_list else _rows(targets, axes)
+    if per_list:
+        return targets.reshape(-1, 1)
+    return targets if targets.ndim == 1 else _rows(targets, axes)
 
 
 def _mask_rows(
@@ -332,7 +331,7 @@ def read_lists(
     if scores.is_cuda:  # else `host` copies what has to be, one tensor after the other
         scores, targets, (mask, groups) = to_host(scores.detach(), targets, mask, groups)
     rows, length = shape = tuple(scores.shape) if scores.ndim == 2 else (1, scores.numel())
-    flat, flat_targets = host(scores).reshape(-1), host(targets).reshape(-1)
+    flat, flat_targets = host(scores).ravel(), host(targets).ravel()
     if flat_targets.dtype.kind == "f":
         wrong, infinite, missing = count_odd_of_both(flat, flat_targets)
     else:
@@ -517,8 +516,9 @@ def class_sizes(lists: Lists) -> ClassSizes:
     if count == 1:  # as fast, and nothing has to be compiled
         P = int(np.count_nonzero(lists.targets))
         N = lists.targets.size - P
+        both = np.array((P, N))
         most: Most = {"positives": P, "negatives": N, "items": P + N}
-        return ClassSizes(np.array([P]), np.array([N]), most, _ZERO)
+        return ClassSizes(both[:1], both[1:], most, _ZERO)
     positives, negatives = np.empty(count, np.int64), np.empty(count, np.int64)
     P, N, items = count_classes(lists.targets, lists.offsets, positives, negatives)
     most = {"positives": P, "negatives": N, "items": items}

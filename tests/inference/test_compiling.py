@@ -65,7 +65,7 @@ def collector() -> Iterator[None]:
     gc.enable()
 
 
-def event(module: str, status: EventStatus) -> Event:
+def event(module: str | None, status: EventStatus) -> Event:
     function = SimpleNamespace(__module__=module)
     dispatcher = SimpleNamespace(py_func=function, stats=SimpleNamespace(cache_path="a folder"))
     return Event("numba:compile", status, {"dispatcher": dispatcher})
@@ -77,8 +77,11 @@ def test_the_collector_rests_while_a_kernel_compiles(collecting: bool) -> None:
     watch = _compiling._Watch()
     if not collecting:
         gc.disable()
-    # Somebody else's function; then a kernel, and in it what the kernel calls of numba.
-    series = [
+    # Somebody else's functions, one made by `exec`; then a kernel, and in it what the kernel calls
+    # of numba.
+    series: list[tuple[str | None, EventStatus, bool]] = [
+        (None, EventStatus.START, collecting),
+        (None, EventStatus.END, collecting),
         ("elsewhere", EventStatus.START, collecting),
         ("elsewhere", EventStatus.END, collecting),
         ("directloss.inference.separable", EventStatus.START, False),

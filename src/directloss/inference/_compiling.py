@@ -28,7 +28,8 @@ class _Watch(Listener):
     def on_start(self, event: Event) -> None:
         dispatcher = event.data["dispatcher"]
         if self.depth == 0:
-            if not dispatcher.py_func.__module__.startswith("directloss."):
+            module = dispatcher.py_func.__module__  # none of a function that `exec` made
+            if not (module or "").startswith("directloss."):
                 return
             self._say(dispatcher)
             # Compiling makes so many objects that the collector would walk through all that torch

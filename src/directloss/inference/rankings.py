@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -45,7 +46,7 @@ class Rankings:
         ranks: rank_weights, rank_offsets, rank_scales: r_i >= 0 of list l, i = 1..P, is
             rank_scales[l] * rank_weights[rank_offsets[l] + i].
         discounts: discounts, discount_offsets, by_position, as in `Ranked`.
-        weights, coefficients: float64 (T,): y_t = argmax F + weight * Delta; 0 the prediction, -inf
+        weights, coefficients: of each term: y_t = argmax F + weight * Delta; 0 the prediction, -inf
             the ground truth.
         solvers: of each term a name in `SOLVERS`; None for the prediction.
         share_ties: whether at weight 0 a tied pair counts y_ij = 0 in `combination`, not -1.
@@ -61,50 +62,77 @@ class Rankings:
     positives: Array
     ranks: tuple[Array, Array, Array]
     discounts: tuple[Array, Array, int]
-    weights: Array
-    coefficients: Array
-    solvers: Sequence[str | None]
+    weights: Sequence[float]
+    coefficients: tuple[float, ...]
+    solvers: tuple[str | None, ...]
     share_ties: bool
     outputs: tuple[Array, Array, Array, Array]
+
+
+class _Plan(NamedTuple):
+    """What is done for the terms of an update, whatever the lists.
+
+    Attributes:
+        rows: of each term its row of `Workspace.rows`; 0 is that of the prediction.
+        needed: how many rows there are.
+        solved: term, solver and row of all others.
+        written: two terms each, which one pass writes: a, coefficient of a, row of a, the same of
+            b, and whether the pass is the first. Of one term alone it twice, the second time with
+            coefficient 0.
+    """
+
+    rows: tuple[int, ...]
+    needed: int
+    solved: tuple[tuple[int, Solver, int], ...]
+    written: tuple[tuple[int, float, int, int, float, int, bool], ...]
+
+
+@lru_cache(maxsize=64)
+def _plan(solvers: tuple[str | None, ...], coefficients: tuple[float, ...]) -> _Plan:
+    """Most batches ask for the same."""
+    rows: list[int] = []
+    solved: list[tuple[int, Solver, int]] = []
+    for term, name in enumerate(solvers):
+        rows.append(0 if name is None else len(solved) + 1)
+        if name is not None:
+            solved.append((term, SOLVERS[name], rows[term]))
+    # Those with a coefficient first: the first pass writes what others add to.
+    order = sorted(range(len(rows)), key=lambda term: coefficients[term] == 0.0)
+    written = []
+    for k in range(0, len(order), 2):  # most updates have one pass
+        a, b = order[k], order[min(k + 1, len(order) - 1)]
+        factor = coefficients[b] if a != b else 0.0
+        written.append((a, coefficients[a], rows[a], b, factor, rows[b], k == 0))
+    return _Plan(tuple(rows), len(solved) + 1, tuple(solved), tuple(written))
 
 
 def solve_rankings(first: int, last: int, of: Rankings) -> None:
     """Solve lists first .. last - 1 for every term: rank them, solve each term, write."""
     offsets, positives = of.offsets, of.positives
     items = int(offsets[last] - offsets[first])
-    space = workspaces.take(last - first, items, 1 + len(of.solvers) - of.solvers.count(None))
-    lists, predicted = space.lists, space.rows[0]
-    infinite = None if of.finite else True
-    common = first, last, offsets, positives, *of.ranks, infinite, *lists, space.items, predicted
+    plan = _plan(of.solvers, of.coefficients)
+    space = workspaces.take(last - first, items, plan.needed)
+    lists, rows, unsigned = space.lists, space.rows, space.unsigned
+    source: tuple[Any, ...]
     if of.scores.itemsize == 4:
         flat = of.scores, of.labels, offsets
         keys = threads.sorted_keys(first, last, *flat, ONE_BIT, space.keys, space.spare)
-        tied = _rank(*common, keys, space.bits, space.narrow, None, None)
+        source = keys, space.bits, space.narrow, None, None
     else:
-        tied = _rank(*common, None, None, None, of.scores, of.labels)
+        source = None, None, None, of.scores, of.labels
+    infinite = None if of.finite else True
+    outputs = *lists, space.items, rows[0]
+    tied = _rank(first, last, offsets, positives, *of.ranks, infinite, *outputs, *source)
     ranked = Ranked(first, last, offsets, positives, *of.discounts, *lists)
-    weights, rows, row = of.weights.tolist(), [], 0
-    for term, solver in enumerate(of.solvers):
-        if solver is None:
-            rows.append(0)
-            continue
-        row += 1
-        SOLVERS[solver](ranked, weights[term], space.rows[row])
-        rows.append(row)
+    for term, solver, row in plan.solved:
+        solver(ranked, of.weights[term], rows[row])
     twice = 2
     if tied and of.share_ties:
         twice = 1
-        _share_ties(*ranked, space.counts, np.array(rows), of.outputs[1])
-    factors = of.coefficients.tolist()
-    order: Sequence[int] = range(len(factors))
-    if not all(factors):  # those with a coefficient first
-        order = sorted(order, key=lambda term: factors[term] == 0.0)
-    unsigned = space.unsigned
-    for k in range(0, len(order), 2):  # two in one pass, which is all that most updates have
-        a, b = order[k], order[min(k + 1, len(order) - 1)]
-        above = unsigned[rows[a]], unsigned[rows[b]]
-        factor = factors[b] if a != b else 0.0
-        _write(*ranked, space.items, a, b, *above, factors[a], factor, twice, k == 0, *of.outputs)
+        _share_ties(*ranked, space.counts, np.array(plan.rows), of.outputs[1])
+    for a, factor_a, row_a, b, factor_b, row_b, fresh in plan.written:
+        of_a, of_b = (a, factor_a, unsigned[row_a]), (b, factor_b, unsigned[row_b])
+        _write(*ranked, space.items, *of_a, *of_b, twice, fresh, *of.outputs)
     workspaces.give_back(space)
 
 
@@ -206,11 +234,11 @@ def _write(
     rank_weights: Array,
     items: Array,
     a: int,
-    b: int,
-    above_a: Array,
-    above_b: Array,
     coefficient_a: float,
+    above_a: Array,
+    b: int,
     coefficient_b: float,
+    above_b: Array,
     twice: int,
     fresh: bool,
     combination: Array,
@@ -225,7 +253,7 @@ def _write(
     Args:
         items: as in `Workspace`.
         a, b: the terms; of one alone, it twice, with coefficient_b = 0.
-        above_a, above_b: their counts.
+        coefficient_a, coefficient_b, above_a, above_b: their coefficients and counts.
         twice: 2; or 1 after `_share_ties`, which has doubled the counts and written the losses.
         fresh: whether `combination` is still to be written, else added to.
     """

@@ -35,15 +35,17 @@ Read = tuple[Array, Array]
 
 
 class Table(ABC):
-    """Values by index, which may depend on the class sizes of the list."""
+    """Values by index, which may depend on the class sizes of the list.
+
+    Attributes:
+        scales: numbers of positives (L,) -> the factor of each list's entries, float64 (L,).
+    """
+
+    scales: Callable[[Array], Array]
 
     @abstractmethod
     def read(self, sizes: ClassSizes, counted: Counted) -> Read:
         """The entries of every list; none for a list without both classes."""
-
-    def scales(self, sizes: ClassSizes) -> Array:
-        """Factor of each list's entries, float64 (L,)."""
-        return np.ones(sizes.positives.size)
 
     def equal(self, read: Read, sizes: ClassSizes, counted: Counted, first: int) -> bool:
         """Whether the entries from `first` on are equal, in every list with both classes.
@@ -83,7 +85,7 @@ class FixedTable(Table):
         name: str,
     ) -> None:
         self._function = values
-        self._scale = scale
+        self.scales = scale or _ones
         self._name = name
         self._made = np.empty(0)
         self._convex: dict[tuple[int, float], tuple[int, int]] = {}
@@ -104,11 +106,6 @@ class FixedTable(Table):
         # Rebound as a whole, so that other threads read either the old or the new one.
         self._made = made
         return made
-
-    def scales(self, sizes: ClassSizes) -> Array:
-        if self._scale is None:
-            return super().scales(sizes)
-        return self._scale(sizes.positives)
 
     def convex(
         self, read: Read, sizes: ClassSizes, counted: Counted, first: int, sign: float
@@ -142,6 +139,7 @@ class ListTable(Table):
 
     def __init__(self, values: Elementwise, *, first: int, name: str) -> None:
         self._function = values
+        self.scales = _ones
         self._first = first
         self._name = name
 
@@ -248,6 +246,10 @@ def flat_offsets(sizes: Array) -> Array:
     offsets = np.zeros(sizes.size + 1, np.int64)
     np.cumsum(sizes, out=offsets[1:])
     return offsets
+
+
+def _ones(positives: Array) -> Array:
+    return np.ones(positives.size)
 
 
 def _lasts(sizes: ClassSizes, counted: Counted) -> Array:

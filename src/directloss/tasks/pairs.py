@@ -140,10 +140,13 @@ class RankingTask(BinaryRelevance):
         sizes = class_sizes(lists)
         ranks = self._rank_weights.read(sizes, "positives")
         discount = self._discount.read(sizes, self._counted)
-        solvers = [
-            None if weight == 0.0 else self._solver(weight, sizes, ranks, discount)
-            for weight in weights.tolist()
-        ]
+        steps = weights.tolist()
+        solvers = tuple(
+            [
+                None if weight == 0.0 else self._solver(weight, sizes, ranks, discount)
+                for weight in steps
+            ]
+        )
         if "ground truth" in solvers:
             self._refuse_long_ground_truths(sizes, *discount)
         rankings = Rankings(
@@ -152,10 +155,10 @@ class RankingTask(BinaryRelevance):
             lists.targets,
             lists.offsets,
             sizes.positives,
-            (*ranks, self._rank_weights.scales(sizes)),
+            (*ranks, self._rank_weights.scales(sizes.positives)),
             (*discount, self._by_position),
-            weights,
-            coefficients,
+            steps,
+            tuple(coefficients.tolist()),
             solvers,
             share_ties,
             solution.outputs,
@@ -204,7 +207,7 @@ class RankingTask(BinaryRelevance):
             configurations.targets,
             configurations.offsets,
             *self._rank_weights.read(sizes, "positives"),
-            self._rank_weights.scales(sizes),
+            self._rank_weights.scales(sizes.positives),
             *self._discount.read(sizes, self._counted),
             self._by_position,
             losses,
@@ -471,7 +474,7 @@ class _OneOver:
 
     def __call__(self, positives: Array) -> Array:
         if positives.size == 1:  # two ufuncs take longer than all else about a table
-            only = max(int(positives[0]), 1)
+            only = max(positives.item(), 1)
             return np.array([1.0 / (only if self.most is None else min(only, self.most))])
         least = np.maximum(positives, 1)  # np.clip takes three times as long
         return 1.0 / (least if self.most is None else np.minimum(least, self.most))
