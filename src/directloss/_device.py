@@ -70,7 +70,8 @@ def solve(
     if layout.scores.numel() == 0:  # no list has an item
         empty = widened(layout.scores.detach())
         none = empty.sum(-1).reshape(-1)
-        return none if reduction == "none" else none.sum(), torch.zeros_like(empty)
+        values = none if reduction == "none" else none.sum()
+        return _mean_of_copies(values, torch.zeros_like(empty), layout.copies, reduction)
     scores, targets, mask = _rows(layout)
     targets = task.labels_of(targets)
     wrong = (scores.isnan() | solver.wrong_targets(targets)) & mask
@@ -103,7 +104,21 @@ def solve(
         values, rows = values.sum() * share, rows * share.to(rows.dtype)
     elif reduction == "sum":
         values = values.sum()
-    return values.to(rows.dtype), rows.reshape(layout.scores.shape)
+    rows = rows.reshape(layout.scores.shape)
+    return _mean_of_copies(values.to(rows.dtype), rows, layout.copies, reduction)
+
+
+def _mean_of_copies(
+    values: Tensor, rows: Tensor, copies: int, reduction: str
+) -> tuple[Tensor, Tensor]:
+    """As in `_solve`; nothing is written in place."""
+    if copies == 1:
+        return values, rows
+    parts = rows.reshape(copies, rows.shape[0] // copies, rows.shape[1])
+    if reduction == "mean":  # that of all copies already
+        return values, parts.sum(0)
+    values = values.reshape(copies, -1).mean(0) if reduction == "none" else values / copies
+    return values, parts.mean(0)
 
 
 def _factors(task: Task, positives: Tensor, negatives: Tensor) -> Tensor:
@@ -143,10 +158,10 @@ def _rows(layout: Layout) -> tuple[Tensor, Tensor, Tensor]:
     """Scores, targets and mask (L, n)."""
     shape = (-1, layout.scores.shape[-1])
     scores = widened(layout.scores.detach()).reshape(shape)
-    targets = layout.targets.reshape(shape)
+    targets = layout.repeated(layout.targets).reshape(shape)
     mask = torch.ones_like(scores, dtype=torch.bool)
     if layout.mask is not None:
-        mask = layout.mask.reshape(shape)
+        mask = layout.repeated(layout.mask).reshape(shape)
     if targets.is_floating_point():
         mask = mask & ~targets.isnan()
     if layout.ignore_index is not None:

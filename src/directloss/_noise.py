@@ -1,4 +1,4 @@
-"""Noise of unit deviation, the same in every process and in traced graphs."""
+"""Scores with noise of unit deviation, the same in every process and in traced graphs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-__all__ = ["KINDS", "Kind", "draw", "draw_traced"]
+from directloss._terms import Step
+
+__all__ = ["KINDS", "Kind", "antithetic", "draw", "draw_copies", "draw_traced"]
 
 Kind = Literal["normal", "logistic"]
 
@@ -16,6 +18,41 @@ KINDS: tuple[Kind, ...] = ("normal", "logistic")
 
 _MULTIPLIER = 0x9E3779B97F4A7C15
 """Odd, with bits in no order: what follows from two seeds does not meet for 2^63 draws."""
+
+
+def draw_copies(
+    state: Tensor, rows: Tensor, pairs: int, kind: Kind, scale: Step, *, traced: bool
+) -> Tensor:
+    """The scores with noise, copies (2 * pairs, ...) of all rows: + s Z, then - s Z of each pair.
+
+    Args:
+        state, rows, pairs, kind: as in `draw`.
+        scale: s.
+        traced: whether tensors may be stand-ins without data.
+    """
+    if traced:
+        return antithetic(rows, draw_traced(state, rows, pairs, kind), scale)
+    if isinstance(scale, Tensor) or not rows.is_cpu:
+        return antithetic(rows, draw(state, rows, pairs, kind), scale)
+    # To the same bits, without memory for the noise, which counts beside long lists.
+    copies = torch.empty((2, pairs, *rows.shape), dtype=rows.dtype)
+    plus, minus = copies.unbind()
+    noise = _filled(minus, state, kind)
+    torch.add(rows, noise, alpha=scale, out=plus)
+    torch.sub(rows, noise, alpha=scale, out=minus)
+    return copies.flatten(0, 1)
+
+
+def antithetic(rows: Tensor, noise: Tensor, scale: Step) -> Tensor:
+    """rows + s Z and rows - s Z, (2 * pairs, ...).
+
+    Args:
+        noise: Z, with an axis of pairs before those of `rows`.
+        scale: s.
+    """
+    signs = torch.tensor([1.0, -1.0], dtype=rows.dtype, device=rows.device)
+    factors = scale * signs.reshape(2, *(1,) * noise.ndim)
+    return torch.addcmul(rows, noise, factors).flatten(0, 1)
 
 
 def draw(state: Tensor, rows: Tensor, pairs: int, kind: str) -> Tensor:
@@ -29,15 +66,17 @@ def draw(state: Tensor, rows: Tensor, pairs: int, kind: str) -> Tensor:
 
     Numbers are drawn on the CPU, and so are the same on every device.
     """
+    drawn = torch.empty((pairs, *rows.shape), dtype=rows.dtype)
+    return _filled(drawn, state, kind).to(rows.device)
+
+
+def _filled(out: Tensor, state: Tensor, kind: str) -> Tensor:
     seed, draws = state.tolist()
     generator = torch.Generator().manual_seed((seed * _MULTIPLIER + draws) % 2**63)
-    shape = (pairs, *rows.shape)
     if kind == "normal":
-        drawn = torch.randn(shape, generator=generator, dtype=rows.dtype)
-    else:
-        uniform = torch.rand(shape, generator=generator, dtype=rows.dtype)
-        drawn = torch.logit(uniform, eps=2.0**-26) * (math.sqrt(3.0) / math.pi)
-    return drawn.to(rows.device)
+        return out.normal_(generator=generator)
+    uniform = out.uniform_(generator=generator)
+    return uniform.logit_(eps=2.0**-26).mul_(math.sqrt(3.0) / math.pi)
 
 
 draw_traced = torch.library.custom_op("directloss::noise", draw, mutates_args=())

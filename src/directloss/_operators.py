@@ -65,6 +65,7 @@ def solve(
     in_scores: bool = False,
     list_weights: Tensor | None = None,
     item_weights: Tensor | None = None,
+    copies: int = 1,
 ) -> tuple[Tensor, Tensor]:
     """`_solve.solve` of a layout's rows.
 
@@ -76,7 +77,7 @@ def solve(
     coefficients, weights = map(tuple, terms.tolist())
     return _solve.solve(
         task_by_number(task),
-        _layout(scores, targets, mask, groups, ignore_index, item_weights),
+        _layout(scores, targets, mask, groups, ignore_index, item_weights, copies),
         coefficients,
         weights,
         objective=objective,
@@ -104,11 +105,13 @@ def _(
     in_scores: bool = False,
     list_weights: Tensor | None = None,
     item_weights: Tensor | None = None,
+    copies: int = 1,
 ) -> tuple[Tensor, Tensor]:
-    gradient = torch.empty_like(scores, memory_format=torch.contiguous_format)
+    shape = scores.shape if copies == 1 else (scores.shape[0] // copies, scores.shape[1])
+    gradient = scores.new_empty(shape)
     if reduction != "none":
         return scores.new_empty(()), gradient
-    lists: Any = scores.shape[0] if scores.ndim == 2 else 1
+    lists: Any = shape[0] if len(shape) == 2 else 1
     if groups is not None:  # their number is in the data
         lists = lists * torch.library.get_ctx().new_dynamic_size()
     return scores.new_empty((lists,)), gradient
@@ -151,10 +154,12 @@ def _layout(
     groups: Tensor | None,
     ignore_index: int | None,
     item_weights: Tensor | None = None,
+    copies: int = 1,
 ) -> Layout:
     """Of tensors that are rows already."""
     axes = (scores.ndim - 1,)
-    return Layout(scores.shape, axes, scores, targets, mask, groups, ignore_index, item_weights)
+    how = groups, ignore_index, item_weights, copies
+    return Layout(scores.shape, axes, scores, targets, mask, *how)
 
 
 def _one_by_one(info: Any, in_dims: Sequence[int | None], *arguments: Any) -> Any:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import operator
 import sys
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,6 +45,9 @@ __all__ = [
 
 TOLERANCE = 1e-9
 """Task losses that differ by less are the same."""
+
+_FEW = 4
+"""Lists up to which Python adds their values."""
 
 LARGE = 3e4
 """Coefficients from which a gradient may be too large for half precision."""
@@ -88,23 +93,27 @@ def solve(
         skip_without_positives=skip_without_positives,
         in_scores=in_scores,
     )
+    share = 1.0
     if list_weights is not None:
         values, shares = weighted(values, defined, list_weights, reduction)
         combination *= np.repeat(shares, np.diff(lists.offsets)).astype(combination.dtype)
     elif values.size != 1 and reduction != "none":
         values, share = reduced(values, defined, reduction)
-        if share != 1.0:
-            combination *= combination.dtype.type(share)
-    if size > LARGE:
-        refuse_overflow(coefficients, combination, layout.scores.dtype)
     if objective:
         with np.errstate(over="ignore"):  # a hinge past the largest float32 is infinite
             values = values.astype(combination.dtype)
     else:
         values = values.astype(combination.dtype)
-    value = torch.from_numpy(values if reduction == "none" else values.reshape(()))
     scores = layout.scores
-    gradient = torch.from_numpy(lists.scatter(combination, scores.shape))
+    rows = lists.scatter(combination, scores.shape)
+    if layout.copies > 1:
+        values, rows = _mean_of_copies(values, rows, layout.copies, reduction)
+    if share != 1.0:
+        rows *= rows.dtype.type(share)
+    if size > LARGE:
+        refuse_overflow(coefficients, rows, scores.dtype)
+    value = torch.from_numpy(values if reduction == "none" else values.reshape(()))
+    gradient = torch.from_numpy(rows)
     if scores.is_cpu:
         return value, gradient
     return from_host(value, scores.device), from_host(gradient, scores.device)
@@ -143,6 +152,22 @@ def solve_each(
     return lists, values, combination, defined, size
 
 
+def _mean_of_copies(values: Array, rows: Array, copies: int, reduction: str) -> tuple[Array, Array]:
+    """Values and gradient of several copies of the lists as those of one; in place of the first.
+
+    Args:
+        values: as reduced: "mean" is that of all copies already.
+        rows: (copies * R, n).
+    """
+    first, *others = rows.reshape(copies, rows.shape[0] // copies, rows.shape[1])
+    for other in others:
+        first += other
+    if reduction == "mean":
+        return values, first
+    first /= copies
+    return values.reshape(copies, -1).mean(0) if reduction == "none" else values / copies, first
+
+
 def reduced(values: Array, defined: Array, reduction: str) -> tuple[Array, float]:
     """The values of lists as one, (1,), and what their gradients are multiplied by.
 
@@ -153,11 +178,20 @@ def reduced(values: Array, defined: Array, reduction: str) -> tuple[Array, float
         reduction: "mean" over the defined ones, or "sum".
     """
     count = max(int(np.count_nonzero(defined)), 1) if reduction == "mean" else 1
-    with np.errstate(over="ignore"):
-        mean = np.add.reduce(values) / count
+    mean = _sum(values) / count
     if not math.isfinite(mean):
         mean = np.add.reduce(values / count)
     return np.array([mean]), 1.0 / count
+
+
+def _sum(values: Array) -> float:
+    """An infinite one without a warning."""
+    if 0 < values.size <= _FEW:  # sooner than numpy, and to the same bits
+        first, *others = values.tolist()
+        total: float = reduce(operator.add, others, first)
+        return total
+    with np.errstate(over="ignore"):
+        return float(np.add.reduce(values))
 
 
 def weighted(values: Array, defined: Array, weights: Array, reduction: str) -> tuple[Array, Array]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from functools import reduce
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import torch
@@ -40,9 +39,6 @@ __all__ = [
 Configuration = TypeVar("Configuration")
 
 REDUCTIONS = "mean", "sum", "none"
-
-_SIGNS = torch.tensor([[1.0], [-1.0]])
-"""Factors of a copy's noise and its opposite, (2, 1)."""
 
 Shown = Literal["prediction", "objective"]
 """What the value of a loss is: Delta of the first term; or the sum of coefficient * (F + weight *
@@ -226,6 +222,7 @@ class ListBatch(Batch):
                 unit == "score",
                 self.list_weights,
                 layout.item_weights,
+                layout.copies,
             )
             return solved
         coefficients, weights = terms.numbers
@@ -292,16 +289,14 @@ class ListBatch(Batch):
 class NoisyBatch(ListBatch):
     """A batch whose update is the mean of those of K copies with noise, solved in one call."""
 
-    __slots__ = ("copies", "noisy")
+    __slots__ = ("noisy",)
 
-    def __init__(self, batch: ListBatch, rows: Tensor, noise: Tensor, scale: Step) -> None:
+    def __init__(self, batch: ListBatch, copies: Tensor) -> None:
         """The copies of a batch.
 
         Args:
             batch: without noise.
-            rows: its scores, (n,) or (R, n), at least float32.
-            noise: (K / 2, n) or (K / 2, R, n), of unit size; every other copy has the opposite.
-            scale: by which the noise is multiplied.
+            copies: (K, n) or (K, R, n): its scores as rows, at least float32, with noise.
         """
         empty: Empty = "error" if batch.refuse_undefined else "skip"
         super().__init__(
@@ -312,42 +307,18 @@ class NoisyBatch(ListBatch):
             skip_without_positives=batch.skip_without_positives,
         )
         self.on_device, self.requires_device = batch.on_device, batch.requires_device
-        self.copies = 2 * noise.shape[0]
-        signs = (_SIGNS if rows.dim() == 1 else _SIGNS.unsqueeze(-1)).to(noise)
-        scores = torch.addcmul(rows, noise.unsqueeze(1), scale * signs)  # one pass, one array
-        largest = torch.finfo(rows.dtype).max
-        if isinstance(scale, Tensor) or scale > largest * 2.0**-60:  # else no sum can overflow
-            scores = torch.where(rows.isfinite(), scores.clamp(-largest, largest), rows)
-        targets, mask = batch.layout.targets, batch.layout.mask
-        items = batch.layout.item_weights
+        count, scores = copies.shape[0], copies.flatten(0, -2)
         if batch.list_weights is not None:
-            self.list_weights = batch.list_weights.repeat(self.copies)
-        scores = scores.flatten(0, -2)
-        self.noisy = Layout(
-            scores.shape,
-            (1,),
-            scores,
-            self._repeated(targets),
-            None if mask is None else self._repeated(mask),
-            batch.layout.groups,
-            batch.layout.ignore_index,
-            None if items is None else self._repeated(items),
+            self.list_weights = batch.list_weights.repeat(count)
+        self.noisy = batch.layout._replace(
+            shape=scores.shape, axes=(1,), scores=scores, copies=count
         )
 
     def _solve(
         self, layout: Layout, terms: Terms, objective: bool, reduction: Reduction, unit: Unit
     ) -> tuple[Tensor, Tensor]:
         value, rows = super()._solve(self.noisy, terms, objective, reduction, unit)
-        copies = rows.reshape(self.copies, *layout.scores.shape).unbind()
-        gradient = reduce(torch.add, copies)  # of two, three times as fast as `sum`
-        if reduction == "mean":  # over the lists of all copies
-            return value, gradient
-        if reduction == "none":
-            return value.reshape(self.copies, -1).mean(0), gradient / self.copies
-        return value / self.copies, gradient / self.copies
-
-    def _repeated(self, rows: Tensor) -> Tensor:
-        return rows.expand(self.copies, *rows.shape).flatten(0, -2)
+        return value, rows.reshape(layout.scores.shape)
 
 
 def as_node(

@@ -112,6 +112,8 @@ class Layout(NamedTuple):
         groups: integers (n,): each value makes one list a row; or None.
         ignore_index: target that leaves its entry out; or None.
         item_weights: in the form of the scores; or None.
+        copies: how many times the rows of scores are there, (copies * R, n), one copy after
+            another; all else is there once. An update is the mean of theirs.
     """
 
     shape: torch.Size
@@ -122,6 +124,7 @@ class Layout(NamedTuple):
     groups: Tensor | None = None
     ignore_index: int | None = None
     item_weights: Tensor | None = None
+    copies: int = 1
 
     @classmethod
     def of(
@@ -156,6 +159,12 @@ class Layout(NamedTuple):
             None if groups is None else _group_row(groups, tuple(shape[axis] for axis in axes)),
             ignore_index,
         )
+
+    def repeated(self, rows: Tensor) -> Tensor:
+        """What is there once, as often as the scores are."""
+        if self.copies == 1:
+            return rows
+        return rows.expand(self.copies, *rows.shape).flatten(0, -2)
 
     def with_item_weights(self, weights: Tensor) -> Layout:
         """The same with weights of the items, in the shape of the scores."""
@@ -327,36 +336,58 @@ def read_lists(
         ArgumentError: a list of more than 2**31 - 1 items, or groups of a task that has one target
             a list.
     """
-    _, _, scores, targets, mask, groups, ignore_index, item_weights = layout
+    _, _, scores, targets, mask, groups, ignore_index, item_weights, copies = layout
     if scores.is_cuda:  # else `host` copies what has to be, one tensor after the other
         scores, targets, (mask, groups) = to_host(scores.detach(), targets, mask, groups)
     rows, length = shape = tuple(scores.shape) if scores.ndim == 2 else (1, scores.numel())
     flat, flat_targets = host(scores).ravel(), host(targets).ravel()
+    first = flat if copies == 1 else flat[: flat.size // copies]  # noise is finite
     if flat_targets.dtype.kind == "f":
-        wrong, infinite, missing = count_odd_of_both(flat, flat_targets)
+        wrong, infinite, missing = count_odd_of_both(first, flat_targets)
     else:
-        wrong, infinite, missing = *count_odd(flat), 0
+        wrong, infinite, missing = *count_odd(first), 0
     keep = None
     if missing or mask is not None or ignore_index is not None:
         keep = _kept(flat_targets, missing, mask, ignore_index)
     kept_index, position, lists_a_row = None, None, 1
     if keep is None and groups is None:
         if wrong:
-            raise _nan_error(np.flatnonzero(np.isnan(flat)), flat.size, shape)
+            raise _nan_error(np.flatnonzero(np.isnan(flat)), flat.size, shape, copies)
         # One row apart: each small step of numpy counts beside the solving of a short list.
         offsets = np.array((0, length)) if rows == 1 else np.arange(rows + 1) * length
     else:
         if per_list is None:
             per_list = targets.shape != scores.shape
+        if copies > 1:
+            flat_targets = np.tile(flat_targets, copies)
+            keep = None if keep is None else np.tile(keep, copies)
         flat, flat_targets, offsets, kept_index, position, lists_a_row = _arranged(
-            flat, flat_targets, shape, keep, groups, wrong=wrong > 0, per_list=per_list
+            flat,
+            flat_targets,
+            shape,
+            keep,
+            groups,
+            wrong=wrong > 0,
+            per_list=per_list,
+            copies=copies,
         )
+        copies = 1  # whose targets are there
     if flat.size > _MOST_ITEMS:
         _refuse_long_lists(offsets)
-    lists = Lists(flat, read_targets(flat_targets), offsets, kept_index, position, not infinite)
+    known = read_targets(flat_targets)
+    if copies > 1:
+        known = _tiled(known, flat_targets, read_targets, copies)
+    lists = Lists(flat, known, offsets, kept_index, position, not infinite)
     if item_weights is not None:
-        lists.item_weights = _item_weights(item_weights, lists)
+        lists.item_weights = _item_weights(layout.repeated(item_weights), lists)
     return lists, lists_a_row
+
+
+def _tiled(known: Any, targets: Array, read_targets: Callable[[Array], Any], copies: int) -> Any:
+    """Targets that `read_targets` has read, for several copies of their lists."""
+    if isinstance(known, np.ndarray) and known.shape == targets.shape:
+        return np.concatenate((known,) * copies)  # `np.tile` takes longer to call
+    return read_targets(np.tile(targets, copies))
 
 
 def _kept(
@@ -387,6 +418,7 @@ def _arranged(
     *,
     wrong: bool,
     per_list: bool,
+    copies: int,
 ) -> tuple[Array, Array, Array, Array | None, Array | None, int]:
     """What is kept of the flattened rows, groups together.
 
@@ -396,6 +428,7 @@ def _arranged(
         keep: as of `_kept`.
         wrong: whether a score is NaN.
         per_list: as in `read_lists`.
+        copies: that the rows are.
 
     Returns:
         Scores, targets, offsets, kept_index and position, as in `Lists`; and the number of lists a
@@ -411,7 +444,7 @@ def _arranged(
         starts, position = _grouped(host(groups))
     if keep is None:
         if wrong:
-            raise _nan_error(np.flatnonzero(np.isnan(flat)), flat.size, shape)
+            raise _nan_error(np.flatnonzero(np.isnan(flat)), flat.size, shape, copies)
         begins = np.arange(rows)[:, None] * length + starts
         offsets = np.append(begins.reshape(-1), rows * length)
         if position is not None:
@@ -424,7 +457,7 @@ def _arranged(
     kept_index, offsets = kept_entries(keep, rows, bounds, order, per_row=per_list)
     flat = gather(flat, kept_index)
     if wrong and count_odd(flat)[0]:
-        raise _nan_error(kept_index[np.isnan(flat)], flat.size, shape)
+        raise _nan_error(kept_index[np.isnan(flat)], flat.size, shape, copies)
     if not per_list:
         targets = gather(targets, kept_index)
     else:
@@ -462,14 +495,16 @@ def check_weights(weights: Array) -> None:
         raise ArgumentError("weight", weights[wrong].reshape(-1)[0], "finite numbers >= 0")
 
 
-def _nan_error(places: Array, entries: int, shape: tuple[int, ...]) -> NonFiniteScoreError:
-    """What is wrong where scores at these places of the flattened rows are NaN."""
+def _nan_error(
+    places: Array, entries: int, shape: tuple[int, ...], copies: int
+) -> NonFiniteScoreError:
+    """What is wrong where scores at these places of the flattened rows, all copies, are NaN."""
     rows, length = shape
     row, entry = divmod(int(places.min()), length)
     return NonFiniteScoreError(
         "scores",
-        f"{places.size} NaN of {entries} scores, the first at entry {entry} along dim"
-        + (f" of list {row}" if rows > 1 else ""),
+        f"{places.size // copies} NaN of {entries // copies} scores, the first at entry {entry} "
+        "along dim" + (f" of list {row}" if rows > copies else ""),
         "numbers; +inf and -inf are allowed",
     )
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from directloss._arguments import whole_number
-from directloss._noise import KINDS, Kind, draw, draw_traced
-from directloss._operators import traced, transformed
+from directloss._noise import KINDS, Kind, draw_copies
+from directloss._operators import transformed
 from directloss._stepped import Auto, StepAttribute, SteppedModule
 from directloss._update import Batch, ListBatch, NoisyBatch, Step
 from directloss.errors import ArgumentError
@@ -94,9 +94,12 @@ class Perturbation(SteppedModule):
         if scale is None:
             measured, scale = self._measured(batch, together=together)
         rows = widened(batch.layout.scores.detach())
-        drawn = draw_traced if traced() else draw  # an operator takes longer to call
-        noise = drawn(self.state, rows, self.samples // 2, self.kind)
-        return NoisyBatch(batch, rows, noise, scale), measured
+        how = self.samples // 2, self.kind, scale
+        copies = draw_copies(self.state, rows, *how, traced=batch.traced)
+        largest = torch.finfo(rows.dtype).max
+        if isinstance(scale, Tensor) or scale > largest * 2.0**-60:  # else no sum can overflow
+            copies = torch.where(rows.isfinite(), copies.clamp(-largest, largest), rows)
+        return NoisyBatch(batch, copies), measured
 
     def keep(self, measured: Tensor | None) -> None:
         """After a step: what was measured, and that noise was drawn."""

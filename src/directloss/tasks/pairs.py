@@ -44,6 +44,9 @@ _BY_POSITION = 1.0 / 8.0
 _SHORT = 16.0
 """The weight of Delta, times the length, for lists of 16 to 128 items; for shorter ones it is 1."""
 
+_FEW = 4
+"""Lists up to which Python is faster than numpy."""
+
 _BY_NEGATIVES = 2.0
 """The weight of Delta whose shift is 1 for every pair, for the area under the ROC curve."""
 
@@ -473,8 +476,10 @@ class _OneOver:
     most: int | None
 
     def __call__(self, positives: Array) -> Array:
-        if positives.size == 1:  # two ufuncs take longer than all else about a table
-            only = max(positives.item(), 1)
-            return np.array([1.0 / (only if self.most is None else min(only, self.most))])
+        if positives.size <= _FEW:  # two ufuncs take longer than all else about a table
+            few = [max(count, 1) for count in positives.tolist()]
+            if self.most is not None:
+                few = [min(count, self.most) for count in few]
+            return np.array([1.0 / count for count in few])
         least = np.maximum(positives, 1)  # np.clip takes three times as long
         return 1.0 / (least if self.most is None else np.minimum(least, self.most))
