@@ -14,11 +14,11 @@ ROOT = Path(directloss.__file__).parent
 
 LAYERS = (
     {"errors", "files", "terminal"},
-    {"_arguments", "_copies", "_extras", "_noise", "_solver", "_terms", "_world"},
+    {"_arguments", "_copies", "_extras", "_solver", "_terms", "_world"},
     {"inference"},
     {"qrels"},
     {"lists"},
-    {"_solution", "_spread"},
+    {"_noise", "_solution", "_spread"},
     {"_range"},
     {"_unit"},
     {"_device", "_solve"},

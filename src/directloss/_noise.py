@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from directloss._terms import Step
+from directloss.inference.memory import lent
 
 __all__ = ["KINDS", "Kind", "antithetic", "draw", "draw_copies", "draw_traced"]
 
@@ -18,6 +20,12 @@ KINDS: tuple[Kind, ...] = ("normal", "logistic")
 
 _MULTIPLIER = 0x9E3779B97F4A7C15
 """Odd, with bits in no order: what follows from two seeds does not meet for 2^63 draws."""
+
+_MANY = 1 << 15
+"""Scores from which memory that the system hands out anew in every step takes longer to get than a
+call."""
+
+_WIDTHS = {torch.float32: np.float32, torch.float64: np.float64}
 
 
 def draw_copies(
@@ -34,13 +42,23 @@ def draw_copies(
         return antithetic(rows, draw_traced(state, rows, pairs, kind), scale)
     if isinstance(scale, Tensor) or not rows.is_cpu:
         return antithetic(rows, draw(state, rows, pairs, kind), scale)
-    # To the same bits, without memory for the noise, which counts beside long lists.
-    copies = torch.empty((2, pairs, *rows.shape), dtype=rows.dtype)
+    # To the same bits, without memory for the noise.
+    shape = 2, pairs, *rows.shape
+    copies = (
+        _kept(shape, rows.dtype) if rows.numel() > _MANY else torch.empty(shape, dtype=rows.dtype)
+    )
     plus, minus = copies.unbind()
     noise = _filled(minus, state, kind)
     torch.add(rows, noise, alpha=scale, out=plus)
     torch.sub(rows, noise, alpha=scale, out=minus)
     return copies.flatten(0, 1)
+
+
+def _kept(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    """An empty tensor in memory that the thread keeps."""
+    items = math.prod(shape)
+    words = lent(-(-items * dtype.itemsize // 8)).view(_WIDTHS[dtype])
+    return torch.from_numpy(words[:items]).reshape(shape)
 
 
 def antithetic(rows: Tensor, noise: Tensor, scale: Step) -> Tensor:
