@@ -62,7 +62,7 @@ class OneAgainstRest(ListBatch):
         self.refuse_undefined = empty == "error"
         self.skip_without_positives = skip_without_positives
         self.on_device, self.requires_device = _solver.chosen.get() == "device", False
-        self.traced = traced()
+        self.traced, self.noisy = traced(), None
         self.class_axis = _class_axis(scores, class_dim)
         if dim is None:
             dim = tuple(axis for axis in range(scores.ndim) if axis != self.class_axis)

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Batch",
     "ListBatch",
-    "NoisyBatch",
     "Shown",
     "Step",
     "Update",
@@ -108,11 +107,16 @@ class Batch(ABC):
 
 
 class ListBatch(Batch):
-    """A batch of lists of scores."""
+    """A batch of lists of scores.
+
+    Attributes:
+        noisy: copies of the rows with noise, whose mean the update is; None: that of the rows.
+    """
 
     __slots__ = (
         "layout",
         "list_weights",
+        "noisy",
         "on_device",
         "refuse_undefined",
         "requires_device",
@@ -136,7 +140,24 @@ class ListBatch(Batch):
         self.skip_without_positives = skip_without_positives
         self.on_device, self.requires_device = _solver.chosen.get() == "device", False
         self.list_weights: Tensor | None = None
+        self.noisy: Layout | None = None
         self.traced = traced()
+
+    def with_noise(self, copies: Tensor) -> ListBatch:
+        """The batch whose update is the mean of those of copies with noise, solved in one call.
+
+        Args:
+            copies: (K, n) or (K, R, n): the scores as rows, at least float32, with noise.
+        """
+        empty: Empty = "error" if self.refuse_undefined else "skip"
+        skips = self.skip_without_positives
+        batch = ListBatch(self.task, self.scores, self.layout, empty, skip_without_positives=skips)
+        batch.on_device, batch.requires_device = self.on_device, self.requires_device
+        count = copies.shape[0]
+        if self.list_weights is not None:
+            batch.list_weights = self.list_weights.repeat(count)
+        batch.noisy = self.layout._replace(scores=copies.flatten(0, -2), copies=count)
+        return batch
 
     def weigh(
         self, weight: Tensor | None, class_weight: Tensor | None, *, to_train: bool = True
@@ -173,7 +194,39 @@ class ListBatch(Batch):
         if reduction not in REDUCTIONS:
             require_reduction(reduction)
         layout = self.layout
-        value, rows = self._solve(layout, terms, shown == "objective", reduction, unit)
+        solved = layout if self.noisy is None else self.noisy
+        objective, in_scores = shown == "objective", unit == "score"
+        on_device = self._solver(terms) if self.on_device else None
+        if on_device is not None:
+            value, rows = _device.solve(
+                self.task,
+                on_device,
+                solved,
+                terms,
+                objective=objective,
+                reduction=reduction,
+                skip_without_positives=self.skip_without_positives,
+                in_scores=in_scores,
+                list_weights=self.list_weights,
+            )
+        elif self.traced:
+            value, rows = self._solve_traced(solved, terms, objective, reduction, in_scores)
+        else:
+            coefficients, weights = terms.numbers
+            value, rows = _solve.solve(
+                self.task,
+                solved,
+                coefficients,
+                weights,
+                objective=objective,
+                reduction=reduction,
+                refuse_undefined=self.refuse_undefined,
+                skip_without_positives=self.skip_without_positives,
+                in_scores=in_scores,
+                list_weights=None if self.list_weights is None else host(self.list_weights),
+            )
+        if self.noisy is not None:
+            rows = rows.reshape(layout.scores.shape)
         gradient = rows if rows.ndim == 1 else layout.from_rows(rows)
         owner, axes = None, None
         if reduction == "none":
@@ -189,55 +242,32 @@ class ListBatch(Batch):
             loss = as_node(self.scores, value, gradient, owner, axes)
         return loss, gradient
 
-    def _solve(
-        self, layout: Layout, terms: Terms, objective: bool, reduction: Reduction, unit: Unit
+    def _solve_traced(
+        self,
+        layout: Layout,
+        terms: Terms,
+        objective: bool,
+        reduction: Reduction,
+        in_scores: bool,
     ) -> tuple[Tensor, Tensor]:
-        """The value, a scalar or one a list, and the gradient as rows."""
-        on_device = self._solver(terms) if self.on_device else None
-        if on_device is not None:
-            return _device.solve(
-                self.task,
-                on_device,
-                layout,
-                terms,
-                objective=objective,
-                reduction=reduction,
-                skip_without_positives=self.skip_without_positives,
-                in_scores=unit == "score",
-                list_weights=self.list_weights,
-            )
-        if self.traced:
-            solved: tuple[Tensor, Tensor] = _operators.solve(
-                widened(layout.scores.detach()),
-                layout.targets,
-                layout.mask,
-                layout.groups,
-                _stacked(terms),
-                self.task.number,
-                layout.ignore_index,
-                self.refuse_undefined,
-                objective,
-                reduction,
-                self.skip_without_positives,
-                unit == "score",
-                self.list_weights,
-                layout.item_weights,
-                layout.copies,
-            )
-            return solved
-        coefficients, weights = terms.numbers
-        return _solve.solve(
-            self.task,
-            layout,
-            coefficients,
-            weights,
-            objective=objective,
-            reduction=reduction,
-            refuse_undefined=self.refuse_undefined,
-            skip_without_positives=self.skip_without_positives,
-            in_scores=unit == "score",
-            list_weights=None if self.list_weights is None else host(self.list_weights),
+        solved: tuple[Tensor, Tensor] = _operators.solve(
+            widened(layout.scores.detach()),
+            layout.targets,
+            layout.mask,
+            layout.groups,
+            _stacked(terms),
+            self.task.number,
+            layout.ignore_index,
+            self.refuse_undefined,
+            objective,
+            reduction,
+            self.skip_without_positives,
+            in_scores,
+            self.list_weights,
+            layout.item_weights,
+            layout.copies,
         )
+        return solved
 
     def _solver(self, terms: Terms) -> Solver[Any] | None:
         """That of the device, which is to be used, if there is one."""
@@ -286,41 +316,6 @@ class ListBatch(Batch):
         )
 
 
-class NoisyBatch(ListBatch):
-    """A batch whose update is the mean of those of K copies with noise, solved in one call."""
-
-    __slots__ = ("noisy",)
-
-    def __init__(self, batch: ListBatch, copies: Tensor) -> None:
-        """The copies of a batch.
-
-        Args:
-            batch: without noise.
-            copies: (K, n) or (K, R, n): its scores as rows, at least float32, with noise.
-        """
-        empty: Empty = "error" if batch.refuse_undefined else "skip"
-        super().__init__(
-            batch.task,
-            batch.scores,
-            batch.layout,
-            empty,
-            skip_without_positives=batch.skip_without_positives,
-        )
-        self.on_device, self.requires_device = batch.on_device, batch.requires_device
-        count, scores = copies.shape[0], copies.flatten(0, -2)
-        if batch.list_weights is not None:
-            self.list_weights = batch.list_weights.repeat(count)
-        self.noisy = batch.layout._replace(
-            shape=scores.shape, axes=(1,), scores=scores, copies=count
-        )
-
-    def _solve(
-        self, layout: Layout, terms: Terms, objective: bool, reduction: Reduction, unit: Unit
-    ) -> tuple[Tensor, Tensor]:
-        value, rows = super()._solve(self.noisy, terms, objective, reduction, unit)
-        return value, rows.reshape(layout.scores.shape)
-
-
 def as_node(
     scores: Tensor,
     value: Tensor,
@@ -336,7 +331,9 @@ def as_node(
     """
     one_list = axes is None and type(scores) is Tensor and scores.ndim == 1 and scores.is_cpu
     short = slope.numel() <= _SHORT_DOT and slope.dtype == scores.dtype
-    if one_list and short and scores.requires_grad and not _recorded():
+    # Somebody who takes down operations would see another value: to put one in place is none.
+    recorded = torch._C._get_tracing_state() or torch._C._len_torch_dispatch_stack()
+    if one_list and short and scores.requires_grad and not recorded:
         # What is linear in the scores is a dot product, whose node is torch's own: a step of a
         # thousand scores takes a thirteenth less. What it comes to is not the value.
         node = torch.dot(scores, slope)
@@ -443,11 +440,6 @@ def loss_from_configurations(
             parts.append(coefficient * (F - F.detach()))
     carrier = torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
     return value.detach().to(carrier) + carrier
-
-
-def _recorded() -> bool:
-    """Whether somebody takes down operations, to whom a value put in place is no operation."""
-    return bool(torch._C._get_tracing_state() or torch._C._len_torch_dispatch_stack())
 
 
 def _is_zero(coefficient: Step) -> bool:

@@ -9,7 +9,7 @@ from directloss._arguments import whole_number
 from directloss._noise import KINDS, Kind, draw_copies
 from directloss._operators import transformed
 from directloss._stepped import Auto, StepAttribute, SteppedModule
-from directloss._update import Batch, ListBatch, NoisyBatch, Step
+from directloss._update import Batch, ListBatch, Step
 from directloss.errors import ArgumentError
 from directloss.lists import widened
 
@@ -80,7 +80,7 @@ class Perturbation(SteppedModule):
     def _share(self) -> float:
         return SHARE
 
-    def copies(self, batch: Batch, *, together: bool) -> tuple[NoisyBatch, Tensor | None]:
+    def copies(self, batch: Batch, *, together: bool) -> tuple[ListBatch, Tensor | None]:
         """The batch of K copies with noise; and the scale, where it was measured just now.
 
         Args:
@@ -99,7 +99,7 @@ class Perturbation(SteppedModule):
         largest = torch.finfo(rows.dtype).max
         if isinstance(scale, Tensor) or scale > largest * 2.0**-60:  # else no sum can overflow
             copies = torch.where(rows.isfinite(), copies.clamp(-largest, largest), rows)
-        return NoisyBatch(batch, copies), measured
+        return batch.with_noise(copies), measured
 
     def keep(self, measured: Tensor | None) -> None:
         """After a step: what was measured, and that noise was drawn."""

@@ -11,7 +11,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 import directloss as dl
 from directloss._noise import antithetic
-from directloss._update import ListBatch, NoisyBatch
+from directloss._update import ListBatch
 from directloss.inference.device import RocArea
 from tests.harness import TaskCase, make_loss, value_and_gradient
 from tests.needs import one_graph, stand_ins_of_a_device
@@ -63,7 +63,7 @@ def test_bounds_and_copies_with_noise_do_not_wait_either() -> None:
         assert isinstance(batch, ListBatch)
         with NoWaiting():
             lower, upper = loss_fn.bounds(scores, targets, mask=mask)
-            value = loss_fn._loss(NoisyBatch(batch, antithetic(scores, noise, 0.1)), 0.5)
+            value = loss_fn._loss(batch.with_noise(antithetic(scores, noise, 0.1)), 0.5)
     assert lower.shape == upper.shape == value.shape == ()
 
 
