@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import directloss as dl
 from directloss._noise import draw as draw_noise
-from directloss.errors import ArgumentError
+from directloss.errors import ArgumentError, NonFiniteScoreError
 from directloss.training import whole_dataset_step
 
 SCALE = 0.5
@@ -260,6 +260,53 @@ def test_scores_of_any_size_and_infinite_ones_bear_noise() -> None:
     gradient = gradient_of(loss_fn, scores, torch.tensor([0, 1, 0, 1, 1]))
     assert gradient.isfinite().all()
     assert not gradient[2:4].any()
+
+
+@pytest.mark.parametrize("samples", [2, 4])
+@pytest.mark.parametrize("size", [1_000, 40_000])  # short, and in memory that the thread keeps
+def test_two_steps_before_their_backward_passes_do_not_share_memory(
+    size: int, samples: int
+) -> None:
+    """Each is the mean of its own copies."""
+    generator = torch.Generator().manual_seed(6)
+    leaves = [torch.randn(size, generator=generator).requires_grad_() for _ in range(2)]
+    targets = torch.rand(size, generator=generator) < 0.2
+    noise = dl.Perturbation(0.5, samples=samples)
+    loss_fn = dl.DirectLoss(dl.AveragePrecision(), epsilon=0.3, perturbation=noise)
+    drawn = []
+    for count, leaf in enumerate(leaves):
+        half = 0.5 * draw_noise(torch.tensor([0, count]), leaf.detach(), samples // 2, "normal")
+        drawn.append(torch.cat([half, -half]))
+    values = [loss_fn(leaf, targets) for leaf in leaves]
+    for value in values:
+        value.backward()
+    plain = dl.DirectLoss(dl.AveragePrecision(), epsilon=0.3)
+    for leaf, copied, value in zip(leaves, drawn, values, strict=True):
+        other = leaf.detach().clone().requires_grad_()
+        wanted = torch.stack([plain(other + part, targets) for part in copied]).mean()
+        wanted.backward()
+        torch.testing.assert_close(value, wanted)
+        torch.testing.assert_close(leaf.grad, other.grad)
+
+
+LAYOUTS: dict[str, tuple[dict[str, Tensor], int]] = {
+    "rows": ({}, 12),
+    "mask": ({"mask": torch.arange(12).reshape(3, 4) != 0}, 11),
+    "groups": ({"groups": torch.tensor([0, 0, 1, 1])}, 12),
+}
+"""Arguments of a call, and how many of 12 scores they keep."""
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_an_error_counts_the_scores_and_not_their_copies(layout: str) -> None:
+    given, kept = LAYOUTS[layout]
+    scores, targets = torch.zeros(3, 4), torch.arange(4).expand(3, 4) % 2
+    scores[1, 2] = float("nan")
+    noise = dl.Perturbation(0.5, samples=4)
+    loss_fn = dl.DirectLoss(dl.AveragePrecision(), epsilon=1.0, perturbation=noise)
+    wanted = f"got 1 NaN of {kept} scores, the first at entry 2 along dim of list 1,"
+    with pytest.raises(NonFiniteScoreError, match=wanted):
+        loss_fn(scores, targets, **given)
 
 
 WRONG: dict[str, Callable[[], object]] = {
