@@ -89,7 +89,7 @@ MUTATIONS = (
     Mutation(
         "the positions of a batch's entries lie in memory that the next batch overwrites",
         "inference/memory.py",
-        "in_use = kept.borrower is not None and kept.borrower() is not None",
+        "in_use = before is not None and before() is not None",
         "in_use = False",
         ("tests/inference/test_memory.py", "tests/test_lists.py", "-k", "hold or outlive or use"),
     ),

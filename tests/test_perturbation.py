@@ -6,13 +6,15 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 import directloss as dl
 from directloss._noise import draw as draw_noise
-from directloss.errors import ArgumentError, NonFiniteScoreError
+from directloss.errors import ArgumentError, NonFiniteScoreError, UndefinedMetricError
+from directloss.lists import elementwise
 from directloss.training import whole_dataset_step
 
 SCALE = 0.5
@@ -287,6 +289,70 @@ def test_two_steps_before_their_backward_passes_do_not_share_memory(
         wanted.backward()
         torch.testing.assert_close(value, wanted)
         torch.testing.assert_close(leaf.grad, other.grad)
+
+
+def test_a_mean_that_the_type_holds_is_no_overflow() -> None:
+    """Of copies whose gradients, added before they are divided, would be one."""
+    noise = dl.Perturbation(1e-41, seed=1)
+    loss_fn = dl.DirectLoss(
+        dl.AveragePrecision(), epsilon=1e-38, direction="positive", perturbation=noise
+    )
+    scores = torch.tensor([[0.4, 0.3]]) * 1e-38
+    gradient = gradient_of(loss_fn, scores, torch.tensor([[1, 0]]))
+    assert gradient.tolist() == [[pytest.approx(-2e38), pytest.approx(2e38)]]
+
+
+def test_the_gradient_keeps_no_memory_of_the_copies() -> None:
+    batch = dl.AveragePrecision().read(torch.randn(50), torch.arange(50) < 9)
+    terms = dl.functional.direct_terms(1.0, "both")
+    _, gradient = batch.with_noise(torch.randn(4, 50)).solve(terms, "prediction", "mean")
+    array = gradient.numpy()
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    assert array.size == 50
+
+
+@pytest.mark.parametrize("task", [dl.AveragePrecision(), dl.NDCG(gain=lambda grade: 2.0 * grade)])
+def test_targets_are_read_once_for_all_copies(
+    task: dl.Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    read = type(task).read_targets
+
+    def read_targets(self: dl.Task, targets: np.ndarray) -> Any:
+        calls.append(targets.size)
+        return read(self, targets)
+
+    if getattr(read, "elementwise", False):
+        elementwise(read_targets)
+    monkeypatch.setattr(type(task), "read_targets", read_targets)
+    loss_fn = dl.DirectLoss(task, epsilon=1.0, perturbation=dl.Perturbation(0.5, samples=4))
+    scores = torch.randn(20, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    loss_fn(scores, torch.arange(20) % 2).backward()
+    assert scores.grad is not None and scores.grad.any()  # else there would be a second look
+    assert calls == ([20] if isinstance(task, dl.AveragePrecision) else [80])
+
+
+def test_targets_that_are_not_read_one_by_one_are_read_with_their_copies() -> None:
+    class ByPlace(dl.AveragePrecision):
+        def read_targets(self, targets: np.ndarray) -> np.ndarray:
+            return (np.arange(targets.size) % 7 == 3).astype(np.uint8)
+
+    scores = torch.randn(2, 20, generator=torch.Generator().manual_seed(3))
+    noise = dl.Perturbation(0.5)
+    half = 0.5 * draw_noise(noise.state, scores, 1, "normal")
+    value = dl.DirectLoss(ByPlace(), epsilon=1.0, perturbation=noise)(scores, torch.zeros(2, 20))
+    copies = torch.cat([scores + half[0], scores - half[0]])
+    wanted = dl.DirectLoss(ByPlace(), epsilon=1.0)(copies, torch.zeros(4, 20))
+    torch.testing.assert_close(value, wanted)
+
+
+def test_lists_without_the_metric_are_counted_once() -> None:
+    noise = dl.Perturbation(0.5, samples=4)
+    loss_fn = dl.DirectLoss(dl.AveragePrecision(), epsilon=1.0, empty="error", perturbation=noise)
+    targets = torch.tensor([[0, 0, 0], [1, 0, 1]])
+    with pytest.raises(UndefinedMetricError, match="got 1 of 2 lists"):
+        loss_fn(torch.randn(2, 3), targets)
 
 
 LAYOUTS: dict[str, tuple[dict[str, Tensor], int]] = {

@@ -111,14 +111,16 @@ def solve(
 def _mean_of_copies(
     values: Tensor, rows: Tensor, copies: int, reduction: str
 ) -> tuple[Tensor, Tensor]:
-    """As in `_solve`; nothing is written in place."""
+    """Values and gradient of several copies of the lists, (copies * R, n), as those of one."""
     if copies == 1:
         return values, rows
     parts = rows.reshape(copies, rows.shape[0] // copies, rows.shape[1])
     if reduction == "mean":  # that of all copies already
         return values, parts.sum(0)
-    values = values.reshape(copies, -1).mean(0) if reduction == "none" else values / copies
-    return values, parts.mean(0)
+    values = values / copies
+    if reduction == "none":
+        values = values.reshape(copies, -1).sum(0)
+    return values, (parts / copies).sum(0)
 
 
 def _factors(task: Task, positives: Tensor, negatives: Tensor) -> Tensor:

@@ -21,9 +21,9 @@ KINDS: tuple[Kind, ...] = ("normal", "logistic")
 _MULTIPLIER = 0x9E3779B97F4A7C15
 """Odd, with bits in no order: what follows from two seeds does not meet for 2^63 draws."""
 
-_MANY = 1 << 15
-"""Scores from which memory that the system hands out anew in every step takes longer to get than a
-call."""
+_MANY = 1 << 16
+"""Scores of all copies from which fresh memory, which the system hands out page by page, takes
+longer to get than memory that the thread has kept."""
 
 _WIDTHS = {torch.float32: np.float32, torch.float64: np.float64}
 
@@ -31,7 +31,7 @@ _WIDTHS = {torch.float32: np.float32, torch.float64: np.float64}
 def draw_copies(
     state: Tensor, rows: Tensor, pairs: int, kind: Kind, scale: Step, *, traced: bool
 ) -> Tensor:
-    """The scores with noise, copies (2 * pairs, ...) of all rows: + s Z, then - s Z of each pair.
+    """Copies of all rows with noise, (2 * pairs, ...): with + s Z of each pair, then with - s Z.
 
     Args:
         state, rows, pairs, kind: as in `draw`.
@@ -43,21 +43,20 @@ def draw_copies(
     if isinstance(scale, Tensor) or not rows.is_cpu:
         return antithetic(rows, draw(state, rows, pairs, kind), scale)
     # To the same bits, without memory for the noise.
-    shape = 2, pairs, *rows.shape
-    copies = (
-        _kept(shape, rows.dtype) if rows.numel() > _MANY else torch.empty(shape, dtype=rows.dtype)
-    )
+    copies = _empty((2, pairs, *rows.shape), rows.dtype)
     plus, minus = copies.unbind()
-    noise = _filled(minus, state, kind)
+    noise = _fill(minus, state, kind)
     torch.add(rows, noise, alpha=scale, out=plus)
     torch.sub(rows, noise, alpha=scale, out=minus)
     return copies.flatten(0, 1)
 
 
-def _kept(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """An empty tensor in memory that the thread keeps."""
+def _empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    """Of many numbers, in memory that the thread keeps."""
     items = math.prod(shape)
-    words = lent(-(-items * dtype.itemsize // 8)).view(_WIDTHS[dtype])
+    if items < _MANY:
+        return torch.empty(shape, dtype=dtype)
+    words = lent(-(-items * dtype.itemsize // 8), "copies").view(_WIDTHS[dtype])
     return torch.from_numpy(words[:items]).reshape(shape)
 
 
@@ -85,10 +84,11 @@ def draw(state: Tensor, rows: Tensor, pairs: int, kind: str) -> Tensor:
     Numbers are drawn on the CPU, and so are the same on every device.
     """
     drawn = torch.empty((pairs, *rows.shape), dtype=rows.dtype)
-    return _filled(drawn, state, kind).to(rows.device)
+    return _fill(drawn, state, kind).to(rows.device)
 
 
-def _filled(out: Tensor, state: Tensor, kind: str) -> Tensor:
+def _fill(out: Tensor, state: Tensor, kind: str) -> Tensor:
+    """Draw into a tensor of the CPU."""
     seed, draws = state.tolist()
     generator = torch.Generator().manual_seed((seed * _MULTIPLIER + draws) % 2**63)
     if kind == "normal":

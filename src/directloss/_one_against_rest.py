@@ -61,7 +61,7 @@ class OneAgainstRest(ListBatch):
         self.task, self.scores = task, scores
         self.refuse_undefined = empty == "error"
         self.skip_without_positives = skip_without_positives
-        self.on_device, self.requires_device = _solver.chosen.get() == "device", False
+        self.on_device, self.requires_device = _solver.chosen_place.get() == "device", False
         self.traced, self.noisy = traced(), None
         self.class_axis = _class_axis(scores, class_dim)
         if dim is None:

@@ -73,6 +73,7 @@ def solve(
         scores: float32 or wider.
         terms: float64 (2, T): coefficients, weights.
         task: its number.
+        copies: as in `Layout`.
     """
     coefficients, weights = map(tuple, terms.tolist())
     return _solve.solve(

@@ -52,7 +52,7 @@ def exponent_of(weights: Array, *scores: Array) -> int:
     if not all(weight < math.inf for weight in numbers):
         wanted = "finite weights, or -inf"
         raise ArgumentError("epsilon", "a weight that is NaN or +inf", wanted)
-    extreme = any(is_extreme(weight) for weight in numbers if weight > -math.inf)
+    extreme = any(map(is_extreme, numbers))
     for part in scores:
         # float32 ends at 2^-149 and 2^128.
         extreme = extreme or (part.itemsize == 8 and _extreme(part))
@@ -63,8 +63,8 @@ def exponent_of(weights: Array, *scores: Array) -> int:
 
 
 def is_extreme(number: float) -> bool:
-    """Whether it is too small or too large for sums; all that is no number, too."""
-    return number != 0.0 and not _SMALL <= abs(number) <= _LARGE
+    """Whether a weight is too small or too large for sums, or is none: NaN or +inf."""
+    return number not in (0.0, -math.inf) and not _SMALL <= abs(number) <= _LARGE
 
 
 def scaled(values: Array, exponent: int) -> Array:

@@ -93,7 +93,7 @@ def solve(
         skip_without_positives=skip_without_positives,
         in_scores=in_scores,
     )
-    share = 1.0
+    share, copies = 1.0, layout.copies
     if list_weights is not None:
         values, shares = weighted(values, defined, list_weights, reduction)
         combination *= np.repeat(shares, np.diff(lists.offsets)).astype(combination.dtype)
@@ -104,14 +104,16 @@ def solve(
             values = values.astype(combination.dtype)
     else:
         values = values.astype(combination.dtype)
-    scores = layout.scores
-    rows = lists.scatter(combination, scores.shape)
-    if layout.copies > 1:
-        values, rows = _mean_of_copies(values, rows, layout.copies, reduction)
+    if copies > 1 and reduction != "mean":  # "mean" is that of all copies already
+        values, share = values / copies, share / copies
     if share != 1.0:
-        rows *= rows.dtype.type(share)
+        combination *= combination.dtype.type(share)
+    scores = layout.scores
     if size > LARGE:
-        refuse_overflow(coefficients, rows, scores.dtype)
+        refuse_overflow(coefficients, combination, scores.dtype)
+    rows = lists.scatter(combination, scores.shape)
+    if copies > 1:
+        values, rows = _sum_of_copies(values, rows, copies, reduction)
     value = torch.from_numpy(values if reduction == "none" else values.reshape(()))
     gradient = torch.from_numpy(rows)
     if scores.is_cpu:
@@ -143,7 +145,7 @@ def solve_each(
     if not lists.finite:
         silence_infinite(lists.scores, combination)
     if refuse_undefined and not defined.all():
-        raise _undefined(task, lists, defined)
+        raise _undefined(task, lists, defined[: defined.size // layout.copies])
     if skip_without_positives:
         leave_out(solution, lists, class_sizes(lists).positives == 0)
     values = solution.task_losses[:, 0]
@@ -152,20 +154,16 @@ def solve_each(
     return lists, values, combination, defined, size
 
 
-def _mean_of_copies(values: Array, rows: Array, copies: int, reduction: str) -> tuple[Array, Array]:
-    """Values and gradient of several copies of the lists as those of one; in place of the first.
+def _sum_of_copies(values: Array, rows: Array, copies: int, reduction: str) -> tuple[Array, Array]:
+    """Values and gradient of several copies of the lists, (copies * R, n), as those of one.
 
-    Args:
-        values: as reduced: "mean" is that of all copies already.
-        rows: (copies * R, n).
+    The gradient is an array of its own, so that it keeps no memory of the copies.
     """
-    first, *others = rows.reshape(copies, rows.shape[0] // copies, rows.shape[1])
+    first, second, *others = rows.reshape(copies, rows.shape[0] // copies, rows.shape[1])
+    total = first + second
     for other in others:
-        first += other
-    if reduction == "mean":
-        return values, first
-    first /= copies
-    return values.reshape(copies, -1).mean(0) if reduction == "none" else values / copies, first
+        total += other
+    return values.reshape(copies, -1).sum(0) if reduction == "none" else values, total
 
 
 def reduced(values: Array, defined: Array, reduction: str) -> tuple[Array, float]:
@@ -187,7 +185,7 @@ def reduced(values: Array, defined: Array, reduction: str) -> tuple[Array, float
 def _sum(values: Array) -> float:
     """An infinite one without a warning."""
     if 0 < values.size <= _FEW:  # sooner than numpy, and to the same bits
-        first, *others = values.tolist()
+        first, *others = values.tolist()  # not `sum`, which from Python 3.12 on compensates
         total: float = reduce(operator.add, others, first)
         return total
     with np.errstate(over="ignore"):
@@ -311,12 +309,13 @@ def refuse_overflow(coefficients: Sequence[float], combination: Array, dtype: to
 
 
 def _undefined(task: Task, lists: Lists, defined: Array) -> UndefinedMetricError:
+    """What is wrong with the first of the lists, as many as `defined` has."""
     where = np.flatnonzero(~defined)
     first = int(where[0])
     size = lists.offsets[first + 1] - lists.offsets[first]
     return UndefinedMetricError(
         "targets",
-        f"{where.size} of {len(lists)} lists on which {task!r} is undefined "
+        f"{where.size} of {defined.size} lists on which {task!r} is undefined "
         f"(first: list {first}, of {size} entries)",
         "lists on which it is defined, or empty='skip'",
     )

@@ -9,12 +9,12 @@ from typing import Literal
 
 from directloss.errors import ArgumentError
 
-__all__ = ["Place", "checked_place", "chosen", "solver"]
+__all__ = ["Place", "checked_place", "chosen_place", "solver"]
 
 Place = Literal["host", "device"]
 
-chosen: ContextVar[Place] = ContextVar("solver", default="host")
-"""That of the innermost block of this thread."""
+chosen_place: ContextVar[Place] = ContextVar("solver", default="host")
+"""What the innermost block of `solver` in this thread asks for."""
 
 
 @contextmanager
@@ -40,11 +40,11 @@ def solver(place: Place) -> Iterator[None]:
         >>> with dl.solver("device"):
         ...     loss = dl.DirectLoss(dl.ROCAUC(), epsilon=0.5)(scores, targets)
     """
-    token = chosen.set(checked_place(place))
+    token = chosen_place.set(checked_place(place))
     try:
         yield
     finally:
-        chosen.reset(token)
+        chosen_place.reset(token)
 
 
 def checked_place(place: object) -> Place:

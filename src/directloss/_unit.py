@@ -52,7 +52,7 @@ class _Shifted(NamedTuple):
     Attributes:
         weights, coefficients: weights * 2^-k and coefficients * 2^k.
         size: the largest of the coefficients, without its sign.
-        extreme: whether a weight needs a look at its range.
+        extreme: whether a weight is out of the range that solvers take.
     """
 
     weights: tuple[float, ...]
@@ -105,7 +105,7 @@ def solve_in_unit(
 def _shifted(
     weights: tuple[float, ...], coefficients: tuple[float, ...], exponent: int
 ) -> _Shifted:
-    """Most batches ask for the same."""
+    """Terms at weights * 2^-k; kept, as most batches ask for the same."""
     # In Python, where they overflow without a warning: an infinite gradient is refused by its
     # reader.
     up, down = 2.0**exponent, 2.0**-exponent
@@ -114,7 +114,7 @@ def _shifted(
         smaller = tuple(scaled(np.array(weights), -exponent).tolist())
     else:
         smaller = tuple(weight * down for weight in weights)
-    extreme = any(is_extreme(weight) for weight in smaller)
+    extreme = any(map(is_extreme, smaller))
     return _Shifted(smaller, larger, max(map(abs, larger)), extreme)
 
 

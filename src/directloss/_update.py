@@ -37,8 +37,6 @@ __all__ = [
 
 Configuration = TypeVar("Configuration")
 
-REDUCTIONS = "mean", "sum", "none"
-
 Shown = Literal["prediction", "objective"]
 """What the value of a loss is: Delta of the first term; or the sum of coefficient * (F + weight *
 Delta), which the terms descend along (with its F alone for the ground truth, weight -infinity). For
@@ -138,7 +136,7 @@ class ListBatch(Batch):
         self.task, self.scores, self.layout = task, scores, layout
         self.refuse_undefined = empty == "error"
         self.skip_without_positives = skip_without_positives
-        self.on_device, self.requires_device = _solver.chosen.get() == "device", False
+        self.on_device, self.requires_device = _solver.chosen_place.get() == "device", False
         self.list_weights: Tensor | None = None
         self.noisy: Layout | None = None
         self.traced = traced()
@@ -191,23 +189,14 @@ class ListBatch(Batch):
     def solve(
         self, terms: Terms, shown: Shown, reduction: Reduction, unit: Unit = "loss"
     ) -> tuple[Tensor, Tensor]:
-        if reduction not in REDUCTIONS:
-            require_reduction(reduction)
+        require_reduction(reduction)
         layout = self.layout
         solved = layout if self.noisy is None else self.noisy
         objective, in_scores = shown == "objective", unit == "score"
         on_device = self._solver(terms) if self.on_device else None
         if on_device is not None:
-            value, rows = _device.solve(
-                self.task,
-                on_device,
-                solved,
-                terms,
-                objective=objective,
-                reduction=reduction,
-                skip_without_positives=self.skip_without_positives,
-                in_scores=in_scores,
-                list_weights=self.list_weights,
+            value, rows = self._solve_on_device(
+                on_device, solved, terms, objective, reduction, in_scores
             )
         elif self.traced:
             value, rows = self._solve_traced(solved, terms, objective, reduction, in_scores)
@@ -241,6 +230,27 @@ class ListBatch(Batch):
         else:
             loss = as_node(self.scores, value, gradient, owner, axes)
         return loss, gradient
+
+    def _solve_on_device(
+        self,
+        solver: Solver[Any],
+        layout: Layout,
+        terms: Terms,
+        objective: bool,
+        reduction: Reduction,
+        in_scores: bool,
+    ) -> tuple[Tensor, Tensor]:
+        return _device.solve(
+            self.task,
+            solver,
+            layout,
+            terms,
+            objective=objective,
+            reduction=reduction,
+            skip_without_positives=self.skip_without_positives,
+            in_scores=in_scores,
+            list_weights=self.list_weights,
+        )
 
     def _solve_traced(
         self,
@@ -489,5 +499,5 @@ def require_unit(unit: object) -> None:
 
 def require_reduction(reduction: object) -> None:
     """Refuse what is no reduction."""
-    if reduction not in REDUCTIONS:
+    if reduction not in ("mean", "sum", "none"):
         raise ArgumentError("reduction", repr(reduction), "'mean', 'sum' or 'none'")

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Any, Literal, NamedTuple, TypedDict, TypeVar
 
 import numpy as np
 import torch
@@ -43,6 +43,7 @@ __all__ = [
     "WithoutPositives",
     "check_weights",
     "class_sizes",
+    "elementwise",
     "host",
     "list_axes",
     "read_lists",
@@ -57,6 +58,8 @@ Unit = Literal["score", "loss"]
 
 WithoutPositives = Literal["skip", "punish"]
 """Whether a list without a positive is left out, or counts with what the metric makes of it."""
+
+_Read = TypeVar("_Read", bound=Callable[..., Array])
 
 _HALF = (torch.float16, torch.bfloat16)
 
@@ -328,8 +331,8 @@ def read_lists(
             count as having one target an entry.
 
     Returns:
-        The lists (row by row, groups by ascending number; a list of which nothing is kept stays,
-        empty) and the number of lists a row.
+        The lists (row by row, groups by ascending number, copy by copy; a list of which nothing is
+        kept stays, empty) and the number of lists a row.
 
     Raises:
         NonFiniteScoreError: a score that is kept is NaN.
@@ -341,7 +344,8 @@ def read_lists(
         scores, targets, (mask, groups) = to_host(scores.detach(), targets, mask, groups)
     rows, length = shape = tuple(scores.shape) if scores.ndim == 2 else (1, scores.numel())
     flat, flat_targets = host(scores).ravel(), host(targets).ravel()
-    first = flat if copies == 1 else flat[: flat.size // copies]  # noise is finite
+    # Copies have their NaN and infinities where the first one has them, as noise is finite.
+    first = flat if copies == 1 else flat[: flat.size // copies]
     if flat_targets.dtype.kind == "f":
         wrong, infinite, missing = count_odd_of_both(first, flat_targets)
     else:
@@ -374,20 +378,21 @@ def read_lists(
         copies = 1  # whose targets are there
     if flat.size > _MOST_ITEMS:
         _refuse_long_lists(offsets)
+    if copies > 1 and not getattr(read_targets, "elementwise", False):
+        flat_targets, copies = np.tile(flat_targets, copies), 1
     known = read_targets(flat_targets)
     if copies > 1:
-        known = _tiled(known, flat_targets, read_targets, copies)
+        known = np.concatenate((known,) * copies)  # `np.tile` takes longer to call
     lists = Lists(flat, known, offsets, kept_index, position, not infinite)
     if item_weights is not None:
         lists.item_weights = _item_weights(layout.repeated(item_weights), lists)
     return lists, lists_a_row
 
 
-def _tiled(known: Any, targets: Array, read_targets: Callable[[Array], Any], copies: int) -> Any:
-    """Targets that `read_targets` has read, for several copies of their lists."""
-    if isinstance(known, np.ndarray) and known.shape == targets.shape:
-        return np.concatenate((known,) * copies)  # `np.tile` takes longer to call
-    return read_targets(np.tile(targets, copies))
+def elementwise(read_targets: _Read) -> _Read:
+    """Says of a `read_targets` that it reads each target alone: those of copies are read once."""
+    read_targets.elementwise = True  # type: ignore[attr-defined]
+    return read_targets
 
 
 def _kept(
@@ -428,7 +433,7 @@ def _arranged(
         keep: as of `_kept`.
         wrong: whether a score is NaN.
         per_list: as in `read_lists`.
-        copies: that the rows are.
+        copies: how many times all is there, one after another.
 
     Returns:
         Scores, targets, offsets, kept_index and position, as in `Lists`; and the number of lists a

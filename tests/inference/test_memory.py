@@ -22,19 +22,27 @@ def address(array: np.ndarray) -> int:
 
 
 def test_memory_given_back_is_lent_again() -> None:
-    array = lent(1000)
+    array = lent(1000, "test")
     place = address(array)
     del array
     for words in (10, 1000, 1):
-        assert address(lent(words)) == place
+        assert address(lent(words, "test")) == place
 
 
 def test_memory_in_use_is_not() -> None:
-    array = lent(1000)
-    another = lent(1000)
+    array = lent(1000, "test")
+    another = lent(1000, "test")
     assert not np.shares_memory(array, another)
     del array  # what was lent first is no longer the thread's
-    assert not np.shares_memory(another, lent(1000))
+    assert not np.shares_memory(another, lent(1000, "test"))
+
+
+def test_each_use_has_memory_of_its_own() -> None:
+    both = lent(1000, "test"), lent(1000, "another")
+    assert not np.shares_memory(*both)
+    places = [address(array) for array in both]
+    del both
+    assert [address(lent(1000, use)) for use in ("test", "another")] == places
 
 
 @pytest.mark.parametrize(
@@ -50,12 +58,12 @@ def test_memory_in_use_is_not() -> None:
     ids=["slice", "transposed", "as another type", "through a tensor", "buffer", "broadcast"],
 )
 def test_any_view_holds_it(look: Callable[[np.ndarray], Any]) -> None:
-    array = lent(100)
+    array = lent(100, "test")
     array[:] = 7
     view = look(array)
     before = np.array(view)
     del array
-    lent(100)[:] = 8
+    lent(100, "test")[:] = 8
     assert np.array_equal(np.array(view), before)
 
 
@@ -64,7 +72,7 @@ def test_no_two_holders_share_it(calls: list[tuple[int, int, bool]]) -> None:
     """Any series of loans, of which up to four are held: each holds what was written to it."""
     held: dict[int, np.ndarray] = {}
     for number, (words, slot, only_a_view) in enumerate(calls):
-        array = lent(words)
+        array = lent(words, "test")
         assert array.shape == (words,) and array.dtype == np.int64 and array.flags.writeable
         array[:] = number
         held[slot] = array[words // 2 :] if only_a_view else array
@@ -80,7 +88,7 @@ def test_threads_have_their_own() -> None:
     def work(number: int) -> bool:
         right = True
         for _ in range(50):
-            words, array = take(64), lent(64)
+            words, array = take(64), lent(64, "test")
             words[:] = array[:] = number
             together.wait()
             right &= set(words.tolist()) == set(array.tolist()) == {number}
@@ -93,15 +101,15 @@ def test_threads_have_their_own() -> None:
 
 
 def test_another_thread_may_give_it_back() -> None:
-    array = lent(1000)
+    array = lent(1000, "test")
     place = address(array)
     box = [array]
     del array
     with ThreadPoolExecutor(1) as pool:
         pool.submit(box.clear).result()
-        assert address(lent(1000)) == place
-        elsewhere = pool.submit(lent, 1000).result()
-        assert not np.shares_memory(elsewhere, lent(1000))
+        assert address(lent(1000, "test")) == place
+        elsewhere = pool.submit(lent, 1000, "test").result()
+        assert not np.shares_memory(elsewhere, lent(1000, "test"))
 
 
 def test_no_more_is_kept_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,9 +117,10 @@ def test_no_more_is_kept_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(memory, "_threads", memory._Threads())
     own = memory._threads.memory
     for words, kept in ((101, 0), (100, 100)):
-        assert lent(words).size == words
+        assert lent(words, "test").size == words
         give_back(take(words))
-        assert own.to_lend.nbytes == 8 * kept and own.scratch.size == kept
+        lent_bytes = own.loans["test"].memory.nbytes if own.loans else 0
+        assert lent_bytes == 8 * kept and own.scratch.size == kept
 
 
 def test_words_come_back_to_the_next_call_and_never_to_two() -> None:

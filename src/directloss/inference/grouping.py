@@ -120,7 +120,7 @@ def group_entries(groups: Array) -> Groups:
     ends = np.zeros(counts.size + 1, np.int64)
     np.cumsum(counts.T, out=ends[1:])
     counts[:] = ends[:-1].reshape(numbers, -1).T  # from here on where the next entry goes
-    position = lent(n)
+    position = lent(n, "positions")
     over_lists(_place, bounds, groups, bounds, lowest, counters, position)
     starts = ends[: -1 : bounds.size - 1]
     return Groups(position, starts[np.diff(np.append(starts, n)) > 0])

@@ -25,23 +25,36 @@ _MOST_KEPT = 1 << 25
 _NOTHING = np.empty(0, np.uint64)
 
 
+class _Loan:
+    """Memory that is lent.
+
+    Attributes:
+        memory: the bytes of an int64 array.
+        borrower: the last array that looked into those; every view of it keeps it alive.
+    """
+
+    __slots__ = ("borrower", "memory")
+
+    def __init__(self) -> None:
+        self.memory = np.empty(0, np.int64).data
+        self.borrower: ref[Array] | None = None
+
+
 class _Memory:
     """What one thread keeps.
 
     Attributes:
         scratch: uint64.
         workspaces: of each kind the one that was used last.
-        to_lend: the bytes of an int64 array.
-        borrower: the last array that looked into those; every view of it keeps it alive.
+        loans: by what they are for.
     """
 
-    __slots__ = ("borrower", "scratch", "to_lend", "workspaces")
+    __slots__ = ("loans", "scratch", "workspaces")
 
     def __init__(self) -> None:
         self.scratch = _NOTHING
         self.workspaces: dict[Kept[Any], Any] = {}
-        self.to_lend = np.empty(0, np.int64).data
-        self.borrower: ref[Array] | None = None
+        self.loans: dict[str, _Loan] = {}
 
 
 class _Threads(local):
@@ -118,22 +131,28 @@ class Kept(Generic[_W]):
             _threads.memory.workspaces[self] = used
 
 
-def lent(words: int) -> Array:
-    """An int64 array (words,) that is its holder's alone, as long as it or a view of it lives."""
+def lent(words: int, use: str) -> Array:
+    """An int64 array (words,) that is its holder's alone, as long as it or a view of it lives.
+
+    Args:
+        words: how many.
+        use: what it is for; each use has memory of its own, which one step needs beside the others.
+    """
     if not 0 < words <= _MOST_KEPT:
         return np.empty(words, np.int64)
-    kept = _threads.memory
-    in_use = kept.borrower is not None and kept.borrower() is not None
-    if in_use or kept.to_lend.nbytes < 8 * words:
-        kept.to_lend = np.empty(words, np.int64).data  # who uses the old one keeps it
+    loan = _threads.memory.loans.setdefault(use, _Loan())
+    before = loan.borrower
+    in_use = before is not None and before() is not None
+    if in_use or loan.memory.nbytes < 8 * words:
+        loan.memory = np.empty(words, np.int64).data  # who uses the old one keeps it
     # A view refers to the array that owns its memory. This array looks into a buffer, which is no
     # array: it counts as the owner, and is gone when the last of its views is.
-    array = np.frombuffer(kept.to_lend, np.int64, words)
-    loan = ref(array)
+    array = np.frombuffer(loan.memory, np.int64, words)
+    borrower = ref(array)
     # No call stands between the next two lines, so that no signal handler runs there.
-    before = kept.borrower
-    kept.borrower = loan
-    if before is not None and before() is not None:  # lent meanwhile, by a signal handler
-        kept.to_lend = np.empty(0, np.int64).data
+    meanwhile = loan.borrower
+    loan.borrower = borrower
+    if meanwhile is not before:  # lent meanwhile, by a signal handler, maybe the same memory
+        loan.memory = np.empty(0, np.int64).data
         return np.empty(words, np.int64)
     return array

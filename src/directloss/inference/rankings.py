@@ -9,7 +9,6 @@ the positives above negative j.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -62,7 +61,7 @@ class Rankings:
     positives: Array
     ranks: tuple[Array, Array, Array]
     discounts: tuple[Array, Array, int]
-    weights: Sequence[float]
+    weights: tuple[float, ...]
     coefficients: tuple[float, ...]
     solvers: tuple[str | None, ...]
     share_ties: bool
@@ -89,7 +88,7 @@ class _Plan(NamedTuple):
 
 @lru_cache(maxsize=64)
 def _plan(solvers: tuple[str | None, ...], coefficients: tuple[float, ...]) -> _Plan:
-    """Most batches ask for the same."""
+    """Rows, solvers and passes of these terms; kept, as most batches ask for the same."""
     rows: list[int] = []
     solved: list[tuple[int, Solver, int]] = []
     for term, name in enumerate(solvers):

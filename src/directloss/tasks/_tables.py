@@ -85,7 +85,7 @@ class FixedTable(Table):
         name: str,
     ) -> None:
         self._function = values
-        self.scales = scale or _ones
+        self.scales = scale or _one_each
         self._name = name
         self._made = np.empty(0)
         self._convex: dict[tuple[int, float], tuple[int, int]] = {}
@@ -139,7 +139,7 @@ class ListTable(Table):
 
     def __init__(self, values: Elementwise, *, first: int, name: str) -> None:
         self._function = values
-        self.scales = _ones
+        self.scales = _one_each
         self._first = first
         self._name = name
 
@@ -248,7 +248,7 @@ def flat_offsets(sizes: Array) -> Array:
     return offsets
 
 
-def _ones(positives: Array) -> Array:
+def _one_each(positives: Array) -> Array:
     return np.ones(positives.size)
 
 

@@ -28,6 +28,7 @@ from directloss.lists import (
     Reduction,
     WithoutPositives,
     check_weights,
+    elementwise,
     read_lists,
 )
 from directloss.qrels import Qrels
@@ -231,6 +232,7 @@ class Task(TaskBase):
         changed = np.append(0, np.cumsum(difference != 0.0))[lists.offsets]
         return np.diff(changed) / np.maximum(np.diff(lists.offsets), 1)
 
+    @elementwise
     def read_targets(self, targets: Array) -> Any:
         """Validated targets in the form `solve` wants; here binary ones as uint8 0/1."""
         labels = np.empty(targets.size, np.uint8)

@@ -14,7 +14,7 @@ from directloss.errors import ArgumentError
 from directloss.inference import classes, top_k
 from directloss.inference._kernel import Array
 from directloss.inference.threads import over_lists
-from directloss.lists import Lists
+from directloss.lists import Lists, elementwise
 from directloss.tasks.base import Direction, Solution, Task
 
 __all__ = ["CostMatrix", "MulticlassZeroOne", "TopKError"]
@@ -40,6 +40,7 @@ class _Multiclass(Task):
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
+    @elementwise
     def read_targets(self, targets: Array) -> Array:
         indices = np.asarray(targets)
         whole = indices.astype(np.int64)

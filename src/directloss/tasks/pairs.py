@@ -143,13 +143,11 @@ class RankingTask(BinaryRelevance):
         sizes = class_sizes(lists)
         ranks = self._rank_weights.read(sizes, "positives")
         discount = self._discount.read(sizes, self._counted)
-        steps = weights.tolist()
-        solvers = tuple(
-            [
-                None if weight == 0.0 else self._solver(weight, sizes, ranks, discount)
-                for weight in steps
-            ]
-        )
+        numbers = tuple(weights.tolist())
+        solvers = [
+            None if weight == 0.0 else self._solver(weight, sizes, ranks, discount)
+            for weight in numbers
+        ]
         if "ground truth" in solvers:
             self._refuse_long_ground_truths(sizes, *discount)
         rankings = Rankings(
@@ -160,9 +158,9 @@ class RankingTask(BinaryRelevance):
             sizes.positives,
             (*ranks, self._rank_weights.scales(sizes.positives)),
             (*discount, self._by_position),
-            steps,
+            numbers,
             tuple(coefficients.tolist()),
-            solvers,
+            tuple(solvers),
             share_ties,
             solution.outputs,
         )
