@@ -102,8 +102,10 @@ def solve(
     if objective:
         with np.errstate(over="ignore"):  # a hinge past the largest float32 is infinite
             values = values.astype(combination.dtype)
-    else:
+    elif reduction == "none":
         values = values.astype(combination.dtype)
+    else:  # sooner than `astype`
+        values = np.array(values.item(), combination.dtype)
     if copies > 1 and reduction != "mean":  # "mean" is that of all copies already
         values, share = values / copies, share / copies
     if share != 1.0:
@@ -111,7 +113,8 @@ def solve(
     scores = layout.scores
     if size > LARGE:
         refuse_overflow(coefficients, combination, scores.dtype)
-    rows = lists.scatter(combination, scores.shape)
+    moved = lists.position is not None or lists.kept_index is not None
+    rows = lists.scatter(combination, scores.shape) if moved or scores.ndim > 1 else combination
     if copies > 1:
         values, rows = _sum_of_copies(values, rows, copies, reduction)
     value = torch.from_numpy(values if reduction == "none" else values.reshape(()))

@@ -187,9 +187,10 @@ def _rank(
                 items[begin:end],
                 above[begin:end],
             )
-        scale, entry = rank_scales[number], rank_offsets[number] + 1
-        for i in range(count):
-            weights[begin + i] = scale * rank_weights[entry + i]
+        scale, entry = rank_scales[number], np.uint64(rank_offsets[number] + 1)
+        start = np.uint64(begin)
+        for i in range(np.uint64(count)):
+            weights[start + i] = scale * rank_weights[entry + i]
         # An infinite score keeps its item on its side of every finite item of the other class, in
         # every configuration. So there are at most three independent lists: +inf, finite, -inf.
         first_positive, last_positive = ZERO, count

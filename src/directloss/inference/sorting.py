@@ -247,12 +247,15 @@ def classes_of_keys(
         # Of equal scores the label alone differs, once at most.
         tied |= (key ^ before) >> np.uint64(ONE_BIT) == one
         before = key
-    for place in range(begin, end):
-        class_scores[place] = narrow[begin + place]
-    for place in range(begin, middle):
-        above[place] -= place
-    for place in range(middle, end):
-        above[place] -= place - (middle - begin)
+    # Unsigned numbers as indices, without a test for negative ones: then several are done at once.
+    stop = np.uint64(end)
+    for place in range(base, stop):
+        class_scores[place] = narrow[base + place]
+    for place in range(base, first_negative):
+        above[place] -= np.int32(place)
+    count = np.int32(middle - begin)
+    for place in range(first_negative, stop):
+        above[place] -= np.int32(place) - count
     return tied
 
 

@@ -475,9 +475,7 @@ class _OneOver:
 
     def __call__(self, positives: Array) -> Array:
         if positives.size <= _FEW:  # two ufuncs take longer than all else about a table
-            few = [max(count, 1) for count in positives.tolist()]
-            if self.most is not None:
-                few = [min(count, self.most) for count in few]
-            return np.array([1.0 / count for count in few])
+            most = np.inf if self.most is None else self.most
+            return np.array([1.0 / max(min(count, most), 1) for count in positives.tolist()])
         least = np.maximum(positives, 1)  # np.clip takes three times as long
         return 1.0 / (least if self.most is None else np.minimum(least, self.most))

@@ -96,9 +96,8 @@ def threshold(items: ClassScores, count: int) -> tuple[float, float]:
 @inner
 def count_positives(labels: Array, begin: int, end: int) -> int:
     count = 0
-    for i in range(begin, end):
-        if labels[i]:
-            count += 1
+    for label in labels[begin:end]:
+        count += label
     return count
 
 
@@ -108,8 +107,10 @@ def count_above(
 ) -> tuple[int, int]:
     """tp and fp where positives above `positive` and negatives above `negative` are predicted."""
     tp, fp = ZERO, ZERO
-    for i in range(begin, end):
-        above = int(scores[i] > (positive if labels[i] else negative))
-        tp += above * labels[i]
+    # Indices that cannot be negative: then several items are looked at at once.
+    list_scores, list_labels = scores[begin:end], labels[begin:end]
+    for i in range(list_scores.size):
+        above = int(list_scores[i] > (positive if list_labels[i] else negative))
+        tp += above * list_labels[i]
         fp += above
     return tp, fp - tp
