@@ -99,6 +99,8 @@ def solve(
         combination *= np.repeat(shares, np.diff(lists.offsets)).astype(combination.dtype)
     elif values.size != 1 and reduction != "none":
         values, share = reduced(values, defined, reduction)
+    if copies > 1 and reduction != "mean":  # "mean" is that of all copies already
+        values, share = values / copies, share / copies
     if objective:
         with np.errstate(over="ignore"):  # a hinge past the largest float32 is infinite
             values = values.astype(combination.dtype)
@@ -106,8 +108,6 @@ def solve(
         values = values.astype(combination.dtype)
     else:  # sooner than `astype`
         values = np.array(values.item(), combination.dtype)
-    if copies > 1 and reduction != "mean":  # "mean" is that of all copies already
-        values, share = values / copies, share / copies
     if share != 1.0:
         combination *= combination.dtype.type(share)
     scores = layout.scores
