@@ -375,6 +375,15 @@ def test_an_error_counts_the_scores_and_not_their_copies(layout: str) -> None:
         loss_fn(scores, targets, **given)
 
 
+def test_another_default_device_does_not_matter() -> None:
+    noise = dl.Perturbation(0.5)
+    loss_fn = dl.DirectLoss(dl.AveragePrecision(), epsilon=1.0, perturbation=noise)
+    scores, targets = torch.randn(20), torch.arange(20) % 2
+    wanted = copy.deepcopy(loss_fn)(scores, targets)
+    with torch.device("meta"):
+        assert loss_fn(scores, targets) == wanted
+
+
 WRONG: dict[str, Callable[[], object]] = {
     "scale: got 0.0": lambda: dl.Perturbation(0.0),
     "samples: got 3": lambda: dl.Perturbation(samples=3),

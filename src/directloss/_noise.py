@@ -55,7 +55,7 @@ def _empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     """Of many numbers, in memory that the thread keeps."""
     items = math.prod(shape)
     if items < _MANY:
-        return torch.empty(shape, dtype=dtype)
+        return torch.empty(shape, dtype=dtype, device="cpu")
     words = lent(-(-items * dtype.itemsize // 8), "copies").view(_WIDTHS[dtype])
     return torch.from_numpy(words[:items]).reshape(shape)
 
@@ -83,7 +83,7 @@ def draw(state: Tensor, rows: Tensor, pairs: int, kind: str) -> Tensor:
 
     Numbers are drawn on the CPU, and so are the same on every device.
     """
-    drawn = torch.empty((pairs, *rows.shape), dtype=rows.dtype)
+    drawn = torch.empty((pairs, *rows.shape), dtype=rows.dtype, device="cpu")
     return _fill(drawn, state, kind).to(rows.device)
 
 
