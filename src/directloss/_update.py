@@ -195,8 +195,16 @@ class ListBatch(Batch):
         objective, in_scores = shown == "objective", unit == "score"
         on_device = self._solver(terms) if self.on_device else None
         if on_device is not None:
-            value, rows = self._solve_on_device(
-                on_device, solved, terms, objective, reduction, in_scores
+            value, rows = _device.solve(
+                self.task,
+                on_device,
+                solved,
+                terms,
+                objective=objective,
+                reduction=reduction,
+                skip_without_positives=self.skip_without_positives,
+                in_scores=in_scores,
+                list_weights=self.list_weights,
             )
         elif self.traced:
             value, rows = self._solve_traced(solved, terms, objective, reduction, in_scores)
@@ -230,27 +238,6 @@ class ListBatch(Batch):
         else:
             loss = as_node(self.scores, value, gradient, owner, axes)
         return loss, gradient
-
-    def _solve_on_device(
-        self,
-        solver: Solver[Any],
-        layout: Layout,
-        terms: Terms,
-        objective: bool,
-        reduction: Reduction,
-        in_scores: bool,
-    ) -> tuple[Tensor, Tensor]:
-        return _device.solve(
-            self.task,
-            solver,
-            layout,
-            terms,
-            objective=objective,
-            reduction=reduction,
-            skip_without_positives=self.skip_without_positives,
-            in_scores=in_scores,
-            list_weights=self.list_weights,
-        )
 
     def _solve_traced(
         self,

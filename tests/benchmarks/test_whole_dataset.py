@@ -26,8 +26,14 @@ def test_rows_of_every_network(name: str) -> None:
     rounding = whole_dataset._rounding(name, make(), few)
     assert 0 <= rounding["same_scores"] < 1e-5
     assert 0 <= rounding["end_to_end"] < 1e-3
-    overhead = whole_dataset._overhead(name, make(), few, Effort(seconds=0.0, fewest=1, most=1))
-    assert overhead["ratio"] > 0  # one repetition says no more
+    network, passes = make(), []
+    network.register_forward_hook(lambda *_: passes.append(network.training))
+    overhead = whole_dataset._overhead(name, network, few, Effort(seconds=0.0, fewest=1, most=1))
+    assert overhead["ratio"] > 0  # one repetition says no more of time
+    # The plain step passes each of the chunks once, that of the whole data set twice.
+    chunks = len(list(few))
+    assert passes and len(passes) % (3 * chunks) == 0
+    assert (overhead["network"], overhead["n"], overhead["chunk"]) == (name, 256, 100)
 
 
 def test_the_tables() -> None:
