@@ -30,9 +30,10 @@ def test_rows_of_every_network(name: str) -> None:
     network.register_forward_hook(lambda *_: passes.append(network.training))
     overhead = whole_dataset._overhead(name, network, few, Effort(seconds=0.0, fewest=1, most=1))
     assert overhead["ratio"] > 0  # one repetition says no more of time
-    # The plain step passes each of the chunks once, that of the whole data set twice.
+    # The plain step passes each of the chunks once, that of the whole data set twice; how often
+    # each runs depends on the time that it takes.
     chunks = len(list(few))
-    assert passes and len(passes) % (3 * chunks) == 0
+    assert len(passes) >= 3 * chunks and len(passes) % chunks == 0
     assert (overhead["network"], overhead["n"], overhead["chunk"]) == (name, 256, 100)
 
 
