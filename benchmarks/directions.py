@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 import directloss as dl
 from benchmarks import archive, directions_page
-from directloss._unit import solve_in_unit, unit_exponents
+from directloss._unit import solve_in_unit
 from directloss.lists import Lists, Unit
 
 Floats = NDArray[np.float64]
@@ -190,9 +190,9 @@ def measure(
     factors = sorted({*FACTORS[unit], scale}, reverse=True)
     steps = np.array(factors) * spread
     weights = np.concatenate([[0.0], steps, -steps])
-    exponents = unit_exponents(task, read(lists)) if unit == "score" else 0
     terms = tuple(weights.tolist()), (0.0,) * weights.size
-    losses = solve_in_unit(task, read(lists), exponents, *terms)[0].task_losses
+    in_scores = unit == "score"
+    losses = solve_in_unit(task, read(lists), *terms, in_scores=in_scores)[0].task_losses
     predicted, away, toward = np.split(losses, [1, 1 + steps.size], axis=1)
     best, worst = (prediction_loss(task, read(perfect(task, lists, sign))) for sign in (1.0, -1.0))
     at_worst = worst[:, None] - away < SAME

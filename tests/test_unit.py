@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 import directloss as dl
-from directloss._unit import unit_exponents
+from directloss._unit import solve_in_unit
 from directloss.errors import ArgumentError
 from directloss.lists import read_lists
 from tests.cases import TASKS
@@ -389,4 +389,5 @@ def test_equal_factors_are_one() -> None:
     scores, targets = batch_of_all_shares()
     batch = dl.FBeta().read(scores[[3, 3]], targets[[3, 3]])
     found, _ = read_lists(batch.layout, dl.FBeta().read_targets)
-    assert isinstance(unit_exponents(dl.FBeta(), found), int)
+    _, exponents, _ = solve_in_unit(dl.FBeta(), found, (0.0,), (1.0,), in_scores=True)
+    assert isinstance(exponents, int)

@@ -18,7 +18,7 @@ from directloss._copies import from_host
 from directloss._range import solve_in_range
 from directloss._solution import Solution
 from directloss._spread import Spread, pooled, within_lists
-from directloss._unit import solve_in_unit, unit_exponents
+from directloss._unit import solve_in_unit
 from directloss._world import World
 from directloss.errors import ArgumentError, UndefinedMetricError
 from directloss.inference._kernel import Array
@@ -142,8 +142,7 @@ def solve_each(
         of their type; on which the metric is defined, bool (L,); and the largest coefficient.
     """
     lists, _ = read_lists(layout, task.read_targets, per_list=task.target_per_list)
-    exponents = unit_exponents(task, lists) if in_scores else 0
-    solution, size = solve_in_unit(task, lists, exponents, weights, coefficients)
+    solution, _, size = solve_in_unit(task, lists, weights, coefficients, in_scores=in_scores)
     defined, combination = solution.defined, solution.combination
     if not lists.finite:
         silence_infinite(lists.scores, combination)

@@ -23,27 +23,13 @@ from directloss.lists import Lists
 if TYPE_CHECKING:
     from directloss.tasks.base import Task
 
-__all__ = ["solve_in_unit", "unit_exponents"]
+__all__ = ["solve_in_unit"]
 
 _FEW = 4
 """Lists up to which Python finds their exponents sooner than numpy."""
 
 _LEAST = 1e-290
 """Size of weights below which a factor may make them 0; `scaled` does not."""
-
-
-def unit_exponents(task: Task, lists: Lists) -> Array | int:
-    """k of each list, whose factor is 2^-k: int64 (L,), or one number where all have the same."""
-    weights = task.unit_weights(lists)
-    if not isinstance(weights, np.ndarray):
-        return 1 - math.frexp(weights)[1]
-    if 0 < weights.size <= _FEW:  # with few steps of numpy, which count beside short lists
-        first, *others = (1 - math.frexp(weight)[1] for weight in weights.tolist())
-        return first if others.count(first) == len(others) else np.array((first, *others))
-    exponents: Array = 1 - np.frexp(weights)[1].astype(np.int64)
-    if (exponents == exponents[:1]).all():
-        return int(exponents[0]) if exponents.size else 0
-    return exponents
 
 
 class _Shifted(NamedTuple):
@@ -64,20 +50,28 @@ class _Shifted(NamedTuple):
 def solve_in_unit(
     task: Task,
     lists: Lists,
-    exponents: Array | int,
     weights: tuple[float, ...],
     coefficients: tuple[float, ...],
-) -> tuple[Solution, float]:
+    *,
+    in_scores: bool,
+) -> tuple[Solution, Array | int, float]:
     """`Task.solve` of each list at weights * 2^-k, with coefficients * 2^k.
 
     Args:
-        exponents: as `unit_exponents` gives them; 0 for weights of Delta itself.
         weights, coefficients: one of each a term, as in `solve_in_range`.
+        in_scores: whether weights count in shifts of the scores; else k is 0.
 
     Returns:
-        A solution whose `objective` takes the weights and coefficients that were given; and the
-        size of the largest coefficient that it was made with.
+        A solution whose `objective` takes the weights and coefficients that were given; k of each
+        list, int64 (L,), or one number where all have the same; and the size of the largest
+        coefficient that the solution was made with.
     """
+    factors = task.unit_weights(lists) if in_scores else 1.0
+    exponents: Array | int
+    if isinstance(factors, np.ndarray):
+        exponents = _exponents(factors)
+    else:  # 2^-k is the largest power of two that is not above the factor
+        exponents = 1 - math.frexp(factors)[1]
     if isinstance(exponents, int):  # which the weights take: no score is touched
         shifted = _shifted(weights, coefficients, exponents)
         terms = np.array(shifted.weights), np.array(shifted.coefficients)
@@ -86,7 +80,7 @@ def solve_in_unit(
         else:  # as it would, without a look: no float32 is extreme
             solution = task.solve(lists, *terms)
         solution.exponents = solution.exponents - exponents
-        return solution, shifted.size
+        return solution, exponents, shifted.size
     given = np.array(weights), np.array(coefficients)
     sizes = np.diff(lists.offsets)
     factors = np.repeat(np.ldexp(1.0, exponents).astype(lists.scores.dtype), sizes)
@@ -98,7 +92,18 @@ def solve_in_unit(
         solution.combination *= factors
     else:
         solution = _solve_one_after_the_other(task, lists, exponents, weights, coefficients)
-    return solution, max(map(abs, coefficients)) * 2.0 ** int(exponents.max())
+    return solution, exponents, max(map(abs, coefficients)) * 2.0 ** int(exponents.max())
+
+
+def _exponents(factors: Array) -> Array | int:
+    """k of each factor."""
+    if 0 < factors.size <= _FEW:  # with few steps of numpy, which count beside short lists
+        first, *others = (1 - math.frexp(factor)[1] for factor in factors.tolist())
+        return first if others.count(first) == len(others) else np.array((first, *others))
+    exponents: Array = 1 - np.frexp(factors)[1].astype(np.int64)
+    if (exponents == exponents[:1]).all():
+        return int(exponents[0]) if exponents.size else 0
+    return exponents
 
 
 @lru_cache(maxsize=64)
@@ -133,8 +138,10 @@ def _solve_one_after_the_other(
         others_at_0 = replace(
             lists, scores=np.where(entries, lists.scores, lists.scores.dtype.type(0))
         )
-        part, _ = solve_in_unit(task, others_at_0, exponent, weights, coefficients)
-        part.exponents = np.zeros(len(lists), np.int64) + part.exponents
+        shifted = _shifted(weights, coefficients, exponent)
+        terms = np.array(shifted.weights), np.array(shifted.coefficients)
+        part = solve_in_range(task.solve, others_at_0, *terms)
+        part.exponents = np.zeros(len(lists), np.int64) + part.exponents - exponent
         if whole is None:
             whole = part
             continue

@@ -9,7 +9,7 @@ import numpy as np
 
 from directloss._solve import leave_out
 from directloss._spread import within_lists
-from directloss._unit import solve_in_unit, unit_exponents
+from directloss._unit import solve_in_unit
 from directloss.functional import direct_terms
 from directloss.lists import Unit, class_sizes, read_lists
 
@@ -66,10 +66,8 @@ def diagnose(batch: ListBatch, epsilon: float, direction: Direction, unit: Unit)
     used = {term.weight: term.coefficient for term in direct_terms(epsilon, direction)}
     weights = np.array([0.0, epsilon, -epsilon])
     coefficients = np.array([used.get(weight, 0.0) for weight in weights])
-    exponents = unit_exponents(task, lists) if unit == "score" else 0
-    factors = np.ldexp(1.0, exponents)
     terms = tuple(weights.tolist()), tuple(coefficients.tolist())
-    solution, _ = solve_in_unit(task, lists, exponents, *terms)
+    solution, exponents, _ = solve_in_unit(task, lists, *terms, in_scores=unit == "score")
     if batch.skip_without_positives:
         leave_out(solution, lists, class_sizes(lists).positives == 0)
     defined = solution.defined
@@ -80,7 +78,7 @@ def diagnose(batch: ListBatch, epsilon: float, direction: Direction, unit: Unit)
     lower = solution.objective(weights, np.array([1.0, 0.0, -1.0]) / epsilon)
     upper = solution.objective(weights, np.array([-1.0, 1.0, 0.0]) / epsilon)
     # The update is one coefficient times the difference of two configurations.
-    sizes = np.abs(coefficients).max() * factors
+    sizes = np.abs(coefficients).max() * np.ldexp(1.0, exponents)
     if np.ndim(sizes):
         sizes = np.repeat(sizes, np.diff(lists.offsets))
     difference = solution.combination / sizes

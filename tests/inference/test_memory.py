@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from threading import Barrier
 from typing import Any
 
@@ -14,7 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from directloss.inference import memory
-from directloss.inference.memory import give_back, lent, take
+from directloss.inference.memory import Kept, lent
+
+
+@dataclass
+class Words:
+    words: np.ndarray
+    shape: tuple[int, ...]
+
+
+kept = Kept(Words, lambda count: count)
 
 
 def address(array: np.ndarray) -> int:
@@ -88,11 +98,11 @@ def test_threads_have_their_own() -> None:
     def work(number: int) -> bool:
         right = True
         for _ in range(50):
-            words, array = take(64), lent(64, "test")
-            words[:] = array[:] = number
+            space, array = kept.take(64), lent(64, "test")
+            space.words[:] = array[:] = number
             together.wait()
-            right &= set(words.tolist()) == set(array.tolist()) == {number}
-            give_back(words)
+            right &= set(space.words.tolist()) == set(array.tolist()) == {number}
+            kept.give_back(space)
             together.wait()
         return right
 
@@ -116,20 +126,31 @@ def test_no_more_is_kept_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(memory, "_MOST_KEPT", 100)
     monkeypatch.setattr(memory, "_threads", memory._Threads())
     own = memory._threads.memory
-    for words, kept in ((101, 0), (100, 100)):
+    for words, held in ((101, 0), (100, 100)):
         assert lent(words, "test").size == words
-        give_back(take(words))
+        kept.give_back(kept.take(words))
         lent_bytes = own.loans["test"].memory.nbytes if own.loans else 0
-        assert lent_bytes == 8 * kept and own.scratch.size == kept
+        assert lent_bytes == 8 * held and own.scratch.size == held
 
 
 def test_words_come_back_to_the_next_call_and_never_to_two() -> None:
-    few = take(10)
-    assert few.size >= 10 and few.dtype == np.uint64
-    meanwhile = take(10)
-    assert not np.shares_memory(few, meanwhile)
-    many = take(few.size + 1)
-    for words in (many, few, meanwhile):  # the longest is kept
-        give_back(words)
-    assert np.shares_memory(take(1), many)
-    assert not np.shares_memory(take(1), many)
+    few = kept.take(10)
+    assert few.words.size >= 10 and few.words.dtype == np.uint64
+    meanwhile = kept.take(10)
+    assert not np.shares_memory(few.words, meanwhile.words)
+    many = kept.take(few.words.size + 1)
+    for space in (many, few, meanwhile):  # the longest is kept
+        kept.give_back(space)
+    again = kept.take(1)
+    assert np.shares_memory(again.words, many.words) and again.shape == (1,)
+    assert not np.shares_memory(kept.take(1).words, many.words)
+
+
+def test_a_workspace_of_the_same_shape_comes_back_as_it_is() -> None:
+    space = kept.take(20)
+    kept.give_back(space)
+    assert kept.take(20) is space
+    kept.give_back(space)
+    another = Kept(Words, lambda count: count)
+    assert another.take(20).words is space.words
+    assert kept.take(20) is not space  # whose words are in use

@@ -16,7 +16,7 @@ import numpy as np
 
 from directloss.inference._kernel import Array
 
-__all__ = ["Kept", "Workspace", "give_back", "lent", "take"]
+__all__ = ["Kept", "Workspace", "lent"]
 
 _MOST_KEPT = 1 << 25
 """Words of either kind that a thread holds on to between calls (256 MiB)."""
@@ -67,28 +67,8 @@ class _Threads(local):
 _threads = _Threads()
 
 
-def take(words: int) -> Array:
-    """Words, uint64 and at least so many, that are the caller's until `give_back`.
-
-    They leave the thread's slot: a call that begins before they are back, as that of a signal
-    handler may, gets others.
-    """
-    kept = _threads.memory
-    array, kept.scratch = kept.scratch, _NOTHING
-    return array if array.size >= words else np.empty(words, np.uint64)
-
-
-def give_back(array: Array) -> bool:
-    """Keep words of `take` for the next call of this thread; returns whether they are kept."""
-    kept = _threads.memory
-    longer = kept.scratch.size < array.size <= _MOST_KEPT
-    if longer:
-        kept.scratch = array
-    return longer
-
-
 class Workspace(Protocol):
-    """Words of `take`, taken apart as arrays of several types.
+    """Words, uint64, taken apart as arrays of several types.
 
     Attributes:
         words: the words.
@@ -105,6 +85,8 @@ _W = TypeVar("_W", bound=Workspace)
 class Kept(Generic[_W]):
     """The workspace that each thread had last: most steps ask for the same.
 
+    All kinds of workspace share the words of a thread.
+
     Args:
         make: of words and a shape.
         words_of: a shape -> how many words.
@@ -116,19 +98,25 @@ class Kept(Generic[_W]):
         self._make, self._words_of = make, words_of
 
     def take(self, *shape: int) -> _W:
-        """A workspace that is the caller's until `give_back`."""
+        """A workspace that is the caller's until `give_back`.
+
+        Its words leave the thread's slot: a call that begins before they are back, as that of a
+        signal handler may, gets others.
+        """
         kept = _threads.memory
         last: _W | None = kept.workspaces.pop(self, None)
         # No call stands between the look and the taking, so that no signal handler runs there.
-        if last is not None and last.shape == shape and last.words is kept.scratch:
-            kept.scratch = _NOTHING
+        words, kept.scratch = kept.scratch, _NOTHING
+        if last is not None and last.shape == shape and last.words is words:
             return last
-        return self._make(take(self._words_of(*shape)), shape)
+        needed = self._words_of(*shape)
+        return self._make(words if words.size >= needed else np.empty(needed, np.uint64), shape)
 
     def give_back(self, used: _W) -> None:
         """Keep it for the next call of this thread; after an error it is simply let go."""
-        if give_back(used.words):
-            _threads.memory.workspaces[self] = used
+        kept, words = _threads.memory, used.words
+        if kept.scratch.size < words.size <= _MOST_KEPT:
+            kept.scratch, kept.workspaces[self] = words, used
 
 
 def lent(words: int, use: str) -> Array:

@@ -30,10 +30,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -96,8 +95,7 @@ class Divisor(IntEnum):
 _IDEAL, _CUTOFF, _TOTAL, _RANGE, _ONE = (int(divisor) for divisor in Divisor)
 
 
-@dataclass(slots=True)
-class ByPosition:
+class ByPosition(NamedTuple):
     """A ragged batch, and a metric as the table above names it; see `solve_positions`.
 
     Attributes:

@@ -9,7 +9,6 @@ the positives above negative j.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -32,8 +31,7 @@ SOLVERS: dict[str, Solver] = {
 """Each an exact argmax of F + weight * Delta: `RankingTask` says for which terms."""
 
 
-@dataclass(slots=True)
-class Rankings:
+class Rankings(NamedTuple):
     """A ragged batch and the terms of an update, with what is to be written.
 
     Attributes:

@@ -5,11 +5,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import ClassVar
 
-import numpy as np
-
 from directloss._arguments import number
-from directloss.inference._kernel import Array
-from directloss.lists import elementwise
 from directloss.tasks.base import Labels, Task
 
 __all__ = ["BinaryRelevance"]
@@ -43,10 +39,3 @@ class BinaryRelevance(Task):
 
     def labels_of(self, targets: Labels) -> Labels:
         return targets if self.relevant_from is None else targets >= self.relevant_from
-
-    @elementwise
-    def read_targets(self, targets: Array) -> Array:
-        if self.relevant_from is None:
-            labels: Array = super().read_targets(targets)
-            return labels
-        return self.labels_of(targets).view(np.uint8)

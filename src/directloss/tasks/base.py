@@ -235,6 +235,8 @@ class Task(TaskBase):
     @elementwise
     def read_targets(self, targets: Array) -> Any:
         """Validated targets in the form `solve` wants; here binary ones as uint8 0/1."""
+        if self.graded:
+            targets = self.labels_of(targets)
         labels = np.empty(targets.size, np.uint8)
         wrong = binary_labels(targets, labels)
         if wrong >= 0:

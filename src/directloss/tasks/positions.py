@@ -217,7 +217,7 @@ def _checked(gains: Array) -> Array:
 class _OfRelevant(_ByPosition, BinaryRelevance):
     """What those share that gain 1 from a relevant item and 0 from any other."""
 
-    def read_targets(self, targets: Array) -> Gains:  # type: ignore[override]
+    def read_targets(self, targets: Array) -> Gains:
         return Gains.binary(super().read_targets(targets))
 
 

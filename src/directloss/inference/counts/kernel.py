@@ -9,8 +9,7 @@ Delta comes first.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,8 +31,7 @@ from directloss.inference.counts.workspace import workspaces
 from directloss.inference.sorting import ONE_BIT, ranked, score_bits
 
 
-@dataclass(slots=True)
-class ByCounts:
+class ByCounts(NamedTuple):
     """A ragged batch, a metric and the terms of an update, with what is to be written.
 
     Attributes:
