@@ -195,6 +195,7 @@ class OneAgainstRest(ListBatch):
         if self.traced or self._on_its_device(terms):
             return super().solve(terms, shown, reduction, unit)
         require_reduction(reduction)
+        assert terms.numbers is not None, "outside of graphs Python may look at them"
         coefficients, weights = terms.numbers
         scores = self.scores.detach()
         wide = torch.float32 if scores.dtype.itemsize < 4 else scores.dtype

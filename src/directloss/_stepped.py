@@ -148,11 +148,12 @@ class SteppedModule(nn.Module):
         if self.training and (torch.compiler.is_compiling() or not transformed()):
             getattr(self, self._step).copy_(measured)
 
-    def _measured(self, batch: Batch, *, together: bool) -> tuple[Tensor, Tensor]:
+    def _measured(self, batch: Batch, *, together: bool) -> tuple[Tensor, Step]:
         """The step, NaN where the batch gives none; and the one to take."""
         measured = batch.step(getattr(self, self._step), self._share, together=together)
         # Until a batch has a spread, a stand-in. Chosen by no branch, for traced graphs.
-        return measured, torch.where(torch.isnan(measured), self._share, measured)
+        taken = torch.where(torch.isnan(measured), self._share, measured)
+        return measured, taken if batch.traced else taken.item()
 
     def _current_step(self, batch: Batch) -> Step:
         """The step, or what this process alone would measure; nothing is kept."""

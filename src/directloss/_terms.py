@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple, Self
 
 from torch import Tensor
 
@@ -30,16 +31,18 @@ class Lowering(Term):
 
 
 class Terms(tuple[Term, ...]):
-    """The terms of an update. A slice of them is a plain tuple."""
+    """The terms of an update. A slice of them is a plain tuple.
 
-    _numbers: Numbers | None = None
+    Attributes:
+        numbers: the coefficients and the weights; None where Python must not look at them.
+    """
 
-    @property
-    def numbers(self) -> Numbers:
-        """The coefficients and the weights, where Python may look at them; found once."""
-        # Without the lock of `cached_property`, which all would share on Python 3.11, and a fork
-        # might find taken.
-        if self._numbers is None:
-            coefficients, weights = zip(*self, strict=True)
-            self._numbers = tuple(map(float, coefficients)), tuple(map(float, weights))
-        return self._numbers
+    numbers: Numbers | None
+
+    def __new__(cls, terms: Iterable[Term]) -> Self:
+        self = super().__new__(cls, terms)
+        coefficients, weights = zip(*self, strict=True)
+        self.numbers = None
+        if not any(isinstance(part, Tensor) for part in coefficients + weights):
+            self.numbers = tuple(map(float, coefficients)), tuple(map(float, weights))
+        return self

@@ -209,6 +209,7 @@ class ListBatch(Batch):
         elif self.traced:
             value, rows = self._solve_traced(solved, terms, objective, reduction, in_scores)
         else:
+            assert terms.numbers is not None, "outside of graphs Python may look at them"
             coefficients, weights = terms.numbers
             value, rows = _solve.solve(
                 self.task,
