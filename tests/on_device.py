@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf
 from typing import Any
 
 import numpy as np
@@ -12,16 +11,15 @@ import torch
 from numpy.typing import ArrayLike
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from directloss.inference.device import Kind, Solver, Term
+from directloss._terms import Kind, Term
+from directloss.inference.device import Solver
 from directloss.tasks import Solution, Task
 from tests.cases import TASKS
 from tests.harness import DIRECTIONS, TaskCase, update_terms
 
 
 def kind_of(weight: float) -> Kind:
-    if weight == 0.0:
-        return "prediction"
-    return "ground truth" if weight == -inf else "raising" if weight > 0.0 else "lowering"
+    return Term(1.0, weight).kind
 
 
 def solver_of(task: Task) -> Solver[Any]:
@@ -60,7 +58,7 @@ def solve_padded(
     mask = torch.arange(max(sizes)) < torch.tensor(sizes)[:, None]
     rows[mask] = torch.from_numpy(np.concatenate([np.asarray(s, np.float64) for s in scores]))
     labels[mask] = torch.from_numpy(np.concatenate([np.asarray(t, np.float64) for t in targets]))
-    terms = [Term(1.0, weight, kind_of(weight)) for weight in weights]
+    terms = [Term(1.0, weight) for weight in weights]
     found = solver_of(task).solve(rows, labels, mask, terms, share_ties=share_ties)
     return Solution(*(part.numpy() for part in (found.combination[mask], *found[1:])))
 

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from directloss._terms import Lowering, Term
-from directloss.inference.device import Kind, Solved, Solver
-from directloss.inference.device import Term as DeviceTerm
+from directloss._terms import Term
+from directloss.inference.device import Solved, Solver
 from directloss.lists import Layout, widened
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def find(
     solver = task.on_device()
     if solver is None:
         return None, f"{task!r}, which is solved on the host alone"
-    obstacle = solver.missing([kind_of(term) for term in terms])
+    obstacle = solver.missing([term.kind for term in terms])
     if obstacle is None and refuse_undefined:
         obstacle = "empty='error', for which Python has to look at the data"
     if obstacle is None and layout is not None and layout.groups is not None:
@@ -41,17 +40,6 @@ def find(
     if obstacle is None and layout is not None and layout.scores.device.type == "mps":
         obstacle = "scores on a device without float64"
     return (solver, None) if obstacle is None else (None, obstacle)
-
-
-def kind_of(term: Term) -> Kind:
-    """What kind of weight it is, though Python may not look at the number."""
-    if isinstance(term, Lowering):
-        return "lowering"
-    if isinstance(term.weight, Tensor) or term.weight > 0.0:
-        return "raising"
-    if term.weight == 0.0:
-        return "prediction"
-    return "ground truth" if math.isinf(term.weight) else "lowering"
 
 
 def solve(
@@ -75,19 +63,18 @@ def solve(
     scores, targets, mask = _rows(layout)
     targets = task.labels_of(targets)
     wrong = (scores.isnan() | solver.wrong_targets(targets)) & mask
-    asked = [DeviceTerm(*term, kind_of(term)) for term in terms]
     positives = ((targets > 0) & mask).sum(-1)
     larger, factors = scores, None
     if in_scores:  # as in `_unit`: the scores are larger instead of the weight being smaller
         factors = _factors(task, positives, mask.sum(-1) - positives)
         larger = scores * factors.to(scores.dtype)
-    solved = solver.solve(larger, targets, mask, asked, with_values=objective)
+    solved = solver.solve(larger, targets, mask, terms, with_values=objective)
     if factors is not None:
         solved = solved._replace(combination=solved.combination * factors)
     if skip_without_positives:
         solved = _leave_out(solved, positives == 0)
     refused = wrong.any(-1)
-    values = _objective(asked, solved) if objective else solved.task_losses[:, 0]
+    values = _objective(terms, solved) if objective else solved.task_losses[:, 0]
     values = torch.where(refused, math.nan, values)
     rows = torch.where(scores.isinf(), 0.0, solved.combination).to(scores.dtype)
     rows = torch.where(refused[:, None] & mask, math.nan, rows)
@@ -171,15 +158,16 @@ def _rows(layout: Layout) -> tuple[Tensor, Tensor, Tensor]:
     return scores, targets, mask
 
 
-def _objective(terms: Sequence[DeviceTerm], solved: Solved) -> Tensor:
+def _objective(terms: Sequence[Term], solved: Solved) -> Tensor:
     """sum of coefficient * (F + weight * Delta), float64 (L,); F alone for the ground truth."""
     parts, used = [], []
-    for index, (coefficient, weight, kind) in enumerate(terms):
+    for index, term in enumerate(terms):
+        coefficient, weight = term
         if not isinstance(coefficient, Tensor) and coefficient == 0.0:
             continue
         used.append(index)
         part = solved.values[:, index]
-        if kind != "ground truth":
+        if term.kind != "ground truth":
             part = part + weight * solved.task_losses[:, index]
         parts.append(coefficient * part)
     total = sum(parts[1:], parts[0])

@@ -101,7 +101,7 @@ class OneAgainstRest(ListBatch):
         return self.scores.numel() // max(length, 1), length
 
     def refuse_lists_of_one(self) -> None:
-        """As `Layout.refuse_lists_of_one`; of a class, too, one item has no order."""
+        """Of a class, too, one item has no order."""
         lists, length = self.rows
         if length != 1 or lists == 0:
             return
@@ -192,7 +192,7 @@ class OneAgainstRest(ListBatch):
     def solve(
         self, terms: Terms, shown: Shown, reduction: Reduction, unit: Unit = "loss"
     ) -> tuple[Tensor, Tensor]:
-        if self.traced or self._on_its_device(terms):
+        if self.traced or (self.on_device and self._solver(terms) is not None):
             return super().solve(terms, shown, reduction, unit)
         require_reduction(reduction)
         assert terms.numbers is not None, "outside of graphs Python may look at them"
@@ -238,7 +238,8 @@ class OneAgainstRest(ListBatch):
             values = found.reshape(())
         if size > _solve.LARGE:
             _solve.refuse_overflow(coefficients, gradient.numpy(force=True), scores.dtype)
-        value = from_host(_narrowed(values, wide), gradient.device)
+        # A hinge past the largest number of the gradient's type is infinite.
+        value = from_host(torch.from_numpy(values).to(wide), gradient.device)
         axes = self.axes if reduction == "none" else None
         return as_node(self.scores, value, gradient, owner, axes), gradient
 
@@ -293,9 +294,6 @@ class OneAgainstRest(ListBatch):
         if not parts:
             return np.zeros(0)
         return np.concatenate(parts, axis=self._place)
-
-    def _on_its_device(self, terms: Terms) -> bool:
-        return self.on_device and self._solver(terms) is not None
 
     def _spread(self) -> Spread:
         return pooled([_solve.spread_of(self._classes(*chunk)) for chunk in self._chunks()])
@@ -374,8 +372,3 @@ def _class_axis(scores: Any, class_dim: int) -> int:
             "class_dim", f"{class_dim} for scores of shape {tuple(scores.shape)}", wanted
         )
     return class_dim % scores.ndim
-
-
-def _narrowed(values: Array, dtype: torch.dtype) -> Tensor:
-    """float64 values in the type of the gradient; a hinge past its largest number is infinite."""
-    return torch.from_numpy(np.asarray(values)).to(dtype)

@@ -189,16 +189,14 @@ class SteppedModule(nn.Module):
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
         # The step moves between devices but keeps its precision: half() of a model is not meant
         # for it. float64 does not exist on every device, hence the detour.
-        steps = {
-            n: step for n, step in self._buffers.items() if step is not None and n == self._step
-        }
-        for name, step in steps.items():
-            self._buffers[name] = step.float()
+        step = self._buffers.get(self._step)
+        if step is None:
+            return super()._apply(fn, recurse)  # type: ignore[no-untyped-call, no-any-return]
+        self._buffers[self._step] = step.float()
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        for name, step in steps.items():
-            device = self._buffers[name].device  # type: ignore[union-attr]
-            wide = torch.float32 if device.type == "mps" else torch.float64
-            self._buffers[name] = step.to(device, wide)
+        device = self._buffers[self._step].device  # type: ignore[union-attr]
+        wide = torch.float32 if device.type == "mps" else torch.float64
+        self._buffers[self._step] = step.to(device, wide)
         return self
 
 

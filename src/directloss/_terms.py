@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple, Self
+from math import isinf
+from typing import Literal, NamedTuple, Self
 
 from torch import Tensor
 
-__all__ = ["Lowering", "Step", "Term", "Terms"]
+__all__ = ["Kind", "Lowering", "Step", "Term", "Terms"]
 
 Step = float | Tensor
 """A number, or a 0-d tensor where Python must not look at it (a traced graph)."""
+
+
+Kind = Literal["prediction", "raising", "lowering", "ground truth"]
+"""A weight of 0, above 0, below 0, -infinity: what Python knows where it cannot see the number."""
 
 
 Numbers = tuple[tuple[float, ...], tuple[float, ...]]
@@ -23,11 +28,25 @@ class Term(NamedTuple):
     coefficient: Step
     weight: Step
 
+    @property
+    def kind(self) -> Kind:
+        """What kind of weight it has; one in a tensor is above 0, but for that of a `Lowering`."""
+        weight = self.weight
+        if isinstance(weight, Tensor) or weight > 0.0:
+            return "raising"
+        if weight == 0.0:
+            return "prediction"
+        return "ground truth" if isinf(weight) else "lowering"
+
 
 class Lowering(Term):
     """A term with a weight below 0, which nobody sees in a tensor."""
 
     __slots__ = ()
+
+    @property
+    def kind(self) -> Kind:
+        return "lowering"
 
 
 class Terms(tuple[Term, ...]):

@@ -111,19 +111,6 @@ class ListBatch(Batch):
         noisy: copies of the rows with noise, whose mean the update is; None: that of the rows.
     """
 
-    __slots__ = (
-        "layout",
-        "list_weights",
-        "noisy",
-        "on_device",
-        "refuse_undefined",
-        "requires_device",
-        "scores",
-        "skip_without_positives",
-        "task",
-        "traced",
-    )
-
     def __init__(
         self,
         task: Task,
@@ -288,8 +275,20 @@ class ListBatch(Batch):
         return self.layout.rows
 
     def refuse_lists_of_one(self) -> None:
-        """As `Layout.refuse_lists_of_one`."""
-        self.layout.refuse_lists_of_one()
+        """Scores (n, 1), the usual layout of cross-entropy, are n lists in which nothing is ranked.
+
+        Raises:
+            ArgumentError: there are several lists, of one item each.
+        """
+        lists, length = self.rows
+        if length == 1 and lists > 1:
+            raise ArgumentError(
+                "scores",
+                f"shape {tuple(self.scores.shape)}, {lists} lists of one item each, in which there "
+                "is nothing to rank",
+                "lists of several items: dim=0 for a list a column of (n, C); or "
+                "scores.squeeze(-1) and targets.squeeze(-1), (n,), for one list",
+            )
 
     def evaluate(self) -> tuple[Array, Array]:
         """The exact metric of each list, and where it is defined, in the shape of "none"."""

@@ -20,7 +20,7 @@ tends to 0 (Song, Schwing, Zemel, Urtasun 2016, theorem 1; the proof is in docs/
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -136,9 +136,7 @@ def direct_loss(
     require_unit(unit)
     terms = direct_terms(require_positive("epsilon", epsilon), direction or task.direction)
     how = dim, mask, groups, ignore_index, empty, without_positives, class_dim
-    batch = refuse_lists_of_one(task.read(scores, targets, *how))
-    if weight is not None or class_weight is not None:
-        batch.weigh(weight, class_weight)
+    batch = _read(task, scores, targets, weight, class_weight, *how)
     return batch.solve(terms, "prediction", reduction, unit)[0]
 
 
@@ -162,9 +160,7 @@ def hinge_loss(
     """The structured hinge; the stateless form of `directloss.HingeLoss`."""
     terms = hinge_terms(require_positive("margin", margin))
     how = dim, mask, groups, ignore_index, empty, without_positives, class_dim
-    batch = refuse_lists_of_one(task.read(scores, targets, *how))
-    if weight is not None or class_weight is not None:
-        batch.weigh(weight, class_weight)
+    batch = _read(task, scores, targets, weight, class_weight, *how)
     return batch.solve(terms, "objective", reduction)[0]
 
 
@@ -186,10 +182,22 @@ def perceptron_loss(
 ) -> Tensor:
     """The structured perceptron; the stateless form of `directloss.PerceptronLoss`."""
     how = dim, mask, groups, ignore_index, empty, without_positives, class_dim
-    batch = refuse_lists_of_one(task.read(scores, targets, *how))
-    if weight is not None or class_weight is not None:
-        batch.weigh(weight, class_weight)
+    batch = _read(task, scores, targets, weight, class_weight, *how)
     return batch.solve(perceptron_terms(), "objective", reduction)[0]
+
+
+def _read(
+    task: Task,
+    scores: Tensor,
+    targets: Tensor | Qrels,
+    weight: Tensor | None,
+    class_weight: Tensor | None,
+    *how: Any,
+) -> ListBatch:
+    """As `Task.read`, with the weights."""
+    batch = refuse_lists_of_one(task.read(scores, targets, *how))
+    batch.weigh(weight, class_weight)
+    return batch
 
 
 def auto_epsilon(

@@ -185,27 +185,6 @@ class Layout(NamedTuple):
         length = torch.Size([self.shape[axis] for axis in self.axes]).numel()
         return torch.Size(self.rest).numel(), length
 
-    @property
-    def of_one(self) -> bool:
-        """Whether there are several lists, of one item each."""
-        rows, length = self.rows
-        return length == 1 and rows > 1
-
-    def refuse_lists_of_one(self) -> None:
-        """Scores (n, 1), the usual layout of cross-entropy, are n lists in which nothing is ranked.
-
-        Raises:
-            ArgumentError: there are several lists, of one item each.
-        """
-        if self.of_one:
-            raise ArgumentError(
-                "scores",
-                f"shape {tuple(self.shape)}, {self.rows[0]} lists of one item each, in which "
-                "there is nothing to rank",
-                "lists of several items: dim=0 for a list a column of (n, C); or "
-                "scores.squeeze(-1) and targets.squeeze(-1), (n,), for one list",
-            )
-
     def from_rows(self, rows: Tensor) -> Tensor:
         """Rows (R, n) in the shape of the scores."""
         last = tuple(range(len(self.shape) - len(self.axes), len(self.shape)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from directloss.inference import brute_force
+from tests import brute_force
 
 Floats = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ from math import comb, inf
 import numpy as np
 import pytest
 
-from directloss.inference import brute_force
+from tests import brute_force
 from tests.inference.small_cases import cases, draw_gain
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from directloss.inference import brute_force, coarse_to_fine, programme
+from directloss.inference import coarse_to_fine, programme
 from directloss.inference.coarse_to_fine import narrow
 from directloss.inference.corridor import (
     _largest_run,
@@ -17,6 +17,7 @@ from directloss.inference.corridor import (
     end_of_run,
     running_sums,
 )
+from tests import brute_force
 from tests.inference.small_cases import STYLES, Case, Floats, cases, draw_scores
 
 Counts = NDArray[np.int32]

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from directloss.inference import brute_force, programme
+from directloss.inference import programme
 from directloss.inference.pooled import all_equal, pooled
+from tests import brute_force
 from tests.inference.small_cases import STYLES, Case, Floats, cases, draw_scores
 
 DISCOUNTS = {

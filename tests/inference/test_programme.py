@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from directloss.inference import brute_force, programme
+from directloss.inference import programme
+from tests import brute_force
 from tests.inference.small_cases import Case, cases, draw_gain, draw_scores
 from tests.inference.test_brute_force import average_precision
 

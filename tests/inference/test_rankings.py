@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from directloss.inference import brute_force, programme
+from directloss.inference import programme
 from directloss.lists import Lists
 from directloss.tasks import AveragePrecision, RankingTask
+from tests import brute_force
 from tests.cases import average_precision, pair_rankings
 from tests.harness import Floats, solve_batch, solve_one
 from tests.inference.small_cases import STYLES, cases, draw_scores

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from directloss.inference import brute_force, programme, separable
+from directloss.inference import programme, separable
 from directloss.inference.ranked import Ranked
 from directloss.inference.separable import convex_up_to
+from tests import brute_force
 from tests.inference.small_cases import STYLES, Case, Floats, cases, draw_scores
 
 

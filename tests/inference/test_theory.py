@@ -10,7 +10,8 @@ from math import inf
 import numpy as np
 import pytest
 
-from directloss.inference import brute_force, programme
+from directloss.inference import programme
+from tests import brute_force
 from tests.inference.small_cases import Case, Floats, cases, draw_gain
 
 Integers = np.ndarray

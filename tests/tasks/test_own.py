@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 import directloss as dl
 from directloss.errors import ArgumentError
-from directloss.inference.brute_force import average_precision_gain, interleavings
 from directloss.tasks.own import ListTask
+from tests.brute_force import average_precision_gain, interleavings
 from tests.harness import UPDATES, make_loss, solve_batch, value_and_gradient
 
 Floats = NDArray[np.float64]

@@ -70,8 +70,8 @@ def ranking(
 
         f_1(n) = v_1(n),      f_i(n) = v_i(n) + max_{m <= n} f_{i-1}(m),
 
-    one running maximum a row. Ranks and discounts become a table with
-    `directloss.inference.brute_force.ranking_gain`.
+    one running maximum a row. For a metric of ranks and discounts ``G(i, n) = r_i D(i + n)``; for
+    average precision that is ``1/P * i / (i + n)``.
 
     Args:
         positive_scores: shape ``(P,)``, finite, any order, ``P >= 1``.

@@ -91,23 +91,6 @@ class Workspace:
         keys, spare: uint64 (items,) each: for a sort; overwritten by rows 1 and on.
     """
 
-    __slots__ = (
-        "bits",
-        "counts",
-        "fences",
-        "items",
-        "keys",
-        "lists",
-        "narrow",
-        "rows",
-        "scores",
-        "shape",
-        "spare",
-        "unsigned",
-        "weights",
-        "words",
-    )
-
     def __init__(self, words: Array, shape: tuple[int, ...]) -> None:
         self.words, self.shape = words, shape
         lists, items, rows = shape

@@ -22,8 +22,6 @@ class Workspace:
             (rows, >= n).
     """
 
-    __slots__ = ("arrays", "keys", "shape", "spare", "words")
-
     def __init__(self, words: Array, shape: tuple[int, ...]) -> None:
         self.words, self.shape = words, shape
         n, items, rows = shape

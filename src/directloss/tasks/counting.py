@@ -114,13 +114,15 @@ def _over_lists(
 
 
 class _Counted(Counting):
-    """A metric whose solver is near-linear; `_kind` and `_parameters` name it to the kernel."""
+    """A metric whose solver is near-linear; `_kind` and `_prices` name it to the solvers."""
 
     _kind: ClassVar[int]
+    _prices: tuple[float, ...] = ()
+    _parameters = np.empty(0)
+    """The prices, as kernels take them."""
 
-    def __init__(self, *parameters: float) -> None:
-        self._prices = parameters
-        self._parameters = np.array(parameters, np.float64)
+    def __init__(self) -> None:
+        """Without arguments, as most have none."""
 
     def solve(
         self, lists: Lists, weights: Array, coefficients: Array, *, share_ties: bool = True
@@ -189,9 +191,6 @@ class ZeroOne(_Counted):
     weighs_items: ClassVar[bool] = True
     _kind = counts.ERROR_RATE
 
-    def __init__(self) -> None:
-        super().__init__()
-
 
 class BalancedError(_Counted):
     r"""Balanced error: Delta = (fn / P + fp / N) / 2, with a threshold a class.
@@ -204,9 +203,6 @@ class BalancedError(_Counted):
     )
     weighs_items: ClassVar[bool] = True
     _kind = counts.BALANCED_ERROR
-
-    def __init__(self) -> None:
-        super().__init__()
 
     def unit_weights_of(self, P: Numbers, N: Numbers) -> Numbers:
         return _positive(2.0 * least(P, N) / (P + N).clip(1.0))
@@ -236,7 +232,8 @@ class Tversky(_Counted):
             number(name, price, lambda found: 0.0 <= found <= LARGEST_VALUE, wanted)
             for name, price in (("alpha", alpha), ("beta", beta))
         )
-        super().__init__(self.alpha, self.beta)
+        self._prices = self.alpha, self.beta
+        self._parameters = np.array(self._prices)
 
     def __repr__(self) -> str:
         return f"Tversky(alpha={self.alpha:g}, beta={self.beta:g})"
@@ -332,9 +329,6 @@ class GMean(_Counted):
     epsilon_scale: ClassVar[float] = 0.1  # docs/tasks/directions.md
     _kind = counts.GMEAN
 
-    def __init__(self) -> None:
-        super().__init__()
-
     def unit_weights_of(self, P: Numbers, N: Numbers) -> Numbers:
         return _positive(least(P, N) / (P + N).clip(1.0))
 
@@ -352,9 +346,6 @@ class MatthewsCorrelation(_Counted):
     names: ClassVar[tuple[MetricName, ...]] = (MetricName("mcc", "Matthews correlation"),)
     epsilon_scale: ClassVar[float] = 0.3  # docs/tasks/directions.md
     _kind = counts.MATTHEWS
-
-    def __init__(self) -> None:
-        super().__init__()
 
     def unit_weights_of(self, P: Numbers, N: Numbers) -> Numbers:
         return _positive(2.0 * P * N / (P + N).clip(1.0) ** 2.0)

@@ -9,10 +9,11 @@ import sys
 import numpy as np
 import pytest
 
-from directloss.inference import brute_force, programme
+from directloss.inference import programme
 from directloss.inference.debts.rectangle import Rectangle
 from directloss.inference.debts.reference import solve_row_by_row
 from directloss.inference.debts.solver import solve_by_debts
+from tests import brute_force
 from tests.inference.debts.lists import (
     NO_BUDGET,
     STYLES,

@@ -52,8 +52,6 @@ class Workspace:
         chosen: `Chosen`.
     """
 
-    __slots__ = ("chosen", "classes", "keys", "shape", "spare", "word", "words")
-
     def __init__(self, words: Array, shape: tuple[int, ...]) -> None:
         self.words, self.shape = words, shape
         lists, items, terms = shape

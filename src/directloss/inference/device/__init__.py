@@ -9,18 +9,16 @@ for what is left out; `docs/device.md` says which tasks have a solver.
 from directloss.inference.device.counting import Additive, SetMetric
 from directloss.inference.device.pairs import FirstPositive, PartialArea, RocArea
 from directloss.inference.device.positions import ByPosition, Divisor
-from directloss.inference.device.solver import Kind, Solved, Solver, Term
+from directloss.inference.device.solver import Solved, Solver
 
 __all__ = [
     "Additive",
     "ByPosition",
     "Divisor",
     "FirstPositive",
-    "Kind",
     "PartialArea",
     "RocArea",
     "SetMetric",
     "Solved",
     "Solver",
-    "Term",
 ]

@@ -14,6 +14,7 @@ from math import inf
 import torch
 from torch import Tensor
 
+from directloss._terms import Kind
 from directloss.inference.counts.metrics import BALANCED_ERROR, ERROR_RATE, GMEAN, TVERSKY
 from directloss.inference.device.order import (
     Classes,
@@ -23,7 +24,7 @@ from directloss.inference.device.order import (
     sums,
     take,
 )
-from directloss.inference.device.solver import Answer, Kind, Solver
+from directloss.inference.device.solver import Answer, Solver
 
 __all__ = ["Additive", "SetMetric"]
 

@@ -13,8 +13,9 @@ from math import inf
 import torch
 from torch import Tensor
 
+from directloss._terms import Kind
 from directloss.inference.device.order import Classes, at_or_before, first_largest, sums, take
-from directloss.inference.device.solver import Answer, Kind, Solver
+from directloss.inference.device.solver import Answer, Solver
 
 __all__ = ["FirstPositive", "PartialArea", "RocArea"]
 

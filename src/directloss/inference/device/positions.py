@@ -14,8 +14,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from directloss._terms import Kind
 from directloss.inference.device.order import Classes, Order, at_or_before, sums, take
-from directloss.inference.device.solver import Answer, Kind, Solver
+from directloss.inference.device.solver import Answer, Solver
 from directloss.inference.positions import CUTOFF_RELEVANT, Divisor
 
 __all__ = ["ByPosition", "Divisor"]

@@ -4,25 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Generic, Literal, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
+from directloss._terms import Kind, Term
 from directloss.inference.device.order import Order
 
-__all__ = ["Answer", "Kind", "Solved", "Solver", "Term"]
-
-Kind = Literal["prediction", "raising", "lowering", "ground truth"]
-"""A weight of 0, above 0, below 0, -infinity: what Python knows where it cannot see the number."""
-
-
-class Term(NamedTuple):
-    """coefficient * y(weight); numbers, or tensors () that Python does not look at."""
-
-    coefficient: float | Tensor
-    weight: float | Tensor
-    kind: Kind
+__all__ = ["Answer", "Solved", "Solver"]
 
 
 class Answer(NamedTuple):
@@ -107,8 +97,9 @@ class Solver(ABC, Generic[Sorted]):
         lists = self.sort(scores, targets, mask)
         defined = self.defined(lists)
         losses, values, parts = [], [], []
-        for coefficient, weight, kind in terms:
-            y, loss = self.answer(lists, weight, kind, share=share_ties)
+        for term in terms:
+            coefficient, weight = term
+            y, loss = self.answer(lists, weight, term.kind, share=share_ties)
             losses.append(torch.where(defined, loss, 0.0))
             if with_values:
                 value = (y * lists.scores).sum(-1, keepdim=True)
