@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from directloss._terms import Term
+from directloss._terms import Asked, Term
 from directloss.inference.device import Solved, Solver
 from directloss.lists import Layout, widened
 
@@ -47,14 +47,11 @@ def solve(
     solver: Solver[Any],
     layout: Layout,
     terms: Sequence[Term],
-    *,
-    objective: bool,
-    reduction: str,
-    skip_without_positives: bool,
-    in_scores: bool,
-    list_weights: Tensor | None = None,
+    asked: Asked,
+    list_weights: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
     """As `_solve.solve`; a list with a NaN score or a wrong target has value and gradient NaN."""
+    reduction = asked.reduction
     if layout.scores.numel() == 0:  # no list has an item
         empty = widened(layout.scores.detach())
         none = empty.sum(-1).reshape(-1)
@@ -65,16 +62,16 @@ def solve(
     wrong = (scores.isnan() | solver.wrong_targets(targets)) & mask
     positives = ((targets > 0) & mask).sum(-1)
     larger, factors = scores, None
-    if in_scores:  # as in `_unit`: the scores are larger instead of the weight being smaller
+    if asked.in_scores:  # as in `_unit`: the scores are larger instead of the weight being smaller
         factors = _factors(task, positives, mask.sum(-1) - positives)
         larger = scores * factors.to(scores.dtype)
-    solved = solver.solve(larger, targets, mask, terms, with_values=objective)
+    solved = solver.solve(larger, targets, mask, terms, with_values=asked.objective)
     if factors is not None:
         solved = solved._replace(combination=solved.combination * factors)
-    if skip_without_positives:
+    if asked.skip_without_positives:
         solved = _leave_out(solved, positives == 0)
     refused = wrong.any(-1)
-    values = _objective(terms, solved) if objective else solved.task_losses[:, 0]
+    values = _objective(terms, solved) if asked.objective else solved.task_losses[:, 0]
     values = torch.where(refused, math.nan, values)
     rows = torch.where(scores.isinf(), 0.0, solved.combination).to(scores.dtype)
     rows = torch.where(refused[:, None] & mask, math.nan, rows)

@@ -14,7 +14,7 @@ from directloss import _solve, _solver, _weights
 from directloss._copies import from_host
 from directloss._operators import traced
 from directloss._spread import Spread, pooled
-from directloss._terms import Terms
+from directloss._terms import Asked, Terms
 from directloss._update import (
     ListBatch,
     Shown,
@@ -195,24 +195,23 @@ class OneAgainstRest(ListBatch):
         if self.traced or (self.on_device and self._solver(terms) is not None):
             return super().solve(terms, shown, reduction, unit)
         require_reduction(reduction)
-        assert terms.numbers is not None, "outside of graphs Python may look at them"
-        coefficients, weights = terms.numbers
+        numbers = terms.numbers
+        assert numbers is not None, "outside of graphs Python may look at them"
+        asked = Asked(
+            refuse_undefined=False,  # but below, of all classes
+            objective=shown == "objective",
+            reduction=reduction,
+            skip_without_positives=self.skip_without_positives,
+            in_scores=unit == "score",
+        )
         scores = self.scores.detach()
         wide = torch.float32 if scores.dtype.itemsize < 4 else scores.dtype
         gradient = torch.empty_like(scores, dtype=wide)
         values_of, defined_of, size = [], [], 0.0
         for first, last in self._chunks():
             layout = self._classes(first, last)
-            lists, values, combination, defined, largest = _solve.solve_each(
-                self.task,
-                layout,
-                coefficients,
-                weights,
-                objective=shown == "objective",
-                refuse_undefined=False,
-                skip_without_positives=self.skip_without_positives,
-                in_scores=unit == "score",
-            )
+            solved = _solve.solve_each(self.task, layout, numbers, asked)
+            lists, values, combination, defined, largest = solved
             rows = torch.from_numpy(lists.scatter(combination, layout.scores.shape))
             part = layout.from_rows(from_host(rows, gradient.device))
             gradient.narrow(self.class_axis, first, last - first).copy_(part)
@@ -237,7 +236,7 @@ class OneAgainstRest(ListBatch):
                 gradient *= share
             values = found.reshape(())
         if size > _solve.LARGE:
-            _solve.refuse_overflow(coefficients, gradient.numpy(force=True), scores.dtype)
+            _solve.refuse_overflow(numbers, gradient.numpy(force=True), scores.dtype)
         # A hinge past the largest number of the gradient's type is infinite.
         value = from_host(torch.from_numpy(values).to(wide), gradient.device)
         axes = self.axes if reduction == "none" else None

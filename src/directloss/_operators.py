@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from directloss import _solve
+from directloss._terms import Asked
 from directloss.lists import Layout
 
 if TYPE_CHECKING:
@@ -73,20 +74,16 @@ def solve(
         scores: float32 or wider.
         terms: float64 (2, T): coefficients, weights.
         task: its number.
+        refuse_undefined, objective, reduction, skip_without_positives, in_scores: as in `Asked`.
         copies: as in `Layout`.
     """
     coefficients, weights = map(tuple, terms.tolist())
     return _solve.solve(
         task_by_number(task),
         _layout(scores, targets, mask, groups, ignore_index, item_weights, copies),
-        coefficients,
-        weights,
-        objective=objective,
-        reduction=reduction,
-        refuse_undefined=refuse_undefined,
-        skip_without_positives=skip_without_positives,
-        in_scores=in_scores,
-        list_weights=None if list_weights is None else list_weights.numpy(force=True),
+        (coefficients, weights),
+        Asked(refuse_undefined, objective, reduction, skip_without_positives, in_scores),
+        None if list_weights is None else list_weights.numpy(force=True),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from directloss._copies import from_host
 from directloss._range import solve_in_range
 from directloss._solution import Solution
 from directloss._spread import Spread, pooled, within_lists
+from directloss._terms import Asked, Numbers
 from directloss._unit import solve_in_unit
 from directloss._world import World
 from directloss.errors import ArgumentError, UndefinedMetricError
@@ -56,26 +57,14 @@ LARGE = 3e4
 def solve(
     task: Task,
     layout: Layout,
-    coefficients: tuple[float, ...],
-    weights: tuple[float, ...],
-    *,
-    objective: bool,
-    reduction: str,
-    refuse_undefined: bool,
-    skip_without_positives: bool = False,
-    in_scores: bool = False,
-    list_weights: Array | None = None,
+    numbers: Numbers,
+    asked: Asked,
+    list_weights: Array | None,
 ) -> tuple[Tensor, Tensor]:
     """Solve every term (coefficient, weight) of an update on every list.
 
     Args:
-        coefficients, weights: one of each a term.
-        objective: whether the value is the sum of coefficient * (F + weight * Delta), with F alone
-            for the ground truth; else it is Delta of the first term.
-        reduction: "mean", "sum" or "none".
-        refuse_undefined: whether a list without a defined metric is an error.
-        skip_without_positives: whether lists without a positive are left out.
-        in_scores: whether weights count in shifts of the scores (`directloss._unit`).
+        numbers: coefficients and weights, one of each a term.
         list_weights: (L,), by which lists count; None: all alike.
 
     Returns:
@@ -83,17 +72,8 @@ def solve(
         rows, with the reduction's factor, and 0 where a score is infinite. Both of the scores' type
         (float32 for half precisions) and on their device.
     """
-    lists, values, combination, defined, size = solve_each(
-        task,
-        layout,
-        coefficients,
-        weights,
-        objective=objective,
-        refuse_undefined=refuse_undefined,
-        skip_without_positives=skip_without_positives,
-        in_scores=in_scores,
-    )
-    share, copies = 1.0, layout.copies
+    lists, values, combination, defined, size = solve_each(task, layout, numbers, asked)
+    reduction, share, copies = asked.reduction, 1.0, layout.copies
     if list_weights is not None:
         values, shares = weighted(values, defined, list_weights, reduction)
         combination *= np.repeat(shares, np.diff(lists.offsets)).astype(combination.dtype)
@@ -101,7 +81,7 @@ def solve(
         values, share = reduced(values, defined, reduction)
     if copies > 1 and reduction != "mean":  # "mean" is that of all copies already
         values, share = values / copies, share / copies
-    if objective:
+    if asked.objective:
         with np.errstate(over="ignore"):  # a hinge past the largest float32 is infinite
             values = values.astype(combination.dtype)
     elif reduction == "none":
@@ -112,7 +92,7 @@ def solve(
         combination *= combination.dtype.type(share)
     scores = layout.scores
     if size > LARGE:
-        refuse_overflow(coefficients, combination, scores.dtype)
+        refuse_overflow(numbers, combination, scores.dtype)
     moved = lists.position is not None or lists.kept_index is not None
     rows = lists.scatter(combination, scores.shape) if moved or scores.ndim > 1 else combination
     if copies > 1:
@@ -125,15 +105,7 @@ def solve(
 
 
 def solve_each(
-    task: Task,
-    layout: Layout,
-    coefficients: tuple[float, ...],
-    weights: tuple[float, ...],
-    *,
-    objective: bool,
-    refuse_undefined: bool,
-    skip_without_positives: bool,
-    in_scores: bool,
+    task: Task, layout: Layout, numbers: Numbers, asked: Asked
 ) -> tuple[Lists, Array, Array, Array, float]:
     """As `solve`, before any reduction.
 
@@ -142,16 +114,18 @@ def solve_each(
         of their type; on which the metric is defined, bool (L,); and the largest coefficient.
     """
     lists, _ = read_lists(layout, task.read_targets, per_list=task.target_per_list)
+    coefficients, weights = numbers
+    in_scores = asked.in_scores
     solution, _, size = solve_in_unit(task, lists, weights, coefficients, in_scores=in_scores)
     defined, combination = solution.defined, solution.combination
     if not lists.finite:
         silence_infinite(lists.scores, combination)
-    if refuse_undefined and not defined.all():
+    if asked.refuse_undefined and not defined.all():
         raise _undefined(task, lists, defined[: defined.size // layout.copies])
-    if skip_without_positives:
+    if asked.skip_without_positives:
         leave_out(solution, lists, class_sizes(lists).positives == 0)
     values = solution.task_losses[:, 0]
-    if objective:
+    if asked.objective:
         values = solution.objective(np.array(weights), np.array(coefficients))
     return lists, values, combination, defined, size
 
@@ -300,12 +274,13 @@ def _pooled(measure: Callable[[], Spread], world: World | None) -> Spread:
     return pooled(world.agree(failure, own))
 
 
-def refuse_overflow(coefficients: Sequence[float], combination: Array, dtype: torch.dtype) -> None:
+def refuse_overflow(numbers: Numbers, combination: Array, dtype: torch.dtype) -> None:
+    """Refuse coefficients that make an infinite gradient of scores of a type."""
     if (np.abs(combination) <= torch.finfo(dtype).max).all():
         return
     raise ArgumentError(
         "epsilon",
-        f"{1.0 / np.abs(coefficients).max():g}, so that the gradient is infinite",
+        f"{1.0 / np.abs(numbers[0]).max():g}, so that the gradient is infinite",
         f"an epsilon whose inverse fits the scores' type, {str(dtype).removeprefix('torch.')}",
     )
 

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, Self
 
 from torch import Tensor
 
-__all__ = ["Kind", "Lowering", "Step", "Term", "Terms"]
+__all__ = ["Asked", "Kind", "Lowering", "Numbers", "Step", "Term", "Terms"]
 
 Step = float | Tensor
 """A number, or a 0-d tensor where Python must not look at it (a traced graph)."""
@@ -65,3 +65,22 @@ class Terms(tuple[Term, ...]):
         if not any(isinstance(part, Tensor) for part in coefficients + weights):
             self.numbers = tuple(map(float, coefficients)), tuple(map(float, weights))
         return self
+
+
+class Asked(NamedTuple):
+    """What is asked of an update beside its terms.
+
+    Attributes:
+        refuse_undefined: whether a list without a defined metric is an error.
+        objective: whether the value is the sum of coefficient * (F + weight * Delta), with F alone
+            for the ground truth; else it is Delta of the first term.
+        reduction: "mean", "sum" or "none".
+        skip_without_positives: whether lists without a positive are left out.
+        in_scores: whether weights count in shifts of the scores (`directloss._unit`).
+    """
+
+    refuse_undefined: bool
+    objective: bool
+    reduction: str
+    skip_without_positives: bool = False
+    in_scores: bool = False

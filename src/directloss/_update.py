@@ -11,7 +11,7 @@ from torch import Tensor
 
 from directloss import _device, _operators, _solve, _solver, _weights
 from directloss._operators import traced
-from directloss._terms import Step, Terms
+from directloss._terms import Asked, Step, Terms
 from directloss._world import World
 from directloss.errors import ArgumentError
 from directloss.inference._kernel import Array
@@ -179,37 +179,23 @@ class ListBatch(Batch):
         require_reduction(reduction)
         layout = self.layout
         solved = layout if self.noisy is None else self.noisy
-        objective, in_scores = shown == "objective", unit == "score"
+        asked = Asked(
+            refuse_undefined=self.refuse_undefined,
+            objective=shown == "objective",
+            reduction=reduction,
+            skip_without_positives=self.skip_without_positives,
+            in_scores=unit == "score",
+        )
         on_device = self._solver(terms) if self.on_device else None
         if on_device is not None:
-            value, rows = _device.solve(
-                self.task,
-                on_device,
-                solved,
-                terms,
-                objective=objective,
-                reduction=reduction,
-                skip_without_positives=self.skip_without_positives,
-                in_scores=in_scores,
-                list_weights=self.list_weights,
-            )
+            update = solved, terms, asked, self.list_weights
+            value, rows = _device.solve(self.task, on_device, *update)
         elif self.traced:
-            value, rows = self._solve_traced(solved, terms, objective, reduction, in_scores)
+            value, rows = self._solve_traced(solved, terms, asked)
         else:
+            weights = None if self.list_weights is None else host(self.list_weights)
             assert terms.numbers is not None, "outside of graphs Python may look at them"
-            coefficients, weights = terms.numbers
-            value, rows = _solve.solve(
-                self.task,
-                solved,
-                coefficients,
-                weights,
-                objective=objective,
-                reduction=reduction,
-                refuse_undefined=self.refuse_undefined,
-                skip_without_positives=self.skip_without_positives,
-                in_scores=in_scores,
-                list_weights=None if self.list_weights is None else host(self.list_weights),
-            )
+            value, rows = _solve.solve(self.task, solved, terms.numbers, asked, weights)
         if self.noisy is not None:
             rows = rows.reshape(layout.scores.shape)
         gradient = rows if rows.ndim == 1 else layout.from_rows(rows)
@@ -227,14 +213,7 @@ class ListBatch(Batch):
             loss = as_node(self.scores, value, gradient, owner, axes)
         return loss, gradient
 
-    def _solve_traced(
-        self,
-        layout: Layout,
-        terms: Terms,
-        objective: bool,
-        reduction: Reduction,
-        in_scores: bool,
-    ) -> tuple[Tensor, Tensor]:
+    def _solve_traced(self, layout: Layout, terms: Terms, asked: Asked) -> tuple[Tensor, Tensor]:
         solved: tuple[Tensor, Tensor] = _operators.solve(
             widened(layout.scores.detach()),
             layout.targets,
@@ -243,11 +222,7 @@ class ListBatch(Batch):
             _stacked(terms),
             self.task.number,
             layout.ignore_index,
-            self.refuse_undefined,
-            objective,
-            reduction,
-            self.skip_without_positives,
-            in_scores,
+            *asked,
             self.list_weights,
             layout.item_weights,
             layout.copies,

@@ -23,9 +23,8 @@ from directloss.errors import ArgumentError, NonFiniteScoreError
 from directloss.inference._kernel import Array
 from directloss.inference.checks import count_classes, count_odd, count_odd_of_both
 from directloss.inference.grouping import (
-    ascending_starts,
     gather,
-    group_entries,
+    grouped,
     kept_entries,
     scatter,
     scatter_both,
@@ -425,7 +424,7 @@ def _arranged(
         )
     starts, position = np.zeros(1, np.int64), None
     if groups is not None:
-        starts, position = _grouped(host(groups))
+        starts, position = grouped(host(groups))
     if keep is None:
         if wrong:
             raise _nan_error(np.flatnonzero(np.isnan(flat)), flat.size, shape, copies)
@@ -491,15 +490,6 @@ def _nan_error(
         "along dim" + (f" of list {row}" if rows > copies else ""),
         "numbers; +inf and -inf are allowed",
     )
-
-
-def _grouped(groups: Array) -> tuple[Array, Array | None]:
-    """Where groups begin, and the place of each entry; None where it stands there already."""
-    starts = ascending_starts(groups)
-    if starts is not None:
-        return starts, None
-    grouped = group_entries(groups)
-    return grouped.starts, grouped.position
 
 
 _ZERO = np.zeros(1, np.int64)

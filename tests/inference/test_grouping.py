@@ -13,7 +13,7 @@ from directloss.inference.grouping import ascending_starts, group_entries, kept_
 
 
 def check(groups: np.ndarray) -> None:
-    position, starts = group_entries(groups)
+    starts, position = group_entries(groups)
     order = np.argsort(groups, kind="stable")
     assert position[order].tolist() == list(range(groups.size))
     numbers, counts = np.unique(groups, return_counts=True)

@@ -6,8 +6,6 @@ the threads that solve the lists, too.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from directloss.inference._kernel import Array, kernel
@@ -15,10 +13,10 @@ from directloss.inference.memory import lent
 from directloss.inference.threads import even_parts, over_lists
 
 __all__ = [
-    "Groups",
     "ascending_starts",
     "gather",
     "group_entries",
+    "grouped",
     "kept_entries",
     "scatter",
     "scatter_both",
@@ -80,29 +78,28 @@ def _write_starts(groups: Array, starts: Array) -> None:
             starts[group] = k
 
 
-class Groups(NamedTuple):
-    """Entries brought together by group, those of a group as they came.
-
-    Attributes:
-        position: int64 (n,), the place of each entry. Values go there by `scatter` and come back by
-            `gather`, both in the order in which entries came: so each group is written, or read,
-            from its front to its back, and no two threads share its cache lines but at an edge.
-        starts: int64 (G,), the first place of each group.
-    """
-
-    position: Array
-    starts: Array
-
-
-def group_entries(groups: Array) -> Groups:
-    """Places of the entries by ascending group.
+def grouped(groups: Array) -> tuple[Array, Array | None]:
+    """Where entries brought together by ascending group begin, and go; those of one as they came.
 
     Args:
         groups: integers (n,), any.
+
+    Returns:
+        starts: int64 (G,), the first place of each group.
+        position: int64 (n,), the place of each entry; None where it stands there already. Values go
+            there by `scatter` and come back by `gather`, both in the order in which entries came:
+            so each group is written, or read, from its front to its back, and no two threads share
+            its cache lines but at an edge.
     """
+    starts = ascending_starts(groups)
+    return (starts, None) if starts is not None else group_entries(groups)
+
+
+def group_entries(groups: Array) -> tuple[Array, Array]:
+    """As `grouped`, of groups in any order."""
     n = groups.size
     if n == 0:
-        return Groups(*(np.empty(0, np.int64) for _ in Groups._fields))
+        return np.empty(0, np.int64), np.empty(0, np.int64)
     if groups.dtype == np.uint64:  # not all of them are int64
         _, groups = np.unique(groups, return_inverse=True)
     groups = groups.astype(np.int64, copy=False)
@@ -123,7 +120,7 @@ def group_entries(groups: Array) -> Groups:
     position = lent(n, "positions")
     over_lists(_place, bounds, groups, bounds, lowest, counters, position)
     starts = ends[: -1 : bounds.size - 1]
-    return Groups(position, starts[np.diff(np.append(starts, n)) > 0])
+    return starts[np.diff(np.append(starts, n)) > 0], position
 
 
 @kernel
