@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from directloss.inference.ranked import Ranking
 from tests import brute_force
 
 Floats = NDArray[np.float64]
@@ -18,6 +19,22 @@ STYLES = ("normal", "few values", "all tied", "heavy tails", "two clusters")
 def wide(scores: NDArray[np.floating]) -> bool | None:
     """As kernels take it: None for float32 scores, True for float64."""
     return None if scores.itemsize == 4 else True
+
+
+def one_list(
+    positive: Floats,
+    negative: Floats,
+    rank_weights: Floats,
+    discounts: Floats,
+    by_position: int,
+    fences: NDArray[np.int64] | None = None,
+) -> Ranking:
+    """A list as solvers take it; its counts are -1, and its fences leave everything open."""
+    P, N = positive.size, negative.size
+    if fences is None:
+        fences = np.array([[0, N, 0, P]], np.int64)
+    counts = np.full(P, -1, np.int32), np.full(N, -1, np.int32)
+    return Ranking(positive, negative, fences, rank_weights, discounts, by_position, *counts)
 
 
 @dataclass(frozen=True)

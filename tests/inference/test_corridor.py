@@ -17,8 +17,9 @@ from directloss.inference.corridor import (
     end_of_run,
     running_sums,
 )
+from directloss.inference.ranked import Ranking
 from tests import brute_force
-from tests.inference.small_cases import STYLES, Case, Floats, cases, draw_scores
+from tests.inference.small_cases import STYLES, Case, Floats, cases, draw_scores, one_list
 
 Counts = NDArray[np.int32]
 
@@ -43,19 +44,27 @@ class Problem:
         center = self.positive[self.positive.size // 2]
         return running_sums(self.positive, center), running_sums(self.negative, center)
 
-    def bounds(self, weight: float) -> tuple[Counts, Counts]:
+    def one(self, fences: NDArray[np.int64] | None = None) -> Ranking:
+        return one_list(self.positive, self.negative, *self.tables, fences)
+
+    def bounds(
+        self, weight: float, fences: NDArray[np.int64] | None = None
+    ) -> tuple[Counts, Counts]:
         low, high = np.full((2, self.positive.size), -1, np.int32)
-        everything = np.array([[0, self.negative.size, 0, self.positive.size]], np.int64)
-        bounds(self.positive, self.negative, everything, *self.tables, weight, low, high)
+        bounds(self.one(fences), weight, low, high)
         return low, high
 
+    def narrow(self, weight: float, fence: NDArray[np.int64], low: Counts, high: Counts) -> None:
+        narrow(self.one(), self.sums(), fence, weight, low, high)
+
     def solve(self, weight: float, low: Counts, high: Counts) -> Counts:
-        above = np.full(self.positive.size, -1, np.int32)
-        corridor(self.positive, self.negative, *self.tables, weight, low, high, above)
-        in_place = high.copy()
-        corridor(self.positive, self.negative, *self.tables, weight, low, in_place, in_place)
-        assert (in_place == above).all()
-        return above
+        apart = self.one()
+        corridor(apart, weight, low, high)
+        in_place = self.one()
+        in_place.negatives_above[:] = high
+        corridor(in_place, weight, low, in_place.negatives_above)
+        assert (in_place.negatives_above == apart.negatives_above).all()
+        return apart.negatives_above
 
     def objective(self, n: Counts, weight: float) -> float:
         score = brute_force.pairwise_score(self.positive, self.negative, n)
@@ -262,16 +271,7 @@ def narrowed(problem: Problem, weight: float) -> tuple[Counts, Counts, Counts, C
     low, high = problem.bounds(weight)
     before = low.copy(), high.copy()
     block = np.array([0, problem.negative.size, 0, problem.positive.size], np.int64)
-    narrow(
-        problem.positive,
-        problem.negative,
-        *problem.sums(),
-        block,
-        *problem.tables,
-        weight,
-        low,
-        high,
-    )
+    problem.narrow(weight, block, low, high)
     return *before, low, high
 
 
@@ -352,7 +352,7 @@ def look(
 ) -> None:
     """One round of `narrow` with blocks of this size, whether it pays or not."""
     positives, negatives = problem.positive.size, problem.negative.size
-    ranks, discounts, step = problem.tables
+    _, discounts, step = problem.tables
     tops = np.arange(0, positives, height)
     bottoms = np.minimum(tops + height, positives)
     begin = np.minimum(low[tops], negatives - 1) // width
@@ -360,23 +360,16 @@ def look(
     drops = discounts[step:-1] - discounts[step + 1 :]
     block = np.array([0, negatives, 0, positives])
     spans = np.ascontiguousarray(spans, np.int64)
-    starts, sums, crossed = coarse_to_fine._look(
-        problem.positive,
-        problem.negative,
+    sums = (
         np.append(0.0, np.cumsum(problem.positive)),
         np.append(0.0, np.cumsum(problem.negative)),
-        block,
-        ranks,
-        discounts,
-        step,
-        weight,
-        bool((np.diff(drops) <= 0).all()),
-        height,
-        width,
-        spans,
+    )
+    falls = bool((np.diff(drops) <= 0).all())
+    starts, wins, crossed = coarse_to_fine._look(
+        problem.one(), sums, block, weight, falls, height, width, spans
     )
     coarse_to_fine._keep_promising(
-        starts, spans, sums, crossed, weight, height, width, block, low, high
+        starts, spans, wins, crossed, weight, height, width, block, low, high
     )
 
 
@@ -386,19 +379,9 @@ def test_narrowing_leaves_infinite_scores_in_their_blocks() -> None:
     case = Case(np.linspace(0, 1, 300), np.linspace(0, 1, 700), 0.0)
     problem = draw(rng, case, "average precision")
     blocks = np.array([[0, 100, 0, 60], [100, 600, 60, 290], [600, 700, 290, 300]], np.int64)
-    low, high = np.full((2, 300), -1, np.int32)
-    bounds(problem.positive, problem.negative, blocks, *problem.tables, -1.0, low, high)
+    low, high = problem.bounds(-1.0, blocks)
     before = low.copy(), high.copy()
-    narrow(
-        problem.positive,
-        problem.negative,
-        *problem.sums(),
-        blocks[1],
-        *problem.tables,
-        -1.0,
-        low,
-        high,
-    )
+    problem.narrow(-1.0, blocks[1], low, high)
     for old, new in zip(before, (low, high), strict=True):
         np.testing.assert_array_equal(old[:60], new[:60])
         np.testing.assert_array_equal(old[290:], new[290:])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from directloss.inference import programme
 from directloss.inference.pooled import all_equal, pooled
 from tests import brute_force
-from tests.inference.small_cases import STYLES, Case, Floats, cases, draw_scores
+from tests.inference.small_cases import STYLES, Case, Floats, cases, draw_scores, one_list
 
 DISCOUNTS = {
     "partial area": lambda rng, n: np.maximum(0.0, 1.0 - np.arange(n + 1) / (0.3 * n)),
@@ -26,9 +26,9 @@ def descending(scores: Floats) -> Floats:
 def solve(
     positive: Floats, negative: Floats, rank_weight: float, discount: Floats, weight: float
 ) -> NDArray[np.int32]:
-    above = np.full(positive.size, -1, np.int32)
-    everything = np.array([[0, negative.size, 0, positive.size]], np.int64)
-    pooled(positive, negative, everything, rank_weight, discount, weight, above)
+    one = one_list(positive, negative, np.full(positive.size, rank_weight), discount, 0)
+    pooled(one, weight)
+    above = one.negatives_above
     assert (np.diff(above) >= 0).all() and above[0] >= 0 and above[-1] <= negative.size
     return above
 
@@ -104,8 +104,9 @@ def test_fences_are_lists_of_their_own() -> None:
     positive, negative = descending(rng.normal(size=30)), descending(rng.normal(size=70))
     fences = np.array([[0, 10, 0, 6], [10, 60, 6, 29], [60, 70, 29, 30]], np.int64)
     discount = rng.normal(size=71)
-    above = np.full(30, -1, np.int32)
-    pooled(positive, negative, fences, 1.0, discount, -3.0, above)
+    one = one_list(positive, negative, np.ones(30), discount, 0, fences)
+    pooled(one, -3.0)
+    above = one.negatives_above
     gain = np.ones((30, 1)) * discount
     for fewest, most, first, last in fences:
         inside = gain[first:last, fewest : most + 1]

@@ -17,6 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from directloss.inference._kernel import Array, inlined, inner
+from directloss.inference.ranked import Ranking
 
 __all__ = ["narrow"]
 
@@ -35,23 +36,13 @@ of its own, is expected to drop the same share of them as the look before did.""
 
 @inlined
 def narrow(
-    positives: Array,
-    negatives: Array,
-    positive_sums: Array,
-    negative_sums: Array,
-    fence: Array,
-    rank_weights: Array,
-    discounts: Array,
-    by_position: int,
-    weight: float,
-    low: Array,
-    high: Array,
+    one: Ranking, sums: tuple[Array, Array], fence: Array, weight: float, low: Array, high: Array
 ) -> None:
     """Tighten low[i] <= n_i <= high[i] around an optimum that lies between, inside one fence.
 
     Args:
-        positives, negatives, rank_weights, discounts, by_position, weight: as in `corridor.bounds`.
-        positive_sums, negative_sums: of `corridor.running_sums`.
+        one, weight: as in `corridor.bounds`.
+        sums: `corridor.running_sums` of the positives, and of the negatives.
         fence: int64 (4,): fewest and most negatives above, first and last (exclusive) positive.
         low, high: int32 (P,), in and out; neither ever falling.
     """
@@ -68,26 +59,11 @@ def narrow(
     spans = _worthwhile_spans(fence, height, width, low, high, cells, drop)
     if spans.shape[0] == 0:
         return
-    falls = _never_grows(
-        discounts, by_position, positives.size + negatives.size if by_position else right
-    )
+    entries = one.positives.size + one.negatives.size if one.by_position else right
+    falls = _never_grows(one.discounts, one.by_position, entries)
     while spans.shape[0] > 0:
-        starts, sums, crossed = _look(
-            positives,
-            negatives,
-            positive_sums,
-            negative_sums,
-            fence,
-            rank_weights,
-            discounts,
-            by_position,
-            weight,
-            falls,
-            height,
-            width,
-            spans,
-        )
-        _keep_promising(starts, spans, sums, crossed, weight, height, width, fence, low, high)
+        starts, wins, crossed = _look(one, sums, fence, weight, falls, height, width, spans)
+        _keep_promising(starts, spans, wins, crossed, weight, height, width, fence, low, high)
         height, width = max(height // 2, 1), max(width // 2, 1)
         before, cells = cells, _cells(fence, low, high)
         drop = 1.0 - cells / before
@@ -133,14 +109,9 @@ def _worthwhile_spans(
 
 @inner
 def _look(
-    positives: Array,
-    negatives: Array,
-    score_sums: Array,
-    negative_sums: Array,
+    one: Ranking,
+    sums: tuple[Array, Array],
     fence: Array,
-    rank_weights: Array,
-    discounts: Array,
-    by_position: int,
     weight: float,
     falls: bool,
     height: int,
@@ -154,14 +125,17 @@ def _look(
 
     Returns:
         starts: int64 (strips + 1,): strip s has entries starts[s] .. starts[s + 1] - 1.
-        sums, crossed: W and u, float64.
+        wins, crossed: W and u, float64.
     """
+    positives, negatives, rank_weights = one.positives, one.negatives, one.rank_weights
+    discounts, by_position = one.discounts, one.by_position
+    score_sums, negative_sums = sums
     left, right, first, last = fence
     strips = spans.shape[0]
     starts = np.zeros(strips + 1, np.int64)
     for strip in range(strips):
         starts[strip + 1] = starts[strip] + spans[strip, 1] - spans[strip, 0] + 1
-    sums = np.empty(starts[strips], np.float64)
+    wins = np.empty(starts[strips], np.float64)
     crossed = np.empty(starts[strips], np.float64)
     scale = 2.0 / (positives.size * negatives.size)
     chunk = max((height + width) // 8, 1)
@@ -214,17 +188,17 @@ def _look(
             else:
                 mean = min(max(total / size, w_least), w_most)
                 bound = size * w_most * ((mean - w_least) / (w_most - w_least))
-            sums[at] = total
+            wins[at] = total
             crossed[at] = max(bound, 0.0, total)
             at += 1
-    return starts, sums, crossed
+    return starts, wins, crossed
 
 
 @inner
 def _keep_promising(
     starts: Array,
     spans: Array,
-    sums: Array,
+    wins: Array,
     crossed: Array,
     weight: float,
     height: int,
@@ -237,7 +211,7 @@ def _keep_promising(
     left, _, first, last = fence
     strips = spans.shape[0]
     columns = spans[strips - 1, 1] + 2
-    through = np.empty(sums.size, np.float64)
+    through = np.empty(wins.size, np.float64)
     # Downwards: best[c], over the strips so far, of staircases that end in a block <= c. A
     # staircase of a strip enters in block a, leaves in b >= a, crosses a .. b, wins what is right.
     best = np.zeros(columns, np.float64)
@@ -248,7 +222,7 @@ def _keep_promising(
         begin, end = spans[strip]
         won = 0.0
         for at in range(starts[strip], starts[strip + 1]):
-            won += sums[at]
+            won += wins[at]
         entry, running, aligned_running, so_far = -np.inf, -np.inf, -np.inf, 0.0
         previous_reach, beyond, aligned_beyond = reach, best[reach], aligned[reach]
         won_aligned = won
@@ -262,11 +236,11 @@ def _keep_promising(
             if column > end:
                 break
             at = starts[strip] + column - begin
-            won_aligned -= sums[at]
+            won_aligned -= wins[at]
             entry = max(entry, arrived - so_far)
             through[at] = entry
             so_far += crossed[at]
-            won -= sums[at]
+            won -= wins[at]
             running = max(running, entry + so_far + won)
             best[column] = running
         best[end + 1] = running
@@ -294,7 +268,7 @@ def _keep_promising(
                 kept_first = column
                 kept_last = max(kept_last, column)
             so_far -= crossed[at]
-            won += sums[at]
+            won += wins[at]
             running = max(running, leave - so_far)
             below[column] = running
         lowest = begin

@@ -22,6 +22,7 @@ from __future__ import annotations
 import numpy as np
 
 from directloss.inference._kernel import ZERO, Array, inlined, inner
+from directloss.inference.ranked import Ranking
 
 __all__ = ["bounds", "corridor", "end_of_run", "running_sums"]
 
@@ -56,17 +57,7 @@ def _crossing(
 
 
 @inner
-def bounds(
-    positives: Array,
-    negatives: Array,
-    fences: Array,
-    rank_weights: Array,
-    discounts: Array,
-    by_position: int,
-    weight: float,
-    low: Array,
-    high: Array,
-) -> None:
+def bounds(one: Ranking, weight: float, low: Array, high: Array) -> None:
     """Single-crossing bounds low[i] <= n_i <= high[i] between which an optimum lies.
 
     The gain is w(i, j) = a(j) + r_i b(q) with a(j) = 2 (phi_i - phi_j) / (P N), which never falls
@@ -82,14 +73,13 @@ def bounds(
     configuration and towards the other, and should not unlearn what nobody asked for.
 
     Args:
-        positives, negatives: scores by descending order, finite; sizes P and N.
-        fences: int64 (b, 4), rows (fewest, most, first positive, last): positives first .. last - 1
-            may have fewest .. most negatives above them.
-        rank_weights: r, (P,). discounts: D, with D at by_position * i + n_i, i from 1.
-        by_position: 1 where D is taken at the position, 0 where at the negatives above.
+        one: the list; of its fences positives first .. last - 1 may have fewest .. most negatives
+            above them.
         weight: any number but infinity.
         low, high: out, int32 (P,), neither ever falling.
     """
+    positives, negatives, rank_weights = one.positives, one.negatives, one.rank_weights
+    discounts, by_position, fences = one.discounts, one.by_position, one.fences
     size = positives.size
     scale = 2.0 / (size * negatives.size)
     strict = weight > 0.0
@@ -208,54 +198,29 @@ def running_sums(values: Array, center: float) -> Array:
 
 
 @inner
-def corridor(
-    positives: Array,
-    negatives: Array,
-    rank_weights: Array,
-    discounts: Array,
-    by_position: int,
-    weight: float,
-    low: Array,
-    high: Array,
-    negatives_above: Array,
-) -> None:
+def corridor(one: Ranking, weight: float, low: Array, high: Array) -> None:
     """The programme inside the corridor: the optimal number of negatives above each positive.
 
     Rows i and i + 1 with high[i] <= low[i + 1] are independent. So the programme runs between two
     such places at a time, in memory for the largest of these runs.
 
     Args:
-        positives, negatives, rank_weights, discounts, by_position, weight: as in `bounds`.
-        low, high: int32 (P,), neither ever falling, low <= high.
-        negatives_above: out, int32 (P,); may be `high` itself.
+        one: the list, whose negatives_above are written.
+        weight: any number but infinity.
+        low, high: int32 (P,), neither ever falling, low <= high; `high` may be what is written.
     """
+    negatives_above = one.negatives_above
     columns, cells = _largest_run(low, high)
     bits = np.empty((cells + 63) >> 6, np.uint64)
     sums, best = np.empty(columns + 1, np.float64), np.empty(columns + 1, np.float64)
-    scale = 2.0 / (positives.size * negatives.size)
+    scale = 2.0 / (one.positives.size * one.negatives.size)
     first = 0
     while first < low.size:
         last = end_of_run(low, high, first)
         if last == first + 1 and low[first] == high[first]:
             negatives_above[first] = low[first]
         else:
-            _solve_run(
-                positives,
-                negatives,
-                rank_weights,
-                discounts,
-                by_position,
-                weight,
-                scale,
-                first,
-                last,
-                low,
-                high,
-                bits,
-                sums,
-                best,
-                negatives_above,
-            )
+            _solve_run(one, weight, scale, first, last, low, high, bits, sums, best)
         first = last
 
 
@@ -284,11 +249,7 @@ def _largest_run(low: Array, high: Array) -> tuple[int, int]:
 
 @inlined
 def _solve_run(
-    positives: Array,
-    negatives: Array,
-    rank_weights: Array,
-    discounts: Array,
-    by_position: int,
+    one: Ranking,
     weight: float,
     scale: float,
     first: int,
@@ -298,7 +259,6 @@ def _solve_run(
     bits: Array,
     sums: Array,
     best: Array,
-    negatives_above: Array,
 ) -> None:
     """`corridor` for rows first .. last - 1.
 
@@ -306,6 +266,8 @@ def _solve_run(
         scale: 2 / (P N).
         bits, sums, best: scratch, of the sizes that `corridor` gives them.
     """
+    positives, negatives, rank_weights = one.positives, one.negatives, one.rank_weights
+    discounts, by_position, above = one.discounts, one.by_position, one.negatives_above
     left, right = low[first], high[last - 1]
     # F does not see a shift of all scores; sums measured from one of them round less.
     center = positives[(first + last) // 2]
@@ -358,4 +320,4 @@ def _solve_run(
             word <<= np.uint64(1)
             cell -= 1
         n = low[i] + cell - start
-        negatives_above[i] = n
+        above[i] = n

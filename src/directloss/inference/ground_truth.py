@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from directloss.inference._kernel import Array, inner, kernel
-from directloss.inference.ranked import Ranked, one_ranking
+from directloss.inference.ranked import Ranked, Ranking, one_ranking
 from directloss.inference.separable import turn
 
 __all__ = ["MOST_CELLS", "grows", "least_loss", "solve"]
@@ -16,16 +16,7 @@ bytes, and some seconds."""
 
 
 @inner
-def least_loss(
-    positives: Array,
-    negatives: Array,
-    fences: Array,
-    rank_weights: Array,
-    discounts: Array,
-    by_position: int,
-    predicted: Array,
-    negatives_above: Array,
-) -> None:
+def least_loss(one: Ranking) -> None:
     """Negatives above each positive in the ranking of least Delta and, among those, of largest F.
 
     Where D never grows, each positive alone earns most with as few negatives above it as may be,
@@ -35,19 +26,18 @@ def least_loss(
     entries are pairs (metric, F); callers refuse lists of more than `MOST_CELLS`.
 
     Args:
-        positives, negatives, fences, rank_weights, discounts, by_position: as in `corridor.bounds`.
-        predicted: int32 (P,): negatives of a higher score than each positive.
-        negatives_above: out, int32 (P,).
+        one: the list. Of its negatives_above, in: the negatives of a higher score than each
+            positive; out: the ranking.
     """
-    size, other = positives.size, negatives.size
+    discounts, by_position, rank_weights = one.discounts, one.by_position, one.rank_weights
+    fences, above = one.fences, one.negatives_above
+    size, other = one.positives.size, one.negatives.size
     end = other + (size if by_position else 0)
     plateau = np.empty(end + 1, np.int64)
     plateau[end] = end
     for q in range(end - 1, by_position - 1, -1):
         if discounts[q + 1] > discounts[q]:
-            _programme(
-                positives, negatives, fences, rank_weights, discounts, by_position, negatives_above
-            )
+            _programme(one)
             return
         plateau[q] = plateau[q + 1] if discounts[q + 1] == discounts[q] else q
     limit = other
@@ -57,7 +47,7 @@ def least_loss(
             row = by_position * (i + 1)
             most_here = most if rank_weights[i] == 0.0 else plateau[row + fewest] - row
             limit = min(limit, most_here)
-            negatives_above[i] = max(fewest, min(predicted[i], limit))
+            above[i] = max(fewest, min(above[i], limit))
 
 
 @kernel
@@ -70,16 +60,11 @@ def grows(discounts: Array, first: int, last: int) -> bool:
 
 
 @inner
-def _programme(
-    positives: Array,
-    negatives: Array,
-    fences: Array,
-    rank_weights: Array,
-    discounts: Array,
-    by_position: int,
-    negatives_above: Array,
-) -> None:
+def _programme(one: Ranking) -> None:
     """O(P N) steps and bytes; metrics within 1e-12 of each other count as equal."""
+    positives, negatives, rank_weights = one.positives, one.negatives, one.rank_weights
+    discounts, by_position = one.discounts, one.by_position
+    fences, above = one.fences, one.negatives_above
     size, other = positives.size, negatives.size
     metric = np.zeros(other + 1, np.float64)
     value = np.zeros(other + 1, np.float64)
@@ -113,20 +98,20 @@ def _programme(
             n = min(n, most)
             while not chosen[i, n]:
                 n -= 1
-            negatives_above[i] = n
+            above[i] = n
 
 
 @inner
-def _certainly_above(
-    positives: Array, negatives: Array, fences: Array, negatives_above: Array
-) -> None:
+def _certainly_above(one: Ranking) -> None:
     """Negatives of a higher score than each positive; both descending inside each fence."""
+    positives, negatives = one.positives, one.negatives
+    fences, above = one.fences, one.negatives_above
     for fence in range(fences.shape[0]):
         j, stop = fences[fence, 0], fences[fence, 1]
         for i in range(fences[fence, 2], fences[fence, 3]):
             while j < stop and negatives[j] > positives[i]:
                 j += 1
-            negatives_above[i] = j
+            above[i] = j
 
 
 def solve(ranked: Ranked, weight: float, above: Array) -> None:
@@ -164,15 +149,6 @@ def _solve(
             above,
         )
         if one.positives.size > 0 and one.negatives.size > 0:
-            _certainly_above(one.positives, one.negatives, one.fences, one.negatives_above)
-            least_loss(
-                one.positives,
-                one.negatives,
-                one.fences,
-                one.rank_weights,
-                one.discounts,
-                by_position,
-                one.negatives_above,
-                one.negatives_above,
-            )
+            _certainly_above(one)
+            least_loss(one)
             turn(one.negatives_above, one.positives_above)

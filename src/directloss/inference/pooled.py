@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 
 from directloss.inference._kernel import Array, inner, kernel
-from directloss.inference.ranked import Ranked, one_ranking
+from directloss.inference.ranked import Ranked, Ranking, one_ranking
 from directloss.inference.separable import turn
 
 __all__ = ["all_equal", "pooled", "solve"]
@@ -41,30 +41,19 @@ def all_equal(values: Array, offsets: Array, first: int, lasts: Array) -> bool:
 
 
 @inner
-def pooled(
-    positives: Array,
-    negatives: Array,
-    fences: Array,
-    rank_weight: float,
-    discounts: Array,
-    weight: float,
-    negatives_above: Array,
-) -> None:
+def pooled(one: Ranking, weight: float) -> None:
     """The optimal number of negatives above each positive, where all r_i are equal.
 
     Pairs about which the objective does not care stand as `directloss.inference.corridor.bounds`
     says: negatives above for a positive weight, positives for a negative one.
 
     Args:
-        positives, negatives: float64 (P,) and (N,), descending, finite.
-        fences: int64 (b, 4), rows (fewest, most, first positive, last): positives first .. last - 1
-            may have fewest .. most negatives above them.
-        rank_weight: r.
-        discounts: D at n = 0 .. N, float64.
+        one: the list, whose negatives_above are written.
         weight: any number but infinity.
-        negatives_above: out, int32 (P,).
     """
-    reward = weight * rank_weight
+    positives, negatives, discounts = one.positives, one.negatives, one.discounts
+    fences, negatives_above = one.fences, one.negatives_above
+    reward = weight * one.rank_weights[0]
     scale = 2.0 / (positives.size * negatives.size)
     center = positives[positives.size // 2]  # F does not see a shift of all scores
     sums, sizes = np.empty(negatives.size, np.float64), np.empty(negatives.size, np.int64)
@@ -127,13 +116,5 @@ def _solve(
             above,
         )
         if one.positives.size > 0 and one.negatives.size > 0:
-            pooled(
-                one.positives,
-                one.negatives,
-                one.fences,
-                one.rank_weights[0],
-                one.discounts,
-                weight,
-                one.negatives_above,
-            )
+            pooled(one, weight)
             turn(one.negatives_above, one.positives_above)

@@ -55,12 +55,16 @@ closure over a compiled function, which numba finds on disk in no later process.
 class Ranking(NamedTuple):
     """One list, as a solver takes it.
 
+    Loops read arrays that were taken out before: each look into a tuple counts references, which
+    threads share.
+
     Attributes:
         positives, negatives: float64 (P,) and (N,), descending, finite: infinite ones are 0.
         fences: int64 (3, 4): first and last (exclusive) negative, first and last positive of three
             independent lists, +inf, finite, -inf.
         rank_weights: r_i, float64 (P,), non-negative.
         discounts: D, float64, of this list alone.
+        by_position: 1 where D is taken at the position i + n_i, 0 where at the negatives above.
         negatives_above, positives_above: int32 (P,) and (N,), of the row: a ranking, said by each
             class.
     """
@@ -70,6 +74,7 @@ class Ranking(NamedTuple):
     fences: Array
     rank_weights: Array
     discounts: Array
+    by_position: int
     negatives_above: Array
     positives_above: Array
 
@@ -148,6 +153,7 @@ def one_ranking(
         fences[number - first],
         weights[begin:middle],
         discounts[entry : entry + entries],
+        by_position,
         above[begin:middle],
         above[middle:end],
     )

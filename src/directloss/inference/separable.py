@@ -21,7 +21,7 @@ from __future__ import annotations
 import numpy as np
 
 from directloss.inference._kernel import Array, inlined, inner, kernel
-from directloss.inference.ranked import Ranked, one_ranking
+from directloss.inference.ranked import Ranked, Ranking, one_ranking
 
 __all__ = ["all_convex", "convex_up_to", "solve", "turn"]
 
@@ -199,18 +199,7 @@ def _solve_runs(
             weights,
             above,
         )
-        _divide_and_conquer(
-            of.positives,
-            of.negatives,
-            of.rank_weights,
-            of.discounts,
-            np.uint64(by_position),
-            2.0 / (of.positives.size * of.negatives.size),
-            weight,
-            runs[run],
-            of.positives_above,
-            stack,
-        )
+        _divide_and_conquer(of, weight, runs[run], stack)
         if run + 1 == runs.shape[0] or runs[run + 1, 0] != runs[run, 0]:  # the list's last
             turn(of.positives_above, of.negatives_above)
 
@@ -267,26 +256,17 @@ def _first_gain(
 
 
 @inlined
-def _divide_and_conquer(
-    positives: Array,
-    negatives: Array,
-    rank_weights: Array,
-    discounts: Array,
-    stride: np.uint64,
-    scale: float,
-    weight: float,
-    run: Array,
-    positives_above: Array,
-    stack: Array,
-) -> None:
+def _divide_and_conquer(of: Ranking, weight: float, run: Array, stack: Array) -> None:
     """Smallest best counts of a run of negatives.
 
     Args:
+        of: the list. Of its positives_above, in: a lower bound of each count; out: the count.
         run: uint64 (4,): as in `_walk`.
-        positives_above: in and out: a lower bound of each count, then the count. Others as in
-            `Ranking` and `_best_count`.
         stack: scratch, int64 (64, 4).
     """
+    stride, scale = np.uint64(of.by_position), 2.0 / (of.positives.size * of.negatives.size)
+    positives, negatives, rank_weights = of.positives, of.negatives, of.rank_weights
+    discounts, positives_above = of.discounts, of.positives_above
     stack[0, 0], stack[0, 1] = run[1], run[2]
     stack[0, 2], stack[0, 3] = positives_above[run[1]], run[3]
     depth = 1

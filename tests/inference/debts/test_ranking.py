@@ -25,6 +25,7 @@ from tests.inference.debts.lists import (
     rounding,
     whole,
 )
+from tests.inference.small_cases import one_list
 
 
 def labelled(positive: Floats, negative: Floats) -> Lists:
@@ -160,10 +161,9 @@ def test_narrow_and_wide_runs_stand_in_one_list() -> None:
         negative = descending(np.r_[ladder[1::2], rng.normal(size=1600)])
         rectangle = whole(positive, negative, 3.0)
         low, high = np.zeros((2, positive.size), np.int32)
-        everything = np.array([[0, negative.size, 0, positive.size]])
         ranks = np.arange(1, positive.size + 1) / positive.size
         discounts = 1 / np.r_[1, 1 : positive.size + negative.size + 1]
-        bounds(positive, negative, everything, ranks, discounts, 1, -3.0, low, high)
+        bounds(one_list(positive, negative, ranks, discounts, 1), -3.0, low, high)
         widths = high - low
         mixed += int((widths < 20).sum() > 50 and (widths > 500).sum() > 50)
         above = counts(positive, negative, 3.0)

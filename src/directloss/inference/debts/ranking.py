@@ -103,31 +103,11 @@ def _in_corridor(
         begin = offsets[number] - offsets[first]
         low_of, high_of = low[begin : begin + count], one.negatives_above
         if not narrowed:
-            bounds(
-                one.positives,
-                one.negatives,
-                one.fences,
-                one.rank_weights,
-                one.discounts,
-                1,
-                weight,
-                low_of,
-                high_of,
-            )
+            bounds(one, weight, low_of, high_of)
             if _wide_run(low_of, high_of, ZERO)[0] < count:
                 wide[number - first] = True
                 continue
-        corridor(
-            one.positives,
-            one.negatives,
-            one.rank_weights,
-            one.discounts,
-            1,
-            weight,
-            low_of,
-            high_of,
-            one.negatives_above,
-        )
+        corridor(one, weight, low_of, high_of)
         turn(one.negatives_above, one.positives_above)
 
 
