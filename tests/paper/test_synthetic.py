@@ -32,7 +32,6 @@ from directloss.paper.synthetic.study import run_study
 from directloss.paper.synthetic.trial import (
     draw,
     make_student,
-    most_accurate_threshold,
     run_trial,
 )
 from directloss.study.assignments import Assignment
@@ -264,19 +263,6 @@ def test_a_student_is_the_network_that_it_says() -> None:
     first, last = student.weights
     hidden = torch.relu(features @ first.t() + student.biases[0])
     assert torch.allclose(student(features), (hidden @ last.t() + student.biases[1])[:, 0])
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_the_threshold_is_the_most_accurate(seed: int) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    scores = torch.randint(0, 6, (12,), generator=generator).float()
-    targets = (torch.rand(12, generator=generator) < 0.1 * (seed % 11)).long()
-
-    def right(threshold: float) -> int:
-        return int(((scores > threshold) == (targets > 0)).sum())
-
-    best = max(right(cut - 0.5) for cut in range(8))
-    assert right(most_accurate_threshold(scores, targets)) == best
 
 
 def test_accuracy_is_measured_at_the_threshold_of_training() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import torch
 from accelerate import Accelerator
@@ -16,6 +16,7 @@ from directloss.paper.synthetic.config import StudyConfig
 from directloss.paper.synthetic.student import Student
 from directloss.study.assignments import Assignment
 from directloss.study.records import finished, warnings_noted
+from directloss.thresholds import fit_threshold
 from directloss.training import FitConfig, Part, Parts, fit
 from directloss.training.search import Finished
 
@@ -41,24 +42,6 @@ def draw(config: StudyConfig, flips: float, seed: int) -> Parts:
     # Rows of the transpose lie together, as the student reads them.
     train, held_out = (part.t().contiguous().t() for part in (features[:half], features[half:]))
     return Parts(Part(train, flipped[0]), Part(held_out, flipped[1]), Part(held_out, labels[half:]))
-
-
-def most_accurate_threshold(scores: Tensor, targets: Tensor) -> float:
-    """A threshold t for which the decisions score > t are right most often.
-
-    The highest one among equals, halfway between two scores; `(n,)` finite scores, targets 0 or 1.
-    """
-    values, order = torch.sort(scores.double(), descending=True, stable=True)
-    # Calling the k highest positive sets right each positive of them, and wrong each other one.
-    gains = (2 * (targets[order] > 0).long() - 1).cumsum(0)
-    between = torch.cat([values[1:] < values[:-1], torch.ones(1, dtype=torch.bool)])
-    gains = torch.where(between, gains, -len(gains))
-    best = int(gains.argmax())
-    if gains[best] <= 0:
-        return float(values[0]) + 1.0
-    if best == len(values) - 1:
-        return float(values[-1]) - 1.0
-    return float(values[best] + values[best + 1]) / 2.0
 
 
 class _PrecisionAndAccuracy:
@@ -122,7 +105,7 @@ def run_trial(config: StudyConfig, assignment: Assignment) -> Finished:
                 epochs=column.iterations,
                 seed=cell.seed,
             ),
-            threshold=most_accurate_threshold,
+            threshold=partial(fit_threshold, task=dl.ZeroOne()),
             accelerator=Accelerator(cpu=True),
         )
     looks = len(result.history)
