@@ -9,7 +9,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from directloss.models.backbones import EFFICIENTNET_LITE0, Backbone, load_backbone
+from directloss.models.backbones import EFFICIENTNET_LITE0
 from directloss.models.mlp import MLP
 from directloss.models.weights import AUTO, RANDOM
 
@@ -101,17 +101,6 @@ def moments(features: Tensor) -> tuple[Tensor, Tensor]:
     scale, mean = torch.std_mean(features, 0, correction=0)
     scale = scale.clamp_min(_LEAST * float(scale.max()))
     return mean, torch.where(scale > 0, scale, 1.0)
-
-
-def frozen_backbone(name: str, weights: str, size: int) -> Backbone:
-    """A backbone that is not trained; random weights are the same each time.
-
-    Raises:
-        ArgumentError: no such network, or weights that do not fit it.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return load_backbone(name, weights, size)
 
 
 @torch.no_grad()

@@ -10,12 +10,8 @@ from torch import Tensor
 
 from directloss.datasets import Problems
 from directloss.datasets.images import ImageProblem, ImageRecipe, prepare_images
-from directloss.models.image_scorer import (
-    features_of_images,
-    frozen_backbone,
-    moments,
-    words_of_weights,
-)
+from directloss.models.backbones import load_backbone
+from directloss.models.image_scorer import features_of_images, moments, words_of_weights
 from directloss.study.config import Comparison
 from directloss.study.stages import digest, load_arrays, save_arrays
 
@@ -53,7 +49,7 @@ def make_features(comparison: Comparison, folder: Path) -> Path:
         DataError: an image cannot be read.
     """
     assert comparison.backbone is not None
-    backbone = frozen_backbone(comparison.backbone, comparison.weights, comparison.image_size)
+    backbone = load_backbone(comparison.backbone, comparison.weights, comparison.image_size)
     name = digest(comparison.data_sha256, backbone.fingerprint, comparison.image_size)
     file = folder / f"{FEATURES}-{name[:16]}.npz"
     if not file.exists():

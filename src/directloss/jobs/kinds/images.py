@@ -19,12 +19,7 @@ from directloss.errors import ArgumentError
 from directloss.jobs.config import Configuration, DataSection, ModelSection
 from directloss.jobs.kinds.kind import Labelled, Unlabelled
 from directloss.models.backbones import SMALLEST_SIZE, load_backbone
-from directloss.models.image_scorer import (
-    FrozenScorer,
-    ImageScorer,
-    frozen_backbone,
-    usual_backbone,
-)
+from directloss.models.image_scorer import FrozenScorer, ImageScorer, usual_backbone
 from directloss.models.weights import RANDOM
 from directloss.report.lines import FORMULA
 from directloss.study.config import OF_TABLES
@@ -80,13 +75,12 @@ class Images:
         if recipe.size < SMALLEST_SIZE:
             raise ArgumentError("image_size", recipe.size, f"{SMALLEST_SIZE} or more")
         weights = section.weights if pretrained else RANDOM
+        backbone = load_backbone(section.backbone, weights, recipe.size)
         if section.frozen:
-            frozen = frozen_backbone(section.backbone, weights, recipe.size)
             generator = torch.Generator().manual_seed(seed)
-            return FrozenScorer(frozen, frozen.width, section.hidden, generator=generator)
+            return FrozenScorer(backbone, backbone.width, section.hidden, generator=generator)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            backbone = load_backbone(section.backbone, weights, recipe.size)
             return ImageScorer(backbone, backbone.width)
 
     def without_values(self) -> AbstractContextManager[object]:
