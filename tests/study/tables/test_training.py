@@ -13,7 +13,8 @@ from directloss.study.tables import cells, rule, run, training
 from directloss.study.tables.methods import METHODS, SETTINGS, Problem
 from directloss.study.tables.metrics import METRICS
 from directloss.study.tables.rule import Table
-from directloss.study.tables.training import Part, Split, train
+from directloss.study.tables.training import train
+from directloss.training.data import Part, Parts
 
 
 def part(count: int, seed: int) -> Part:
@@ -25,8 +26,8 @@ def part(count: int, seed: int) -> Part:
 
 
 @pytest.fixture(scope="module")
-def split() -> Split:
-    return Split(part(200, 0), part(100, 1), part(100, 2))
+def split() -> Parts:
+    return Parts(part(200, 0), part(100, 1), part(100, 2))
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +35,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "STEPS", 40)
 
 
-def test_one_run_serves_all_metrics_of_a_loss_that_knows_none(split: Split) -> None:
+def test_one_run_serves_all_metrics_of_a_loss_that_knows_none(split: Parts) -> None:
     found = train("logistic", split, 0, 0, None)
     assert found.keys() == METRICS.keys()
     for chosen in found.values():
@@ -44,16 +45,16 @@ def test_one_run_serves_all_metrics_of_a_loss_that_knows_none(split: Split) -> N
 
 
 @pytest.mark.parametrize("name", [name for name, each in METHODS.items() if each.metrics])
-def test_methods_that_know_their_metric_learn_it(split: Split, name: str) -> None:
+def test_methods_that_know_their_metric_learn_it(split: Parts, name: str) -> None:
     for metric in METHODS[name].metrics:
         found = train(name, split, 8, 0, metric)
         assert found.keys() == {metric}
-        prior = float(split.validation.labels.mean())
+        prior = float(split.validation.targets.mean())
         least = {"AP": prior, "F1": 2 * prior / (1 + prior), "precision": prior}
         assert found[metric].validation > least.get(metric, 0.5)
 
 
-def test_refinement_is_never_behind_its_first_phase_on_validation(split: Split) -> None:
+def test_refinement_is_never_behind_its_first_phase_on_validation(split: Parts) -> None:
     switch = round(training.SWITCH * training.STEPS)
     for metric in METRICS:
         first = max(
@@ -62,7 +63,7 @@ def test_refinement_is_never_behind_its_first_phase_on_validation(split: Split) 
         assert train("refine", split, 0, 0, metric)[metric].validation >= first
 
 
-def _validation_by_step(split: Split, metric: str) -> dict[int, float]:
+def _validation_by_step(split: Parts, metric: str) -> dict[int, float]:
     """What cross-entropy has reached on validation by each evaluation of its first phase."""
     seen: dict[int, float] = {}
     add = training._History.add
@@ -77,7 +78,7 @@ def _validation_by_step(split: Split, metric: str) -> dict[int, float]:
     return seen
 
 
-def test_equal_values_are_decided_by_ap_and_then_by_the_later_step(split: Split) -> None:
+def test_equal_values_are_decided_by_ap_and_then_by_the_later_step(split: Parts) -> None:
     history = training._History(split, ("precision",), with_train=False)
     for step, (value, tie) in {
         10: (1.0, 0.5),
@@ -91,10 +92,10 @@ def test_equal_values_are_decided_by_ap_and_then_by_the_later_step(split: Split)
     assert history.best("precision").step == 30
 
 
-def test_metrics_are_those_of_scikit_learn(split: Split) -> None:
+def test_metrics_are_those_of_scikit_learn(split: Parts) -> None:
     metrics = pytest.importorskip("sklearn.metrics")
     scores = torch.randn(2, 100, generator=torch.Generator().manual_seed(5))
-    labels = split.test.labels
+    labels = split.test.targets
     wanted = {
         "AP": metrics.average_precision_score,
         "partial AUC": lambda y, s: metrics.roc_auc_score(y, s, max_fpr=0.05),
@@ -108,8 +109,8 @@ def test_metrics_are_those_of_scikit_learn(split: Split) -> None:
     assert METRICS["F1"].of(scores, labels, thresholds) == pytest.approx(best)
 
 
-def test_losses_are_of_each_network_by_itself(split: Split) -> None:
-    labels = split.train.labels
+def test_losses_are_of_each_network_by_itself(split: Parts) -> None:
+    labels = split.train.targets
     scores = torch.randn(3, len(labels), generator=torch.Generator().manual_seed(0))
     for name, method in METHODS.items():
         for metric in method.metrics or ("AP",):
@@ -125,7 +126,7 @@ def table(name: str = "toy") -> Table:
     parts = [part(400, seed) for seed in (0, 1)]
     features = torch.cat([each.features for each in parts]).numpy().copy()
     features[3, 0] = np.nan
-    labels = torch.cat([each.labels for each in parts]).numpy() > 0
+    labels = torch.cat([each.targets for each in parts]).numpy() > 0
     return Table(name, features, labels, "1")
 
 

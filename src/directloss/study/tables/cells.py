@@ -14,7 +14,8 @@ from directloss.inference._kernel import Array
 from directloss.study.tables.methods import METHODS
 from directloss.study.tables.metrics import METRICS
 from directloss.study.tables.rule import TRAINING, Table
-from directloss.study.tables.training import Part, Split, train
+from directloss.study.tables.training import train
+from directloss.training.data import Part, Parts
 
 __all__ = ["MODELS", "cell"]
 
@@ -38,7 +39,7 @@ def cell(table: Table, seed: int, hidden: int) -> Cell:
     """
     rows = _split_rows(table.labels, seed)
     split = _standardised(table, rows)
-    positives = int(split.train.labels.sum())
+    positives = int(split.train.targets.sum())
     found: Cell = {}
     for name, method in METHODS.items():
         if method.linear_only and (hidden or positives * len(rows[0]) > MOST_PAIRS):
@@ -62,7 +63,7 @@ def _split_rows(labels: Array, seed: int) -> list[Array]:
     return [train, validation, test]
 
 
-def _standardised(table: Table, rows: list[Array]) -> Split:
+def _standardised(table: Table, rows: list[Array]) -> Parts:
     """By mean and deviation of the training part; a missing value is its mean."""
     training = table.features[rows[0]].astype(np.float64)
     with np.errstate(invalid="ignore"):
@@ -77,7 +78,7 @@ def _standardised(table: Table, rows: list[Array]) -> Split:
                 torch.from_numpy(table.labels[chosen].astype(np.float32)),
             )
         )
-    return Split(*parts)
+    return Parts(*parts)
 
 
 def _boosted(table: Table, rows: list[Array], seed: int) -> dict[str, dict[str, Any]]:

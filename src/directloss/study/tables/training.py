@@ -13,31 +13,15 @@ from directloss.inference._kernel import Array
 from directloss.study.tables.methods import METHODS, SETTINGS, SWITCH, Loss, Method, Problem
 from directloss.study.tables.metrics import METRICS
 from directloss.study.tables.networks import Adam, Networks
+from directloss.training.data import Parts
 
-__all__ = ["EVERY", "STEPS", "Chosen", "Part", "Split", "train"]
+__all__ = ["EVERY", "STEPS", "Chosen", "train"]
 
 STEPS = 150
 """Full-batch steps of a run; those of a longer one are a multiple."""
 
 EVERY = 10
 """Steps between two evaluations."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """Standardised features (n, d) and labels (n,), float32."""
-
-    features: Tensor
-    labels: Tensor
-
-
-@dataclass(frozen=True)
-class Split:
-    """The three parts of a table."""
-
-    train: Part
-    validation: Part
-    test: Part
 
 
 @dataclass(frozen=True)
@@ -58,12 +42,12 @@ class Chosen:
     step: int
 
 
-def train(name: str, split: Split, hidden: int, seed: int, metric: str | None) -> dict[str, Chosen]:
+def train(name: str, split: Parts, hidden: int, seed: int, metric: str | None) -> dict[str, Chosen]:
     """A method trained for one metric; for a method that knows none, what each metric chooses.
 
     Args:
         name: of the method.
-        split: standardised parts.
+        split: standardised features and labels, float32.
         hidden: units of the hidden layer, 0 for a linear model.
         seed: of the first weights.
         metric: what to train for; None for a method that knows none.
@@ -71,7 +55,7 @@ def train(name: str, split: Split, hidden: int, seed: int, metric: str | None) -
     method = METHODS[name]
     rated = tuple(METRICS) if metric is None else (metric,)
     history = _History(split, rated, with_train=name == "logistic")
-    labels = split.train.labels
+    labels = split.train.targets
     problem = Problem(labels, METRICS[metric or rated[0]])
     networks = Networks(
         split.train.features.shape[1],
@@ -119,7 +103,7 @@ def _in_spreads(method: Method, problem: Problem, networks: Networks, features: 
 class _History:
     """The metrics of all settings at every evaluation."""
 
-    def __init__(self, split: Split, metrics: Sequence[str], *, with_train: bool) -> None:
+    def __init__(self, split: Parts, metrics: Sequence[str], *, with_train: bool) -> None:
         self._split, self._with_train = split, with_train
         self._values: dict[str, list[Array]] = {metric: [] for metric in metrics}
         self._ties: list[Array] = []
@@ -135,12 +119,12 @@ class _History:
             scores.append(networks(split.train.features))
             parts.append(split.train)
         self._steps.append(step)
-        self._ties.append(METRICS["AP"].of(scores[0], parts[0].labels, None))
+        self._ties.append(METRICS["AP"].of(scores[0], parts[0].targets, None))
         for name, values in self._values.items():
             metric = METRICS[name]
-            thresholds = metric.thresholds(scores[0], parts[0].labels)
+            thresholds = metric.thresholds(scores[0], parts[0].targets)
             rows = [
-                metric.of(each, part.labels, thresholds)
+                metric.of(each, part.targets, thresholds)
                 for each, part in zip(scores, parts, strict=True)
             ]
             values.append(np.stack(rows))
