@@ -49,6 +49,10 @@ def test_the_size_of_a_batch_changes_nothing(
     monkeypatch.setattr(module, "_BATCH", 3)
     np.testing.assert_allclose(features_of(SETTINGS.load(), pixels), at_once, rtol=1e-4, atol=1e-5)
     assert features_of(SETTINGS.load(), pixels[:0]).shape == (0, 512)
+    monkeypatch.setattr(module, "_CROPS_AT_ONCE", 1)
+    each = crop_features(SETTINGS, photograph, BOXES)
+    np.testing.assert_allclose(each.reshape(4, 512), at_once, rtol=1e-4, atol=1e-5)
+    assert crop_features(SETTINGS, photograph, []).shape == (2, 0, 512)
 
 
 def test_the_identity_names_all_that_features_depend_on() -> None:

@@ -21,6 +21,9 @@ Features = NDArray[np.float32]
 _BATCH = 64
 """Crops a forward pass: bounds memory, changes no result."""
 
+_CROPS_AT_ONCE = 256
+"""Crops in memory, of each copy: changes no result either."""
+
 
 @dataclass(frozen=True)
 class CropSettings:
@@ -74,9 +77,13 @@ def crop_features(settings: CropSettings, file: Path, boxes: Sequence[Box]) -> F
     Raises:
         DataError: the image cannot be read.
     """
-    pixels = cut_crops(settings, file, boxes)
-    features = features_of(settings.load(), pixels.reshape(-1, *pixels.shape[2:]))
-    return features.reshape(*pixels.shape[:2], features.shape[1])
+    backbone = settings.load()
+    chunks = [np.empty((1 + settings.mirror, 0, backbone.width), np.float32)]
+    for start in range(0, len(boxes), _CROPS_AT_ONCE):
+        pixels = cut_crops(settings, file, boxes[start : start + _CROPS_AT_ONCE])
+        features = features_of(backbone, pixels.reshape(-1, *pixels.shape[2:]))
+        chunks.append(features.reshape(*pixels.shape[:2], backbone.width))
+    return np.concatenate(chunks, axis=1)
 
 
 @torch.no_grad()

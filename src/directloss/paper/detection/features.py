@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from directloss.datasets.crops import PADDING
 from directloss.datasets.voc import Box
-from directloss.models.features import CropSettings, cut_crops, features_of
+from directloss.models.features import CropSettings, crop_features
 from directloss.paper.detection.boxes import Boxes
 from directloss.paper.detection.photographs import Photograph
 from directloss.paper.detection.proposals import ProposalStage
@@ -19,9 +18,6 @@ from directloss.paper.detection.regions import roi_features
 from directloss.study.stages import Arrays, Stage, digest
 
 Kind = Literal["roi", "crops"]
-
-_CROPS_AT_ONCE = 256
-"""Bounds memory, changes no result."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +85,9 @@ class FeatureStage(Stage[Photograph]):
     def make(self, photograph: Photograph) -> Arrays:
         boxes = self.boxes(photograph)
         if self.settings.kind == "crops":
-            return {"features": crop_features(self.settings.network, photograph.file, boxes)}
+            crops = [Box(*box) for box in boxes.tolist()]
+            features = crop_features(self.settings.network, photograph.file, crops)[0]
+            return {"features": features.astype(np.float16)}
         features = roi_features(
             photograph.read(),
             boxes,
@@ -105,13 +103,3 @@ class FeatureStage(Stage[Photograph]):
         if not self.with_objects:
             return proposals
         return np.concatenate([proposals, photograph.objects.boxes])
-
-
-def crop_features(settings: CropSettings, file: Path, boxes: Boxes) -> NDArray[np.float16]:
-    """A pass of the network for each box, warped as R-CNN does it, `(n, width)`."""
-    backbone = settings.load()
-    chunks = [np.empty((0, backbone.width), np.float16)]
-    for start in range(0, len(boxes), _CROPS_AT_ONCE):
-        some = [Box(*box) for box in boxes[start : start + _CROPS_AT_ONCE].tolist()]
-        chunks.append(features_of(backbone, cut_crops(settings, file, some)[0]).astype(np.float16))
-    return np.concatenate(chunks)
