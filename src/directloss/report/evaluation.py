@@ -12,7 +12,7 @@ from rich.text import Text
 
 from directloss.report.page import moment, render_page
 from directloss.report.schema import Record
-from directloss.terminal import printable
+from directloss.report.tables import plain_table
 
 
 class Line(Record):
@@ -113,14 +113,7 @@ class Evaluation(Record):
 
 def console_table(evaluation: Evaluation) -> Table:
     """The metrics for a terminal."""
-    table = Table(
-        title=Text(printable(evaluation.title)),
-        caption=Text(caption(evaluation)),
-        title_justify="left",
-        caption_justify="left",
-        box=None,
-        pad_edge=False,
-    )
+    table = plain_table(evaluation.title, caption(evaluation))
     table.add_column("metric", no_wrap=True)
     table.add_column("value", justify="right")
     table.add_column("interval", justify="right")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from math import log10
 
 from rich.table import Table
@@ -60,15 +61,7 @@ def console_table(results: Results, width: int | None = None) -> Table:
     kept = _fitting(results, body, width)
     left_out = len(names) - len(kept)
     note = f" Columns that do not fit here: {left_out}." if left_out else ""
-    table = Table(
-        title=Text(printable(results.title)),
-        caption=Text(caption(results) + note),
-        title_justify="left",
-        caption_justify="left",
-        box=None,
-        pad_edge=False,
-        padding=(0, 0, 0, 1),
-    )
+    table = plain_table(results.title, caption(results) + note, padding=(0, 0, 0, 1))
     table.add_column("method", no_wrap=True)
     for index in kept:
         # Text, because a column name such as "[red]" is a name and not markup.
@@ -80,9 +73,28 @@ def console_table(results: Results, width: int | None = None) -> Table:
     return table
 
 
+def plain_table(
+    title: str, below: str, *, padding: tuple[int, int, int, int] = (0, 1, 0, 1)
+) -> Table:
+    """An empty table for a terminal, without lines: its title above, and what it shows below.
+
+    Texts are names and sentences, and not markup; the padding is that of a cell, as rich takes it.
+    """
+    return Table(
+        title=Text(printable(title)),
+        caption=Text(printable(below)),
+        title_justify="left",
+        caption_justify="left",
+        box=None,
+        pad_edge=False,
+        padding=padding,
+    )
+
+
 def _console_body(results: Results, places: int) -> list[list[Text]]:
+    number = partial(shown, results, places=places)
     return [
-        [_console_cell(results, entry, places) for entry in entries(results, row)]
+        [console_cell(entry, number) for entry in entries(results, row)]
         for row in results.table.rows
     ]
 
@@ -111,8 +123,9 @@ def _fitting(results: Results, body: list[list[Text]], width: int | None) -> lis
 def markdown_table(results: Results) -> str:
     """The table in GitHub's Markdown, ending with a newline."""
     names = ["method", *map(escaped, heads(results))]
+    number = partial(shown, results)
     rows = [
-        [escaped(row.method), *(_markdown_cell(results, each) for each in entries(results, row))]
+        [escaped(row.method), *(markdown_cell(each, number) for each in entries(results, row))]
         for row in results.table.rows
     ]
     return markdown(names, rows)
@@ -125,22 +138,22 @@ def markdown(heads: Sequence[str], rows: Iterable[Sequence[object]], *, left: in
     return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
 
 
-def _console_cell(results: Results, entry: Cell | Average | None, places: int) -> Text:
+def console_cell(entry: Cell | Average | None, number: Callable[[float], str]) -> Text:
+    """A mean, the best one bold, and its deviation on a line below; `number` writes both."""
     if entry is None:
         return Text(ABSENT)
-    text = Text(shown(results, entry.mean, places), style="bold" if entry.best else "")
+    text = Text(number(entry.mean), style="bold" if entry.best else "")
     if entry.std is not None:
-        text.append(f"\n±{shown(results, entry.std, places)}", style="not bold dim")
+        text.append(f"\n±{number(entry.std)}", style="not bold dim")
     return text
 
 
-def _markdown_cell(results: Results, entry: Cell | Average | None) -> str:
+def markdown_cell(entry: Cell | Average | None, number: Callable[[float], str]) -> str:
+    """The same on one line of Markdown."""
     if entry is None:
         return ABSENT
-    mean = shown(results, entry.mean)
-    if entry.best:
-        mean = f"**{mean}**"
-    return mean if entry.std is None else f"{mean} ± {shown(results, entry.std)}"
+    mean = f"**{number(entry.mean)}**" if entry.best else number(entry.mean)
+    return mean if entry.std is None else f"{mean} ± {number(entry.std)}"
 
 
 def escaped(text: str) -> str:

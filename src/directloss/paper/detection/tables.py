@@ -7,7 +7,13 @@ from rich.text import Text
 
 from directloss.paper.detection.results import DetectionResults, Interval
 from directloss.report.schema import Average, Cell, Row
-from directloss.report.tables import escaped, markdown
+from directloss.report.tables import (
+    console_cell,
+    escaped,
+    markdown,
+    markdown_cell,
+    plain_table,
+)
 from directloss.terminal import printable
 
 
@@ -23,18 +29,12 @@ def caption(results: DetectionResults) -> str:
 
 def console_table(results: DetectionResults) -> Table:
     """Rows: methods; columns: classes, their mean, and the recall of the proposals below."""
-    table = Table(
-        title=Text(printable(results.title)),
-        caption=Text(printable(caption(results))),
-        box=None,
-        pad_edge=False,
-    )
-    table.title_justify = table.caption_justify = "left"
+    table = plain_table(results.title, caption(results))
     table.add_column("method", no_wrap=True)
     for head in (*results.classes, "mean"):
         table.add_column(Text(printable(head)), justify="right", overflow="fold")
     for row in results.table.rows:
-        table.add_row(row.method, *map(_console_cell, _entries(row)))
+        table.add_row(row.method, *(console_cell(each, _percent) for each in _entries(row)))
     table.add_section()
     table.add_row("recall of proposals", *map(_percent, _recalls(results)), style="dim")
     return table
@@ -42,7 +42,10 @@ def console_table(results: DetectionResults) -> Table:
 
 def markdown_table(results: DetectionResults) -> str:
     """The table in GitHub's Markdown."""
-    rows = [[row.method, *map(_markdown_cell, _entries(row))] for row in results.table.rows]
+    rows = [
+        [row.method, *(markdown_cell(each, _percent) for each in _entries(row))]
+        for row in results.table.rows
+    ]
     rows.append(["recall of proposals", *map(_percent, _recalls(results))])
     return markdown(["method", *map(escaped, results.classes), "mean"], rows)
 
@@ -90,18 +93,6 @@ def _recalls(results: DetectionResults) -> list[float]:
 
 def _entries(row: Row) -> list[Cell | Average]:
     return [*row.cells, row.average]
-
-
-def _console_cell(entry: Cell | Average) -> Text:
-    text = Text(_percent(entry.mean), style="bold" if entry.best else "")
-    if entry.std is not None:
-        text.append(f"\n±{_percent(entry.std)}", style="not bold dim")
-    return text
-
-
-def _markdown_cell(entry: Cell | Average) -> str:
-    mean = f"**{_percent(entry.mean)}**" if entry.best else _percent(entry.mean)
-    return mean if entry.std is None else f"{mean} ± {_percent(entry.std)}"
 
 
 def _percent(value: float) -> str:
