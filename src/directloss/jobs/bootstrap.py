@@ -3,57 +3,52 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from directloss.jobs.scoring import Scored
-from directloss.study.metrics import ReportedMetric
+from directloss.report.evaluation import Line
+from directloss.study.metrics import metric_named
 from directloss.training.bootstrap import interval, resampled
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """A metric with its interval.
-
-    Attributes:
-        value: of the sample itself; NaN where the metric is undefined.
-        low, high: the percentile interval of the resamples on which it is defined.
-        undefined: share of the resamples on which it is not, for want of a positive, say.
-    """
-
-    value: float
-    low: float
-    high: float
-    undefined: float
-
-
 def estimate(
-    metric: ReportedMetric,
+    name: str,
     scored: Scored,
-    threshold: float | None,
+    thresholds: Mapping[str, float],
     *,
     resamples: int,
     seed: int,
     on_resample: Callable[[int], None] = lambda _: None,
-) -> Estimate:
+) -> Line:
     """The metric of the scored samples with a percentile bootstrap interval.
 
+    Resamples on which it is undefined, for want of a positive, say, are left out and counted.
+
     Args:
-        metric: what to estimate.
+        name: of the metric.
         scored: the samples.
-        threshold: for a metric of decisions.
-        resamples: how many to draw, see `resampled`; 0 for none (the interval is then NaN).
+        thresholds: of metrics of decisions, by name.
+        resamples: how many to draw, see `resampled`; 0 for none, and no interval.
         seed: of the draws.
         on_resample: called with the number of resamples that were added.
     """
+    metric = metric_named(name)
+    threshold = thresholds.get(name) if metric.decides else None
     task = metric.make_task()
     targets = scored.targets if metric.graded else (scored.targets > 0)
     shifted = Scored(scored.scores - (threshold or 0.0), targets, scored.groups)
     value = float(task.metric(shifted.scores, targets, **scored.lists))
     drawn = resampled(task, shifted, resamples=resamples, seed=seed, on_resample=on_resample)
     defined = drawn[~np.isnan(drawn)]
-    if not defined.size:
-        return Estimate(value, math.nan, math.nan, float(resamples > 0))
-    return Estimate(value, *interval(defined), 1 - defined.size / resamples)
+    low, high = interval(defined) if defined.size else (None, None)
+    return Line(
+        name=name,
+        words=metric.words,
+        value=None if math.isnan(value) else value,
+        low=low,
+        high=high,
+        undefined=1 - defined.size / resamples if resamples else 0.0,
+        threshold=threshold,
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -20,7 +19,7 @@ from directloss.jobs.kinds import content_digest, open_data
 from directloss.jobs.model import Model
 from directloss.jobs.reliability import reliability
 from directloss.jobs.scoring import DECISIONS, Scored, score
-from directloss.report.evaluation import Curve, Decision, Evaluation, Line
+from directloss.report.evaluation import Curve, Decision, Evaluation
 from directloss.study.metrics import metric_named
 from directloss.training.bootstrap import LEVEL, resamples_for
 from directloss.training.model_folder import CONFIGURATION, installed_versions
@@ -84,7 +83,17 @@ def evaluate(
     if most > MOST_RELEVANT:  # no gain is that large
         names = [name for name in names if not metric_named(name).graded]
     on_start(count * len(names))
-    lines = [_line(model, name, scored, count, seed, on_resample) for name in names]
+    lines = [
+        estimate(
+            name,
+            scored,
+            model.about.thresholds,
+            resamples=count,
+            seed=seed,
+            on_resample=on_resample,
+        )
+        for name in names
+    ]
     positive = (scored.targets > 0).numpy()
     one_list = scored.groups is None
     drawable = one_list and 0 < positive.sum() < len(positive)
@@ -149,34 +158,6 @@ def _thresholds(model: Model, wanted: Wanted) -> dict[str, float]:
     positive = (validation.targets > 0).numpy()
     chosen = wanted_thresholds(wanted, validation.scores.numpy(), positive)
     return found | {f"{words} (validation part)": each for words, each in chosen.items()}
-
-
-def _line(
-    model: Model,
-    name: str,
-    scored: Scored,
-    resamples: int,
-    seed: int,
-    on_resample: Callable[[int], None],
-) -> Line:
-    metric = metric_named(name)
-    threshold = model.about.thresholds.get(name) if metric.decides else None
-    found = estimate(
-        metric, scored, threshold, resamples=resamples, seed=seed, on_resample=on_resample
-    )
-    return Line(
-        name=name,
-        words=metric.words,
-        value=_number(found.value),
-        low=_number(found.low),
-        high=_number(found.high),
-        undefined=found.undefined,
-        threshold=threshold,
-    )
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value
 
 
 def _trained_on(model: Model) -> str:
