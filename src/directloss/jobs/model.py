@@ -21,6 +21,7 @@ from directloss.training.model_folder import (
     PREPROCESSING,
     About,
     ModelError,
+    first_complaint,
     read_model,
 )
 
@@ -100,7 +101,7 @@ def _read_calibration(text: str | None, file: Path) -> Calibration | None:
     try:
         return None if text is None else Calibration.model_validate_json(text)
     except ValidationError as error:
-        raise _refusal(error, file) from error
+        raise ModelError(f"{file}: {first_complaint(error)}") from error
 
 
 def _read_recipe(text: str, file: Path) -> tuple[Kind[Any], BaseModel]:
@@ -111,10 +112,4 @@ def _read_recipe(text: str, file: Path) -> tuple[Kind[Any], BaseModel]:
             raise ModelError(f"{file}: kind: got {name[:40]!r}, wanted one of {known}")
         return KINDS[name], KINDS[name].recipe.model_validate_json(text)
     except ValidationError as error:
-        raise _refusal(error, file) from error
-
-
-def _refusal(error: ValidationError, file: Path) -> ModelError:
-    first = error.errors()[0]
-    place = ".".join(map(str, first["loc"])) or "content"
-    return ModelError(f"{file}: {place}: {first['msg']}")
+        raise ModelError(f"{file}: {first_complaint(error)}") from error

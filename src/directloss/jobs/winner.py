@@ -21,6 +21,7 @@ from directloss.study.config import Comparison
 from directloss.study.folder import CONFIGURATION, FolderError
 from directloss.study.records import RESULTS
 from directloss.training.methods import METHODS
+from directloss.training.model_folder import first_complaint
 
 _MOST_BYTES = 1 << 30  # of results
 
@@ -104,10 +105,8 @@ def _read(folder: Path) -> tuple[schema.Results, Comparison]:
     except OSError as error:
         raise FolderError(f"comparison: cannot read {file}: {error.strerror}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "content"
         raise FolderError(
-            f"comparison: {file} is not that of a comparison: {place}: {first['msg']}"
+            f"comparison: {file} is not that of a comparison: {first_complaint(error)}"
         ) from error
 
 

@@ -16,7 +16,7 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -155,9 +155,7 @@ def read_model(folder: Path) -> StoredModel:
     except OSError as error:
         raise ModelError(f"cannot read {folder / MODEL}: {error.strerror}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "content"
-        raise ModelError(f"{folder / MODEL}: {place}: {first['msg']}") from error
+        raise ModelError(f"{folder / MODEL}: {first_complaint(error)}") from error
     most_bytes = _MOST_BYTES | ({CALIBRATION: 1 << 28} if CALIBRATION in about.sha256 else {})
     contents = {name: _checked(folder / name, about, most) for name, most in most_bytes.items()}
     try:
@@ -189,10 +187,17 @@ def read_tensors(content: bytes, name: Path) -> dict[str, Tensor]:
         raise ModelError(f"{name} is no safetensors file, or damaged: {error}") from error
 
 
-def installed_versions() -> dict[str, str]:
-    """Releases of what a model's numbers depend on."""
+def first_complaint(error: ValidationError) -> str:
+    """The first thing that does not fit: its place in the file, and why."""
+    first = error.errors()[0]
+    place = ".".join(map(str, first["loc"])) or "content"
+    return f"{place}: {first['msg']}"
+
+
+def installed_versions(packages: Iterable[str] = _VERSIONS) -> dict[str, str]:
+    """Releases of what numbers depend on: by default those of a model."""
     versions = {"directloss": dl.__version__, "python": platform.python_version()}
-    return versions | {name: importlib.metadata.version(name) for name in _VERSIONS}
+    return versions | {name: importlib.metadata.version(name) for name in packages}
 
 
 _MOST_ABOUT = 1 << 20
