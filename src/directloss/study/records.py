@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,12 +11,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
-import directloss as dl
 from directloss.report import schema
 from directloss.study.assignments import Assignment
 from directloss.study.table import make_table
 from directloss.training import FitResult
 from directloss.training.methods import Settings
+from directloss.training.model_folder import installed_versions
 from directloss.training.search import Cell, Finished, TrialStore
 
 RESULTS = "results.json"
@@ -65,12 +63,11 @@ def header(
     title: str, command: Sequence[str], configuration: BaseModel, packages: Sequence[str]
 ) -> dict[str, Any]:
     """The fields of a `schema.Document`, as of now."""
-    versions = {"directloss": dl.__version__, "python": platform.python_version()}
     return {
         "title": title,
         "command": list(command),
         "created": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "versions": versions | {name: importlib.metadata.version(name) for name in packages},
+        "versions": installed_versions(packages),
         "configuration": configuration.model_dump(mode="json"),
     }
 
