@@ -90,6 +90,9 @@ _ITEMS_A_WORKER = 8
 OnItem = Callable[[bool], None]
 """Called for each finished item: whether it was finished before."""
 
+OnStage = Callable[[str, int], OnItem]
+"""Called as a stage begins: its name and number of items; gives what to call for each item."""
+
 
 def run_stage(
     stage: Stage[Item],

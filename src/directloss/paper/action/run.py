@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from directloss.study.memory import peak_megabytes
 from directloss.study.options import validate
 from directloss.study.records import RESULTS, header, search_results
 from directloss.study.sharing import Found, OnTrial, work_together
-from directloss.study.stages import OnItem, StageCost
+from directloss.study.stages import OnItem, OnStage, StageCost
 from directloss.training.search import Cell, TrialStore
 
 COSTS = "costs.json"
@@ -32,9 +32,6 @@ FEATURES = "features.npz"
 ALL_LAYERS = "all-layers.sqlite3"
 
 _PACKAGES = ("torch", "torchvision", "numpy", "numba", "pillow", "optuna", "accelerate")
-
-OnStage = Callable[[str, int], OnItem]
-"""Called as a stage begins: its name and number of items; gives what to call for each item."""
 
 
 @dataclass(frozen=True)

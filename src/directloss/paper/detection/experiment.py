@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -24,12 +24,9 @@ from directloss.paper.detection.photographs import (
 )
 from directloss.paper.detection.proposals import ProposalStage
 from directloss.paper.detection.training_set import HeadStage, Sampling, TrainingSet, jobs
-from directloss.study.stages import OnItem, Stage, StageCost, run_stage
+from directloss.study.stages import OnStage, Stage, StageCost, run_stage
 
 Item = TypeVar("Item")
-
-OnStage = Callable[[str, int], OnItem]
-"""Called as a stage begins: its name and number of items; gives what to call for each item."""
 
 UNITS = {"proposals": "image", "features": "image", "training": "head", "detection": "image"}
 """What the stages count."""
