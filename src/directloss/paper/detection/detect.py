@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,9 +13,10 @@ from numpy.typing import NDArray
 from directloss.paper.detection.average_precision import Outcomes, match
 from directloss.paper.detection.boxes import Boxes, Floats, suppress
 from directloss.paper.detection.features import FeatureStage
-from directloss.paper.detection.heads import Head, class_scores
+from directloss.paper.detection.heads import class_scores
 from directloss.paper.detection.photographs import Photograph
-from directloss.study.stages import Arrays, Stage, digest, load_arrays
+from directloss.paper.detection.training_set import load_head
+from directloss.study.stages import Arrays, Stage, digest
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class DetectionStage(Stage[Photograph]):
         counts = np.zeros((len(self.heads), self.classes), np.int64)
         for number, files in enumerate(self.heads):
             columns = np.concatenate(
-                [class_scores(_head(file), features) for file in files], axis=1
+                [class_scores(load_head(file), features) for file in files], axis=1
             )
             for column in range(self.classes):
                 ranked = columns[:, column]
@@ -124,9 +124,3 @@ def _joined(parts: list[tuple[int, Arrays, slice]], objects: NDArray[np.int64]) 
         all_of("boxes").astype(np.float64),
         objects,
     )
-
-
-@lru_cache(maxsize=4096)
-def _head(file: Path) -> Head:
-    found = load_arrays(file)
-    return Head(found["weight"], found["bias"], float(found["spread"]))

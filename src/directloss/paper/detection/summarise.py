@@ -22,7 +22,7 @@ from directloss.paper.detection.results import (
     Summary,
     Trace,
 )
-from directloss.paper.detection.training_set import jobs, load_rows
+from directloss.paper.detection.training_set import jobs, load_head, load_rows
 from directloss.study.records import header
 from directloss.study.table import Values, table_of
 from directloss.training.bootstrap import interval
@@ -107,7 +107,9 @@ def _summaries(
         settings = finished.settings[place * config.seeds : (place + 1) * config.seeds]
         classes = len(finished.material.classes)
         spreads = [
-            finished.heads.head(job).spread for each in settings for job in jobs(each, classes)
+            load_head(finished.heads.path(job)).spread
+            for each in settings
+            for job in jobs(each, classes)
         ]
         found.append(
             Summary(

@@ -14,7 +14,7 @@ from directloss.paper.detection.heads import SOFTMAX, Head, HeadSettings, train_
 from directloss.paper.detection.labels import Labels, label
 from directloss.paper.detection.photographs import Photograph
 from directloss.paper.detection.rows import Rows, choose_rows
-from directloss.study.stages import Arrays, Stage, digest
+from directloss.study.stages import Arrays, Stage, digest, load_arrays
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,12 @@ class HeadStage(Stage[HeadJob]):
         head = train_head(load_rows(self.source), job.column, job.settings)
         return {**head._asdict(), "spread": np.array(head.spread)}
 
-    def head(self, job: HeadJob) -> Head:
-        """A trained head."""
-        found = self.load(job)
-        return Head(found["weight"], found["bias"], float(found["spread"]))
+
+@lru_cache(maxsize=4096)
+def load_head(file: Path) -> Head:
+    """A trained head from its file; kept, since many photographs are looked at with it."""
+    found = load_arrays(file)
+    return Head(found["weight"], found["bias"], float(found["spread"]))
 
 
 def jobs(settings: HeadSettings, classes: int) -> list[HeadJob]:
