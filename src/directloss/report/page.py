@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -17,6 +19,9 @@ from plotly.offline import get_plotlyjs
 from directloss.files import write_whole
 from directloss.report import curves, names, style, summary, tables
 from directloss.report.schema import Results
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 _PLOTTED_DIGITS = 5
 """Significant digits of plotted values: far below a pixel."""
@@ -109,6 +114,13 @@ def _packed(curve: curves.Curve | None) -> dict[str, Any] | None:
 def _short(value: float) -> float | None:
     # JSON has no NaN; null is a gap in the line.
     return float(f"{value:.{_PLOTTED_DIGITS}g}") if math.isfinite(value) else None
+
+
+def embedded(image: Image.Image) -> str:
+    """A photograph as a data address, which a page holds in itself."""
+    content = BytesIO()
+    image.save(content, format="JPEG", quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(content.getvalue()).decode("ascii")
 
 
 def moment(iso: str) -> str:

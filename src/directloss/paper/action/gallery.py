@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from statistics import fmean
 
 from PIL import Image
@@ -13,6 +11,7 @@ from PIL import Image
 from directloss.datasets.crops import crop
 from directloss.datasets.voc import read_image
 from directloss.paper.action.persons import Persons
+from directloss.report.page import embedded
 from directloss.report.schema import Results
 
 SHOWN = 8
@@ -97,8 +96,6 @@ def _picture(persons: Persons, column: str, person: int, rank: int, positive: bo
     first = int((persons.image_of_person < image).sum())
     box = photograph.boxes[person - first]
     pixels = crop(read_image(photograph.file), box, _SIDE, padding=_CONTEXT, fill=(128, 128, 128))
-    content = BytesIO()
-    Image.fromarray(pixels).save(content, format="JPEG", quality=80)
     labels = [
         name
         for name, label in zip(persons.classes, persons.labels[person], strict=True)
@@ -106,7 +103,7 @@ def _picture(persons: Persons, column: str, person: int, rank: int, positive: bo
     ]
     does = ", ".join(labels) or "none of the actions"
     return Picture(
-        source="data:image/jpeg;base64," + base64.b64encode(content.getvalue()).decode(),
+        source=embedded(Image.fromarray(pixels)),
         caption=f"rank {rank}" + ("" if positive else f": {does}"),
         words=f"{photograph.image_id}, person {person - first + 1}: {does}",
         positive=positive,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
-from io import BytesIO
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +12,7 @@ from directloss.paper.detection.average_precision import FALSE, FOUND
 from directloss.paper.detection.boxes import Boxes
 from directloss.paper.detection.detect import Detections
 from directloss.paper.detection.photographs import Photograph
+from directloss.report.page import embedded
 
 DETECTED, ANNOTATED, EDGE = "#ffb733", "#3ad0a0", "#16181d"
 """Colours of a detection, of an annotated object, and of the line that sets them off."""
@@ -57,7 +56,7 @@ def top_pictures(
     return [
         Picture(
             f"rank {rank}, {images[image].image_id}",
-            _embedded(
+            embedded(
                 draw(
                     images[image].read(),
                     detections.boxes[place : place + 1],
@@ -82,9 +81,3 @@ def draw(image: Image.Image, detected: Boxes, annotated: Boxes) -> Image.Image:
             pencil.rectangle(corners, outline=EDGE, width=4)
             pencil.rectangle(corners, outline=colour, width=2)
     return small
-
-
-def _embedded(image: Image.Image) -> str:
-    content = BytesIO()
-    image.save(content, format="JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(content.getvalue()).decode("ascii")
