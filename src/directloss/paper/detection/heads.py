@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 import directloss as dl
 from directloss.datasets.errors import DataError
@@ -129,13 +128,6 @@ def class_scores(head: Head, features: NDArray[np.float32]) -> NDArray[np.float3
     return result
 
 
-class _Joint(nn.Module):
-    """Cross-entropy of the softmax over classes and background."""
-
-    def forward(self, scores: Tensor, targets: Tensor) -> Tensor:
-        return cross_entropy(scores, targets)
-
-
 class _OfOneClass(nn.Module):
     """A loss of scores `(n,)`, for scores `(n, 1)`."""
 
@@ -150,7 +142,7 @@ class _OfOneClass(nn.Module):
 
 def _loss(settings: HeadSettings) -> nn.Module:
     if settings.method == SOFTMAX:
-        return _Joint()
+        return nn.CrossEntropyLoss()
     method = METHODS[settings.method]
     # That of refining is the deviation of its noise, in spreads of the scores at the switch.
     epsilon = method.usual.epsilon if settings.method == REFINE else settings.epsilon
