@@ -37,6 +37,10 @@ class EarlyStop:
         patience: entries in a row without a better one before it says so; None: it never does.
         keep_best: whether the best weights are kept, or the last; with `patience` the best are.
         higher_is_better: of the metric.
+
+    Attributes:
+        best: the best weights so far; None where none are kept.
+        first_phase: the best weights when the first phase ended; None before, and so, too.
     """
 
     def __init__(
@@ -48,18 +52,8 @@ class EarlyStop:
         self._higher_is_better = higher_is_better
         self._seen = 0
         self._improved = 0
-        self._best: Kept | None = None
-        self._first_phase: Kept | None = None
-
-    @property
-    def first_phase(self) -> Kept | None:
-        """The best weights when the first phase ended; None before, and where none are kept."""
-        return self._first_phase
-
-    @property
-    def best(self) -> Kept | None:
-        """The best weights so far; None where none are kept."""
-        return self._best
+        self.best: Kept | None = None
+        self.first_phase: Kept | None = None
 
     def saw(self, entry: Entry) -> bool:
         """Takes the next entry; returns whether to stop."""
@@ -67,40 +61,40 @@ class EarlyStop:
         if not self._keep_best:
             return False
         found = rank(entry.validation, entry.finer, higher_is_better=self._higher_is_better)
-        if self._best is None or found > self._best.rank:
+        if self.best is None or found > self.best.rank:
             self._improved = number
-        if self._best is None or found >= self._best.rank:
+        if self.best is None or found >= self.best.rank:
             state = self._model.state_dict().items()
             weights = {name: tensor.detach().clone() for name, tensor in state}
-            self._best = Kept(number, found, weights)
+            self.best = Kept(number, found, weights)
         return self._patience is not None and number - self._improved >= self._patience
 
     def end_first_phase(self) -> None:
         """Keeps the best weights of the first phase beside those of all; patience begins anew."""
-        self._first_phase = self._best
+        self.first_phase = self.best
         self._improved = self._seen - 1
 
     def restore(self, last: int) -> int:
         """Puts the weights to keep into the model; returns their history entry."""
-        if self._best is None:
+        if self.best is None:
             return last
-        self._model.load_state_dict(self._best.weights)
-        return self._best.entry
+        self._model.load_state_dict(self.best.weights)
+        return self.best.entry
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
         return {
             "seen": self._seen,
             "improved": self._improved,
-            "best": _plain(self._best),
-            "first_phase": _plain(self._first_phase),
+            "best": _plain(self.best),
+            "first_phase": _plain(self.first_phase),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on from a checkpoint."""
         self._seen = state["seen"]
         self._improved = state["improved"]
-        self._best, self._first_phase = (
+        self.best, self.first_phase = (
             None if state[name] is None else Kept(**state[name]) for name in ("best", "first_phase")
         )
 
