@@ -14,7 +14,7 @@ import pyarrow.parquet
 from hypothesis import strategies as st
 from sklearn.datasets import dump_svmlight_file
 
-from directloss.jobs.predict import write_csv
+from directloss.jobs.predict import _CSV
 
 _TEXT = st.text(st.sampled_from("ab,;\"' \n\r\tü=#1.é"), max_size=6)
 
@@ -66,6 +66,14 @@ def tables(draw: st.DrawFn) -> pa.Table:
         columns[f"{place} {kind}"] = array if plain == cell_type else array.dictionary_encode()
     # A column of its own, so that no line of a text file is empty.
     return pa.table({"row": pa.array([k * k + 3 for k in range(rows)]), **columns})
+
+
+def write_csv(table: pa.Table, path: Path) -> None:
+    """A table as `predict` writes one: cells in quotes where they need them."""
+    with path.open("wb") as file:
+        writer = _CSV(file)
+        writer.write_table(table)
+        writer.close()
 
 
 def write_csv_gz(table: pa.Table, path: Path) -> None:

@@ -103,14 +103,6 @@ class _CSV:
         self._file.detach()  # the file under it is closed by whoever opened it
 
 
-def write_csv(table: pa.Table, path: Path) -> None:
-    """A table as `predict` writes one: cells in quotes where they need them."""
-    with path.open("wb") as file:
-        writer = _CSV(file)
-        writer.write_table(table)
-        writer.close()
-
-
 @contextmanager
 def _output(path: Path) -> Iterator[Callable[[pa.Table], None]]:
     """What adds rows to a CSV or Parquet file, in the types of the first ones.
