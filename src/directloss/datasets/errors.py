@@ -9,6 +9,8 @@ from directloss.errors import DirectLossError
 
 _T = TypeVar("_T")
 
+_MOST_NAMES = 12  # of a message
+
 
 class DataError(DirectLossError):
     """The data are not what is needed; the message names the option or the column."""
@@ -50,8 +52,8 @@ def listed(reasons: Sequence[str]) -> str:
     return " ".join(f"({k}) {reason}" for k, reason in enumerate(reasons, 1))
 
 
-def quoted(names: Sequence[str], most: int = 12) -> str:
+def quoted(names: Sequence[str]) -> str:
     """Names for a message: in quotes, since a space is a part of a name."""
-    shown = ", ".join(map(repr, names[:most]))
-    more = len(names) - most
+    shown = ", ".join(map(repr, names[:_MOST_NAMES]))
+    more = len(names) - _MOST_NAMES
     return f"{shown} and {more} more" if more > 0 else shown

@@ -36,6 +36,7 @@ _FOLDERS = ("JPEGImages", "Annotations", "ImageSets")
 _ENDINGS = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG")
 _MOST_OBJECTS = 10_000  # of a photograph
 _MOST_BYTES = 1 << 26  # of a list
+_MOST_SHOWN = 40  # letters in a message
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _COORDINATE = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(inf|nan)")
 
@@ -316,9 +317,9 @@ def _unreadable(file: Path, error: Exception) -> DataError:
     return DataError(f"JPEGImages/{file.name} cannot be read: {error}")
 
 
-def _shortened(text: str, most: int = 40) -> str:
+def _shortened(text: str) -> str:
     text = " ".join(text.split())
-    return text if len(text) <= most else f"{text[:most]}..."
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
 
 def _read_box(element: Element, width: int, height: int) -> Box:

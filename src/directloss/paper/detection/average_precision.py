@@ -12,19 +12,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from directloss.paper.detection.boxes import Boxes, Floats, overlaps
+from directloss.paper.detection.boxes import LEAST_OVERLAP, Boxes, Floats, overlaps
 
 FOUND, FALSE, IGNORED = 1, 0, -1
 
 Outcomes = NDArray[np.int8]
 
 
-def match(
-    boxes: Boxes, objects: Boxes, difficult: NDArray[np.bool_], least_overlap: float = 0.5
-) -> Outcomes:
+def match(boxes: Boxes, objects: Boxes, difficult: NDArray[np.bool_]) -> Outcomes:
     """What each detection of one class in one image is worth.
 
-    A detection belongs to the object that it overlaps most. With an overlap of `least_overlap` or
+    A detection belongs to the object that it overlaps most. With an overlap of `LEAST_OVERLAP` or
     more it has FOUND the object if no better detection has; a second one is FALSE. What belongs to
     a difficult object is IGNORED. Everything else is FALSE.
 
@@ -39,7 +37,7 @@ def match(
     table = overlaps(boxes, objects)
     nearest = table.argmax(axis=1)
     taken = np.zeros(len(objects), dtype=np.bool_)
-    for detection in np.flatnonzero(table.max(axis=1) >= least_overlap):
+    for detection in np.flatnonzero(table.max(axis=1) >= LEAST_OVERLAP):
         target = nearest[detection]
         if difficult[target]:
             outcomes[detection] = IGNORED

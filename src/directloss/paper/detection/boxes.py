@@ -15,6 +15,9 @@ Boxes = NDArray[np.float64]
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
+LEAST_OVERLAP = 0.5
+"""From which on a box counts as that of an object."""
+
 
 def overlaps(boxes: ArrayLike, others: ArrayLike) -> Floats:
     """Intersection over union of every pair, `(n, m)`, in [0, 1]."""

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from directloss.paper.detection.boxes import Boxes, best_overlaps
+from directloss.paper.detection.boxes import LEAST_OVERLAP, Boxes, best_overlaps
 from directloss.paper.detection.photographs import Photograph
 from directloss.study.stages import Arrays, Stage, digest
 
@@ -106,7 +106,7 @@ class Recall(NamedTuple):
 
     Attributes:
         objects: that are not difficult.
-        found: share of them with a proposal of overlap 0.5 or more.
+        found: share of them with a proposal of overlap `LEAST_OVERLAP` or more.
         mean_best_overlap: mean over them of the largest overlap with a proposal.
     """
 
@@ -115,9 +115,7 @@ class Recall(NamedTuple):
     mean_best_overlap: float
 
 
-def recall(
-    stage: ProposalStage, images: Sequence[Photograph], classes: int, least_overlap: float = 0.5
-) -> list[Recall]:
+def recall(stage: ProposalStage, images: Sequence[Photograph], classes: int) -> list[Recall]:
     """The recall of each class."""
     best: list[list[float]] = [[] for _ in range(classes)]
     for image in images:
@@ -126,6 +124,6 @@ def recall(
         for number, overlap in zip(objects.classes, covered, strict=True):
             best[number].append(float(overlap))
     return [
-        Recall(len(each), float(np.mean(np.array(each) >= least_overlap)), float(np.mean(each)))
+        Recall(len(each), float(np.mean(np.array(each) >= LEAST_OVERLAP)), float(np.mean(each)))
         for each in best
     ]

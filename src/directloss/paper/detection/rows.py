@@ -20,7 +20,7 @@ _SMALLEST_SPREAD = 1e-3
 """Features that vary less are as good as constant: dividing by their spread would blow up noise."""
 
 
-def choose_rows(labels: Labels, background: int, name: str, seed: int = 0) -> NDArray[np.int64]:
+def choose_rows(labels: Labels, background: int, name: str) -> NDArray[np.int64]:
     """Which boxes of an image to keep for training, in ascending order.
 
     Kept are all that are a positive of any class or lie too near an object to be a negative of it,
@@ -29,10 +29,10 @@ def choose_rows(labels: Labels, background: int, name: str, seed: int = 0) -> ND
     Args:
         labels: of the image's boxes.
         background: how many of the boxes that are negatives of every class.
-        name: of the image; together with `seed` it decides the draw.
+        name: of the image; it decides the draw.
     """
     plain = (labels.by_class == NEGATIVE).all(axis=1)
-    generator = np.random.default_rng((seed, zlib.crc32(name.encode())))
+    generator = np.random.default_rng((0, zlib.crc32(name.encode())))
     drawn = generator.permutation(np.flatnonzero(plain))[:background]
     return np.sort(np.concatenate([np.flatnonzero(~plain), drawn]))
 
