@@ -18,7 +18,7 @@ from plotly.offline import get_plotlyjs
 
 from directloss.files import write_whole
 from directloss.report import curves, names, style, summary, tables
-from directloss.report.schema import Results
+from directloss.report.schema import Document, Results
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -37,8 +37,23 @@ def write_report(results_path: Path | str, html_path: Path | str) -> None:
     write_whole(Path(html_path), render(results).encode())
 
 
-def render(results: Results, template: str = "comparison.html.j2", **more: Any) -> str:
-    """The text of the page; a template that extends the usual one may want `more`."""
+def render(
+    results: Results,
+    template: str = "comparison.html.j2",
+    *,
+    drawn: Sequence[tuple[curves.Quantity, Results]] | None = None,
+    **more: Any,
+) -> str:
+    """The text of the page.
+
+    Args:
+        results: what its tables show.
+        template: the usual one, or one that is like it.
+        drawn: quantities with the results that hold them; None: those of `results`, and the mean
+            over the columns, too.
+        more: entries that the template wants besides.
+    """
+    quantities = curves.quantities(results) if drawn is None else [kind for kind, _ in drawn]
     return render_page(
         template,
         results=results,
@@ -47,14 +62,21 @@ def render(results: Results, template: str = "comparison.html.j2", **more: Any) 
         how_to_read=names.HOW_TO_READ,
         glossary=names.glossary(results.methods),
         styles=style.line_styles(results.methods),
-        quantities=curves.quantities(results),
-        plot_data=plot_data(results),
+        quantities=quantities,
+        plot_data=plot_data(results) if drawn is None else plot_data_of(drawn, results.columns),
         unit=curves.unit(results),
-        created=moment(results.created),
-        command=shlex.join(results.command),
-        configuration=json.dumps(results.configuration, indent=2, ensure_ascii=False),
+        **origin(results),
         **more,
     )
+
+
+def origin(document: Document) -> dict[str, str]:
+    """When, by which command and with which settings results were made: entries of a page."""
+    return {
+        "created": moment(document.created),
+        "command": shlex.join(document.command),
+        "configuration": json.dumps(document.configuration, indent=2, ensure_ascii=False),
+    }
 
 
 def render_page(template: str, **context: Any) -> str:

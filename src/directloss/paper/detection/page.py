@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +12,7 @@ from directloss.paper.detection.average_precision import FALSE, FOUND
 from directloss.paper.detection.experiment import Finished
 from directloss.paper.detection.pictures import Picture, top_pictures
 from directloss.paper.detection.results import DetectionResults, Trace
-from directloss.report.page import moment, render_page
+from directloss.report.page import origin, render_page
 from directloss.report.style import line_styles
 
 _PICTURES = 3
@@ -35,14 +33,12 @@ def write_page(results: DetectionResults, finished: Finished, path: Path) -> Non
     page = render_page(
         "detection.html.j2",
         results=results,
-        created=moment(results.created),
         tables=tables,
         styles=line_styles(results.methods),
         best=best,
         panels=panels(results),
         galleries=galleries(finished, results.methods.index(best) * _seeds(results)),
-        command=shlex.join(results.command),
-        configuration=json.dumps(results.configuration, indent=2, ensure_ascii=False),
+        **origin(results),
     )
     write_whole(path, page.encode())
 

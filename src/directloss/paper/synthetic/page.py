@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 from collections.abc import Mapping
 
 from directloss.paper.synthetic import view
 from directloss.paper.synthetic.claims import MEASURES
 from directloss.paper.synthetic.results import RULES, Difference, StudyResults
 from directloss.paper.synthetic.summary import behind, differently_chosen
-from directloss.report import curves, names, style, summary, tables
-from directloss.report.page import moment, plot_data_of, render_page
+from directloss.report import page
 
 RULE_WORDS = {
     "training": "settings chosen by the final AP on the training half, as in the paper",
@@ -27,31 +24,19 @@ def render(study: StudyResults, noise_pictures: Mapping[str, str]) -> str:
         noise_pictures: "light" and "dark": the figure of label noise as a data URI; or nothing.
     """
     by_rule = {rule: view.average_precision(study, rule) for rule in RULES}
-    paper = by_rule[RULES[0]]
-    kinds = view.quantities(study, RULES[0])
-    return render_page(
+    return page.render(
+        by_rule[RULES[0]],
         "study.html.j2",
+        drawn=view.quantities(study, RULES[0]),
         study=study,
-        results=paper,
         by_rule=by_rule,
         accuracy=view.accuracy(study, RULES[0]),
         rule_words=RULE_WORDS,
         behind=behind(study),
         unlike=differently_chosen(study),
-        tables=tables,
-        summary=summary,
-        how_to_read=names.HOW_TO_READ,
-        glossary=names.glossary(study.methods),
-        styles=style.line_styles(study.methods),
-        quantities=[kind for kind, _ in kinds],
-        plot_data=plot_data_of(kinds, [column.name for column in study.columns]),
-        unit=curves.unit(paper),
         points=points,
         measures=list(MEASURES),
         noise_pictures=noise_pictures,
-        created=moment(study.created),
-        command=shlex.join(study.command),
-        configuration=json.dumps(study.configuration, indent=2, ensure_ascii=False),
     )
 
 
