@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from directloss.cli._common import Workers, processes
-
-if TYPE_CHECKING:
-    from directloss.study.tables.run import Place
 
 Folder = Annotated[
     Path | None, typer.Option(help="Tables that come with no package: NAME.csv.gz, target last.")
@@ -31,28 +28,12 @@ def tables(
     cell; when interrupted, the same command resumes. docs/results/tables.py makes the page of it.
     """
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+    from directloss.study.display import Bars
     from directloss.study.tables.run import run
     from directloss.terminal import say
 
     console = Console()
-    columns = (TextColumn("cells"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
-        bar = progress.add_task("cells")
-
-        def on_start(todo: int, everything: int) -> None:
-            progress.update(bar, total=everything, completed=everything - todo)
-
-        def on_cell(_: Place) -> None:
-            progress.advance(bar)
-
-        run(
-            folder,
-            out,
-            splits=splits,
-            workers=processes(workers),
-            on_start=on_start,
-            on_cell=on_cell,
-        )
+    with Bars(console) as bars:
+        run(folder, out, splits=splits, workers=processes(workers), on_stage=bars.on_stage)
     say(console, f"cells: {(out / 'cells').resolve()}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 from directloss.errors import ArgumentError
 from directloss.files import write_whole
 from directloss.study.folder import output_folder
+from directloss.study.stages import OnStage
 from directloss.study.tables import cells, methods, rule, training
 from directloss.study.tables.cells import MODELS, cell
 from directloss.study.tables.sources import FOLDER, SOURCES
@@ -44,8 +45,7 @@ def run(
     *,
     splits: int,
     workers: int,
-    on_start: Callable[[int, int], None] = lambda *_: None,
-    on_cell: Callable[[Place], None] = lambda _: None,
+    on_stage: OnStage = lambda *_: lambda _: None,
 ) -> None:
     """Trains every cell that `out` does not hold yet, split by split.
 
@@ -54,8 +54,7 @@ def run(
         out: the output folder.
         splits: of every table.
         workers: processes.
-        on_start: called with the number of cells that are to be trained and of all.
-        on_cell: called after every cell.
+        on_stage: for a display of progress.
 
     Raises:
         ArgumentError: splits or workers are no numbers to work with, or there is no table.
@@ -87,10 +86,12 @@ def run(
         write_whole(out / _TABLES, json.dumps(listing, indent=1) + "\n")
         everything = _places([table.name for table in tables], splits)
         todo = [place for place in everything if not (out / CELLS / place.file).exists()]
-        on_start(len(todo), len(everything))
+        on_item = on_stage("cells", len(everything))
+        for _ in range(len(everything) - len(todo)):
+            on_item(True)
         by_name = {table.name: table for table in tables}
-        for place, _ in run_all(todo, partial(_work, by_name, out / CELLS), workers):
-            on_cell(place)
+        for _ in run_all(todo, partial(_work, by_name, out / CELLS), workers):
+            on_item(False)
 
 
 def _places(tables: Sequence[str], splits: int) -> list[Place]:
