@@ -15,7 +15,7 @@ from directloss.errors import ArgumentError
 from directloss.jobs.bootstrap import estimate
 from directloss.jobs.curves import Ranked, bands, precision_recall, roc
 from directloss.jobs.decisions import Wanted, decision, wanted_thresholds
-from directloss.jobs.kinds import content_digest, open_data
+from directloss.jobs.kinds import kind_at, open_data
 from directloss.jobs.model import Model
 from directloss.jobs.reliability import reliability
 from directloss.jobs.scoring import DECISIONS, Scored, score
@@ -167,7 +167,7 @@ def _trained_on(model: Model) -> str:
 def _own_split(model: Model, split: str) -> Scored:
     section = model.configuration.data
     try:
-        found = content_digest(section.path)
+        found = kind_at(section.path).digest(section.path)
     except DataError as error:
         where = model.folder / CONFIGURATION
         words = f"where {where} says that the data of the training are; name data to evaluate on"

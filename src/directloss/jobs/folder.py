@@ -11,7 +11,7 @@ from directloss.datasets import DataError
 from directloss.errors import ArgumentError
 from directloss.files import read_file, write_whole
 from directloss.jobs.config import Configuration, read_configuration
-from directloss.jobs.kinds import content_digest
+from directloss.jobs.kinds import kind_at
 from directloss.study.folder import FolderError, refuse_changes
 from directloss.study.options import ConfigurationError
 from directloss.training.checkpoints import Checkpoints
@@ -28,7 +28,7 @@ def with_digest(configuration: Configuration) -> Configuration:
         DataError: it names another digest: the data have changed.
     """
     section = configuration.data
-    found = content_digest(section.path)
+    found = kind_at(section.path).digest(section.path)
     if section.sha256 not in (None, found):
         raise DataError(
             f"data: {section.path} is not what the configuration was made for (data.sha256 is "

@@ -11,7 +11,7 @@ from directloss.jobs.kinds.kind import Kind, Labelled, Unlabelled
 from directloss.jobs.kinds.tables import Tables
 from directloss.study.metrics import metric_named
 
-__all__ = ["KINDS", "Kind", "Labelled", "Unlabelled", "content_digest", "kind_at", "open_data"]
+__all__ = ["KINDS", "Kind", "Labelled", "Unlabelled", "kind_at", "open_data"]
 
 KINDS: dict[str, Kind[Any]] = {"images": Images(), "table": Tables()}
 """Name, as in the field `kind` of a recipe -> kind. The first one that fits the data has them."""
@@ -35,13 +35,3 @@ def open_data(configuration: Configuration, *, as_they_are: bool = False) -> Dat
     """
     graded = None if as_they_are else metric_named(configuration.training.metric).graded
     return kind_at(configuration.data.path).open(configuration, graded=graded)
-
-
-def content_digest(path: str) -> str:
-    """What identifies the content: the SHA-256 of a file; of a folder, or of a file that is read in
-    blocks, that of names, sizes and the last bytes of each file, since it may be huge.
-
-    Raises:
-        DataError: there is nothing of that name.
-    """
-    return kind_at(path).digest(path)

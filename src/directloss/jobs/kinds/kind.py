@@ -61,7 +61,8 @@ class Kind(Protocol[RecipeT]):
         """Whether the data at `path` are of this kind."""
 
     def digest(self, path: str) -> str:
-        """What identifies the content.
+        """What identifies the content: the SHA-256 of a file; of a folder, or of a file that is
+        read in blocks, that of names, sizes and the last bytes of each file, since it may be huge.
 
         Raises:
             DataError: there is nothing of that name.
