@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -23,7 +24,6 @@ from torch.nn.parallel import DistributedDataParallel
 
 from directloss._world import World
 from directloss.errors import ArgumentError
-from directloss.training._gradients import gradients_added
 from directloss.training._replay import Comparison, Replay, random_numbers_kept
 from directloss.training._rows import Collected, Scored, solve_together
 
@@ -130,7 +130,7 @@ def whole_dataset_step(
                 collected.add(rows)
         own = collected.all()
     of_network, of_loss = list(network.parameters()), list(loss_fn.parameters())
-    with gradients_added([*of_network, *of_loss]):
+    with _gradients_added([*of_network, *of_loss]):
         loss, gradient = solve_together(world, loss_fn, own, scale)
         # FSDP takes the mean of the processes' gradients, of which the whole has the sum.
         factor = world.size if sharded else 1
@@ -151,6 +151,26 @@ def whole_dataset_step(
         gradient,
         comparison.largest,
     )
+
+
+@contextmanager
+def _gradients_added(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
+    """Gradients of the block are added to those from before; if it raises, these stay alone."""
+    before = {parameter: parameter.grad for parameter in parameters}
+    for parameter in before:
+        parameter.grad = None
+    try:
+        yield
+    except BaseException:
+        for parameter, gradient in before.items():
+            parameter.grad = gradient
+        raise
+    for parameter, gradient in before.items():
+        if gradient is None:
+            continue
+        if parameter.grad is not None:
+            gradient += parameter.grad
+        parameter.grad = gradient
 
 
 def _rows(scores: Tensor, chunk: Chunk) -> Scored:
