@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +24,6 @@ from numpy.typing import NDArray
 
 from directloss.datasets.errors import DataError
 from directloss.files import write_whole
-from directloss.study.memory import peak_megabytes
 from directloss.study.workers import run_all
 
 Item = TypeVar("Item")
@@ -133,6 +133,16 @@ def digest(*parts: object) -> str:
     """A short name for what a result depends on; `parts` are numbers, texts, lists, dicts."""
     text = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def peak_megabytes() -> float:
+    """The most that this process has held so far; NaN where the system does not say."""
+    if sys.platform == "win32":
+        return float("nan")
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes or kibibytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
 def save_arrays(path: Path, arrays: Arrays) -> None:

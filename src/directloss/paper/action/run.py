@@ -20,11 +20,10 @@ from directloss.paper.action.trial import load_problem, run_trial
 from directloss.report import schema
 from directloss.study.assignments import Assignment, assignments, cells
 from directloss.study.folder import CLAIMS, SHARED, TRIALS, output_folder
-from directloss.study.memory import peak_megabytes
 from directloss.study.options import validate
 from directloss.study.records import RESULTS, header, search_results
 from directloss.study.sharing import Found, OnTrial, work_together
-from directloss.study.stages import OnItem, OnStage, StageCost
+from directloss.study.stages import OnItem, OnStage, StageCost, peak_megabytes
 from directloss.training.search import Cell, TrialStore
 
 COSTS = "costs.json"
