@@ -187,3 +187,28 @@ def test_the_spread_says_of_how_many_items_it_is() -> None:
     mask[1, 3] = False
     found = dl.DirectLoss(dl.AveragePrecision()).diagnostics(scores, targets, mask=mask)
     assert found.spread_items == 6, "neither the infinite score nor the masked one"
+
+
+def test_means_take_the_weights_that_the_loss_takes() -> None:
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.randn(4, 3, 10, generator=generator)
+    classes = torch.randint(0, 3, (4, 10), generator=generator)
+    loss_fn = dl.DirectLoss(
+        dl.Jaccard(),
+        class_dim=1,
+        dim=2,
+        epsilon=0.4,
+        without_positives="skip",
+        class_weight=[1.0, 2.0, 3.0],
+    )
+    found = loss_fn.diagnostics(scores, classes)
+    assert found.task_loss == pytest.approx(loss_fn(scores, classes).item())
+    lower, upper = loss_fn.bounds(scores, classes)
+    assert (found.lower, found.upper) == pytest.approx((lower.item(), upper.item()))
+    weight = torch.rand(4, generator=generator)
+    plain = dl.DirectLoss(dl.AveragePrecision(), epsilon=0.4)
+    lists, targets = scores[:, 0], scores[:, 1] > 0.5
+    found = plain.diagnostics(lists, targets, weight=weight)
+    assert found.task_loss == pytest.approx(plain(lists, targets, weight=weight).item())
+    nothing = plain.diagnostics(lists, targets, weight=torch.zeros(4))
+    assert nothing.task_loss == 0.0

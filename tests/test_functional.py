@@ -416,3 +416,24 @@ def test_the_value_comes_back_to_the_last_bit(value: float) -> None:
     assert torch.equal(loss.detach(), shown)
     (gradient,) = torch.autograd.grad(loss, parameter)
     assert float(gradient) == pytest.approx(600.0)
+
+
+def test_options_are_checked_by_name_in_every_function() -> None:
+    scores, targets = torch.randn(6), torch.tensor([1, 0, 1, 0, 0, 1])
+    task = dl.AveragePrecision()
+    for wrong in ("1", 1.5, True):
+        for call in (
+            lambda wrong: task.metric(scores, targets, ignore_index=wrong),
+            lambda wrong: functional.auto_epsilon(scores, targets, ignore_index=wrong),
+            lambda wrong: functional.perceptron_loss(scores, targets, task, ignore_index=wrong),
+        ):
+            with pytest.raises(ArgumentError, match=r"^ignore_index: got "):
+                call(wrong)
+    with pytest.raises(ArgumentError, match=r"^empty: got 'eror'"):
+        functional.direct_loss(scores, targets, task, epsilon=1.0, empty="eror")  # type: ignore[arg-type]
+    for axis in (True, (True,)):
+        with pytest.raises(ArgumentError, match=r"^dim: got "):
+            task.metric(scores.reshape(2, 3), targets.reshape(2, 3), dim=axis)
+    for metric in (task, dl.NDCG()):
+        with pytest.raises(ArgumentError, match=r"^targets: got torch.complex64"):
+            metric.metric(scores, targets.to(torch.complex64))

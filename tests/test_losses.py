@@ -7,6 +7,7 @@ import io
 import pickle
 import warnings
 from math import inf, isnan, nan
+from typing import Any
 
 import numpy as np
 import pytest
@@ -600,3 +601,16 @@ def test_who_records_operations_sees_no_other_value() -> None:
     assert recorded == plain == 0.5
     (wanted,), (found,) = (torch.autograd.grad(loss, scores) for loss in (plain, recorded))
     assert torch.equal(wanted, found)
+
+
+@pytest.mark.parametrize("place", ["host", "device"])
+def test_values_of_lists_may_be_changed_in_place(place: Any) -> None:
+    scores = torch.randn(3, 4, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    targets = torch.tensor([[1, 0, 1, 0]] * 3)
+    loss_fn = dl.DirectLoss(dl.ROCAUC(), epsilon=1.0, reduction="none", solver=place)
+    (plain,) = torch.autograd.grad(loss_fn(scores, targets).sum(), scores)
+    values = loss_fn(scores, targets)
+    values *= 2
+    values[1] = 0
+    (found,) = torch.autograd.grad(values.sum(), scores)
+    torch.testing.assert_close(found, plain * torch.tensor([[2.0], [0.0], [2.0]]))

@@ -326,3 +326,37 @@ def test_one_item_cannot_be_ranked() -> None:
     with pytest.raises(ArgumentError, match=r"scores: got shape \(1, 5\), 5 lists of one item"):
         functional.direct_loss(scores, targets, dl.ROCAUC(), epsilon=1.0, class_dim=1)
     dl.DirectLoss(dl.FBeta(), class_dim=1)(scores, targets)
+
+
+@pytest.mark.parametrize("place", ["host", "device"])
+def test_an_index_that_the_type_cannot_hold_leaves_nothing_out(place: Any) -> None:
+    scores, targets = torch.ones(3, 200), torch.tensor([0, 156, 156], dtype=torch.uint8)
+    how: dict[str, Any] = {"epsilon": 1.0, "class_dim": 1, "reduction": "none", "solver": place}
+    found = dl.DirectLoss(dl.Jaccard(), ignore_index=-100, **how)(scores, targets)
+    assert torch.equal(found, dl.DirectLoss(dl.Jaccard(), **how)(scores, targets))
+    left_out = dl.DirectLoss(dl.Jaccard(), ignore_index=156, **how)(scores, targets)
+    assert not torch.equal(found, left_out)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_an_empty_batch_with_groups(reduction: Any) -> None:
+    scores = torch.randn(0, 3, 4, requires_grad=True)
+    loss_fn = dl.DirectLoss(
+        dl.Jaccard(),
+        class_dim=1,
+        dim=2,
+        class_weight=[1.0, 2.0, 3.0],
+        epsilon=0.5,
+        reduction=reduction,
+    )
+    value = loss_fn(scores, torch.zeros(0, 4).long(), groups=torch.tensor([0, 0, 1, 1]))
+    assert value.shape == ((0, 3, 2) if reduction == "none" else ())
+    value.sum().backward()
+    assert scores.grad is not None and scores.grad.shape == scores.shape
+
+
+def test_a_transform_sees_what_is_no_class() -> None:
+    loss_fn = dl.DirectLoss(dl.Jaccard(), class_dim=1, epsilon=1.0)
+    targets = torch.tensor([0, 7, 1])
+    with pytest.raises(ArgumentError, match=r"^targets: got 7"):
+        torch.func.grad(lambda scores: loss_fn(scores, targets))(torch.randn(3, 3))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from fractions import Fraction
@@ -216,3 +218,47 @@ def test_a_spread_that_no_step_fits_to_sets_nothing(scale: float) -> None:
         warnings.simplefilter("error")
         value = loss_fn(scores * scale, targets)
     assert value.isfinite() and loss_fn.epsilon.isnan()
+
+
+def test_a_number_that_is_read_is_the_buffer_and_item_keeps_it() -> None:
+    loss_fn = dl.DirectLoss(dl.AveragePrecision(), epsilon=1.0)
+    alias, kept = loss_fn.epsilon, loss_fn.epsilon.item()
+    loss_fn.epsilon = 0.5
+    assert (alias.item(), kept) == (0.5, 1.0)
+
+
+# --- the meta device ----------------------------------------------------------------------------
+
+
+def test_a_module_without_data_gets_its_numbers_with_its_memory() -> None:
+    with torch.device("meta"):
+        model = nn.Sequential(nn.Linear(3, 1))
+        noise = dl.Perturbation(0.2, seed=7)
+        model.loss = dl.DirectLoss(dl.AveragePrecision(), epsilon=0.3, perturbation=noise)
+        model.unset = dl.HingeLoss(dl.AveragePrecision(), margin="auto")
+        model.without = dl.PerceptronLoss(dl.AveragePrecision())
+    assert model.loss.epsilon.is_meta
+    model.to_empty(device="cpu")
+    assert model.loss.epsilon.item() == 0.3 and model.loss.epsilon.dtype == torch.float64
+    assert isnan(model.unset.margin.item())
+    assert model.loss.perturbation.scale.item() == 0.2
+    assert model.loss.perturbation.state.tolist() == [7, 0]
+    scores, targets = torch.tensor([0.3, 0.1, 0.2]), torch.tensor([0, 1, 0])
+    fresh = dl.DirectLoss(
+        dl.AveragePrecision(), epsilon=0.3, perturbation=dl.Perturbation(0.2, seed=7)
+    )
+    assert torch.equal(model.loss(scores, targets), fresh(scores, targets))
+
+
+def test_what_a_module_needs_is_on_the_host_whatever_the_default_device() -> None:
+    program = (
+        "import torch\n"
+        "import directloss as dl\n"
+        "with torch.device('meta'):\n"
+        "    dl.DirectLoss(dl.AveragePrecision(), perturbation=dl.Perturbation())\n"
+        "    loss = dl.DirectLoss(dl.Jaccard(), class_dim=1, class_weight=[1.0, 2.0])\n"
+        "assert loss.class_weight.is_meta\n"
+        "loss = dl.DirectLoss(dl.AveragePrecision(), perturbation=dl.Perturbation(0.3))\n"
+        "loss(torch.randn(5), torch.tensor([1, 0, 1, 0, 0]))\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)

@@ -61,7 +61,9 @@ def test_all_axes_are_one_list_of_any_type() -> None:
     for dtype in (torch.float16, torch.bfloat16, torch.float32):
         rounded = scores.to(dtype)
         cut = dl.fit_threshold(rounded.requires_grad_(), targets, dl.FBeta())
-        assert cut == dl.fit_threshold(rounded.double(), targets, dl.FBeta())
+        wide = dl.fit_threshold(rounded.double(), targets, dl.FBeta())
+        assert torch.tensor(cut, dtype=dtype).item() == cut
+        assert torch.equal(rounded > cut, rounded.double() > wide)
 
 
 def test_extremes() -> None:
@@ -90,3 +92,22 @@ def test_what_has_no_threshold_is_refused_by_name() -> None:
     for value in (math.inf, math.nan):
         with pytest.raises(NonFiniteScoreError, match=r"^scores: got 1 that are not finite"):
             dl.fit_threshold(torch.tensor([1.0, value]), targets, dl.FBeta())
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
+def test_the_threshold_parts_the_scores_in_their_own_type(dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        scores = torch.randn(300, generator=generator).to(dtype)
+        targets = (torch.rand(300, generator=generator) + 0.2 * scores.float() > 0.7).long()
+        found = dl.fit_threshold(scores, targets, dl.FBeta())
+        wanted = dl.fit_threshold(scores.double(), targets, dl.FBeta())
+        decided = scores > found
+        assert torch.equal(decided, scores.double() > wanted)
+        assert torch.equal(decided, scores - torch.tensor(found, dtype=dtype) > 0)
+    high = torch.tensor(1.0, dtype=dtype)
+    neighbours = torch.stack([torch.nextafter(high, high + 1), high])
+    found = dl.fit_threshold(neighbours, torch.tensor([1, 0]), dl.FBeta())
+    assert (neighbours > found).tolist() == [True, False]
+    far = torch.tensor([1024.0], dtype=dtype)  # less 1 it is 1024 again in bfloat16
+    assert (far > dl.fit_threshold(far, torch.tensor([1]), dl.FBeta())).all()

@@ -526,3 +526,25 @@ def test_one_list_has_one_weight(reduction: Any) -> None:
     assert metric == (0.25 if reduction == "sum" else 0.5)
     none = dl.ROCAUC().metric(scores, targets.new_zeros(3), weight=weight, reduction=reduction)
     assert none == 0.0 if reduction == "sum" else none.isnan()
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_groups_of_one_item_are_weighed_alike_in_a_graph(reduction: Any) -> None:
+    loss_fn = dl.DirectLoss(dl.ZeroOne(), epsilon=0.5, reduction=reduction)
+    scores, targets = torch.tensor([1.0, -1.0, 2.0]), torch.tensor([1, 1, 0])
+    how = {"groups": torch.tensor([2, 0, 1]), "weight": torch.tensor([1.0, 10.0, 4.0])}
+    compiled = torch.compile(loss_fn, backend="eager")
+    assert torch.equal(compiled(scores, targets, **how), loss_fn(scores, targets, **how))
+
+
+def test_functions_name_the_weights_of_classes() -> None:
+    scores, targets = torch.randn(4, 3), torch.tensor([0, 1, 2, 0])
+    for wrong in ([1.0, float("nan"), 1.0], [1.0, -1.0, 1.0], [[1.0, 1.0, 1.0]]):
+        with pytest.raises(ArgumentError, match=r"^class_weight: got "):
+            functional.direct_loss(
+                scores,
+                targets,
+                dl.MulticlassZeroOne(),
+                epsilon=1.0,
+                class_weight=torch.tensor(wrong),
+            )

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from directloss._terms import Asked, Term
 from directloss.inference.device import Solved, Solver
-from directloss.lists import Layout, widened
+from directloss.lists import Layout, other_than, widened
 
 if TYPE_CHECKING:
     from directloss.tasks.base import Task, TaskBase
@@ -151,7 +151,7 @@ def _rows(layout: Layout) -> tuple[Tensor, Tensor, Tensor]:
     if targets.is_floating_point():
         mask = mask & ~targets.isnan()
     if layout.ignore_index is not None:
-        mask = mask & (targets != layout.ignore_index)
+        mask = mask & other_than(targets, layout.ignore_index)
     return scores, targets, mask
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from directloss import _solve, _solver, _weights
+from directloss._arguments import index_number
 from directloss._copies import from_host
 from directloss._operators import traced
 from directloss._spread import Spread, pooled
@@ -25,7 +26,17 @@ from directloss._update import (
 )
 from directloss.errors import ArgumentError, UndefinedMetricError
 from directloss.inference._kernel import Array
-from directloss.lists import Dim, Empty, Layout, Reduction, Unit, host, list_axes, read_lists
+from directloss.lists import (
+    Dim,
+    Empty,
+    Layout,
+    Reduction,
+    Unit,
+    host,
+    list_axes,
+    other_than,
+    read_lists,
+)
 
 if TYPE_CHECKING:
     from directloss.tasks.base import Task
@@ -76,7 +87,7 @@ class OneAgainstRest(ListBatch):
         self._whole: Layout | None = None
         self._check()
         if ignore_index is not None:
-            kept = targets != ignore_index
+            kept = other_than(targets, index_number(ignore_index))
             self._mask = kept if mask is None else mask & kept
 
     @property
@@ -285,7 +296,9 @@ class OneAgainstRest(ListBatch):
     def _per_list(self, values: Array, layout: Layout) -> Array:
         """Values of the lists of some classes in the shape of "none"."""
         rows = layout.rows[0]
-        groups = None if self.groups is None else values.size // max(rows, 1)
+        groups = None
+        if self.groups is not None:
+            groups = values.size // rows if rows else torch.unique(self.groups).numel()
         return layout.per_list(torch.from_numpy(values), groups).numpy()
 
     def _joined(self, parts: list[Array]) -> Array:
@@ -332,8 +345,13 @@ class OneAgainstRest(ListBatch):
             return
         if torch.compiler.is_compiling():
             self._targets = _checked_in_a_graph(self._targets, self._mask, self.class_count)
-        elif not self.traced:
+        elif not (_is_stand_in(self._targets) or _is_stand_in(self._mask)):
             _refuse_no_classes(self._targets, self._mask, self.class_count)
+
+
+def _is_stand_in(tensor: Tensor | None) -> bool:
+    """Whether it is one of a transform of torch.func, into which Python cannot look."""
+    return tensor is not None and torch._C._functorch.is_functorch_wrapped_tensor(tensor)
 
 
 def _refuse_no_classes(targets: Tensor, mask: Tensor | None, classes: int) -> None:

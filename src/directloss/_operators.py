@@ -78,6 +78,8 @@ def solve(
         copies: as in `Layout`.
     """
     coefficients, weights = map(tuple, terms.tolist())
+    if item_weights is not None and groups is not None:
+        list_weights, item_weights = _weights_of_groups(groups, item_weights, list_weights)
     return _solve.solve(
         task_by_number(task),
         _layout(scores, targets, mask, groups, ignore_index, item_weights, copies),
@@ -158,6 +160,16 @@ def _layout(
     axes = (scores.ndim - 1,)
     how = groups, ignore_index, item_weights, copies
     return Layout(scores.shape, axes, scores, targets, mask, *how)
+
+
+def _weights_of_groups(
+    groups: Tensor, item_weights: Tensor, list_weights: Tensor | None
+) -> tuple[Tensor | None, Tensor | None]:
+    """Where each group is one item, weights are of the groups, as outside of a graph."""
+    if torch.unique(groups).numel() < groups.numel():
+        return list_weights, item_weights
+    rows = item_weights.reshape(-1)
+    return rows if list_weights is None else rows * list_weights, None
 
 
 def _one_by_one(info: Any, in_dims: Sequence[int | None], *arguments: Any) -> Any:

@@ -64,6 +64,9 @@ class SteppedModule(nn.Module):
     _step: ClassVar[str] = ""
     """The name of its buffer; none for a loss without a step."""
 
+    _assigned: float = math.nan
+    """The last value of the buffer that was assigned: one on the meta device does not keep it."""
+
     _seen: tuple[Tensor, int, float] | None = None
     """A buffer on a device, its version and what it held."""
 
@@ -177,6 +180,7 @@ class SteppedModule(nn.Module):
             number = math.nan
         else:
             number = checked_step(name, value, _NUMBER_OR_AUTO)
+        self._assigned = number
         with torch.no_grad():
             stored.fill_(number)
 
@@ -196,7 +200,12 @@ class SteppedModule(nn.Module):
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         device = self._buffers[self._step].device  # type: ignore[union-attr]
         wide = torch.float32 if device.type == "mps" else torch.float64
-        self._buffers[self._step] = step.to(device, wide)
+        if step.is_meta:  # of `to_empty`, which makes memory for it
+            self._buffers[self._step] = torch.full_like(
+                step, self._assigned, device=device, dtype=wide
+            )
+        else:
+            self._buffers[self._step] = step.to(device, wide)
         return self
 
 

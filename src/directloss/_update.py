@@ -31,6 +31,7 @@ __all__ = [
     "evaluated",
     "loss_from_configurations",
     "per_entry",
+    "require_empty",
     "require_reduction",
     "require_unit",
 ]
@@ -205,7 +206,8 @@ class ListBatch(Batch):
             if layout.groups is not None:
                 ids, owner = torch.unique(layout.groups, return_inverse=True)
                 groups = ids.numel()
-            value = layout.per_list(value, groups)
+            # A copy, as no view may be changed in place.
+            value = layout.per_list(value, groups).clone()
         loss: Tensor
         if self.traced:
             loss = _TracedUpdate.apply(self.scores, value, gradient, owner, axes)
@@ -457,6 +459,12 @@ def require_unit(unit: object) -> None:
     """Refuse what is no unit."""
     if unit not in ("score", "loss"):
         raise ArgumentError("unit", repr(unit), "'score' or 'loss'")
+
+
+def require_empty(empty: object) -> None:
+    """Refuse what does not say what becomes of lists without a defined metric."""
+    if empty not in ("skip", "error"):
+        raise ArgumentError("empty", repr(empty), "'skip' or 'error'")
 
 
 def require_reduction(reduction: object) -> None:

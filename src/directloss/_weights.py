@@ -97,20 +97,24 @@ def weights_of_classes(given: ArrayLike, task: TaskBase, class_dim: int | None) 
     if class_dim is None and not getattr(task, "target_per_list", False):
         wanted = "None, or class_dim=, as its lists have no class; weight= takes those of lists"
         raise ArgumentError("class_weight", f"a value for {task!r}", wanted)
+    # On the host until they are looked at, whatever the default device.
+    device = given.device if isinstance(given, Tensor) else "cpu"
     try:
-        weight = torch.as_tensor(given, dtype=torch.get_default_dtype()).detach().clone()
+        weight = torch.as_tensor(given, dtype=torch.get_default_dtype(), device=device)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ArgumentError("class_weight", repr(given), "numbers, one a class") from error
     if weight.ndim != 1 or not bool(((weight >= 0.0) & weight.isfinite()).all()):
         came = f"shape {tuple(weight.shape)}" if weight.ndim != 1 else f"{weight.tolist()}"
         raise ArgumentError("class_weight", came, "finite numbers >= 0, one a class, (C,)")
-    return weight
+    home = given.device if isinstance(given, Tensor) else torch.get_default_device()
+    return weight.detach().to(home, copy=True)
 
 
 def require_classes(class_weight: Tensor, classes: int) -> None:
     """Refuse weights that are not one a class."""
-    if class_weight.numel() != classes:
-        came = f"{class_weight.numel()} weights"
+    if class_weight.shape != (classes,):
+        alone = class_weight.ndim == 1
+        came = f"{class_weight.numel()} weights" if alone else f"shape {tuple(class_weight.shape)}"
         raise ArgumentError(
             "class_weight", came, f"one a class, of which the scores have {classes}"
         )

@@ -11,7 +11,7 @@ from directloss._solve import leave_out
 from directloss._spread import within_lists
 from directloss._unit import solve_in_unit
 from directloss.functional import direct_terms
-from directloss.lists import Unit, class_sizes, read_lists
+from directloss.lists import Unit, class_sizes, host, read_lists
 
 if TYPE_CHECKING:
     from directloss._update import ListBatch
@@ -26,7 +26,9 @@ ROUNDING = 1e-15
 
 @dataclass(frozen=True, slots=True)
 class Diagnostics:
-    """How epsilon relates to the scores, and what the step does; means over the defined lists.
+    """How epsilon relates to the scores, and what the step does.
+
+    Means are over the lists on which the metric is defined, by their weights if there are some.
 
     Attributes:
         epsilon: as the loss has it, in its unit.
@@ -72,8 +74,13 @@ def diagnose(batch: ListBatch, epsilon: float, direction: Direction, unit: Unit)
         leave_out(solution, lists, class_sizes(lists).positives == 0)
     defined = solution.defined
 
+    shares = np.ones(defined.size)
+    if batch.list_weights is not None:
+        shares = host(batch.list_weights).astype(np.float64)
+    shares = shares * defined
+
     def mean(values: np.ndarray) -> float:
-        return float(values[defined].mean()) if defined.any() else 0.0
+        return float(values @ shares / shares.sum()) if shares.sum() > 0.0 else 0.0
 
     lower = solution.objective(weights, np.array([1.0, 0.0, -1.0]) / epsilon)
     upper = solution.objective(weights, np.array([-1.0, 1.0, 0.0]) / epsilon)

@@ -29,9 +29,24 @@ from directloss._arguments import step
 from directloss._operators import traced
 from directloss._solve import spread_of
 from directloss._terms import Lowering, Term, Terms
-from directloss._update import ListBatch, Step, loss_from_configurations, require_unit
+from directloss._update import (
+    ListBatch,
+    Step,
+    loss_from_configurations,
+    require_empty,
+    require_unit,
+)
 from directloss.errors import ArgumentError
-from directloss.lists import Dim, Empty, Layout, Reduction, Unit, WithoutPositives
+from directloss.lists import (
+    Dim,
+    Empty,
+    Layout,
+    Reduction,
+    Unit,
+    WithoutPositives,
+    check_weights,
+    host,
+)
 from directloss.qrels import Qrels
 from directloss.tasks.base import Direction, Task
 
@@ -135,6 +150,7 @@ def direct_loss(
     """
     require_unit(unit)
     terms = direct_terms(require_positive("epsilon", epsilon), direction or task.direction)
+    require_empty(empty)
     how = dim, mask, groups, ignore_index, empty, without_positives, class_dim
     batch = _read(task, scores, targets, weight, class_weight, *how)
     return batch.solve(terms, "prediction", reduction, unit)[0]
@@ -159,6 +175,7 @@ def hinge_loss(
 ) -> Tensor:
     """The structured hinge; the stateless form of `directloss.HingeLoss`."""
     terms = hinge_terms(require_positive("margin", margin))
+    require_empty(empty)
     how = dim, mask, groups, ignore_index, empty, without_positives, class_dim
     batch = _read(task, scores, targets, weight, class_weight, *how)
     return batch.solve(terms, "objective", reduction)[0]
@@ -181,6 +198,7 @@ def perceptron_loss(
     without_positives: WithoutPositives | None = None,
 ) -> Tensor:
     """The structured perceptron; the stateless form of `directloss.PerceptronLoss`."""
+    require_empty(empty)
     how = dim, mask, groups, ignore_index, empty, without_positives, class_dim
     batch = _read(task, scores, targets, weight, class_weight, *how)
     return batch.solve(perceptron_terms(), "objective", reduction)[0]
@@ -194,7 +212,9 @@ def _read(
     class_weight: Tensor | None,
     *how: Any,
 ) -> ListBatch:
-    """As `Task.read`, with the weights."""
+    """As `Task.read`, with the weights, and what losses check when they are made."""
+    if isinstance(class_weight, Tensor) and not traced():
+        check_weights(host(class_weight), "class_weight")
     batch = refuse_lists_of_one(task.read(scores, targets, *how))
     batch.weigh(weight, class_weight)
     return batch

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from directloss._arguments import plain
+from directloss._arguments import index_number, plain
 from directloss._copies import to_host
 from directloss.errors import ArgumentError, NonFiniteScoreError
 from directloss.inference._kernel import Array
@@ -45,6 +45,7 @@ __all__ = [
     "elementwise",
     "host",
     "list_axes",
+    "other_than",
     "read_lists",
     "widened",
 ]
@@ -159,7 +160,7 @@ class Layout(NamedTuple):
             _target_rows("targets", targets, wanted, axes, per_list=per_list),
             None if mask is None else _mask_rows(mask, wanted, axes, per_list=per_list),
             None if groups is None else _group_row(groups, tuple(shape[axis] for axis in axes)),
-            ignore_index,
+            None if ignore_index is None else index_number(ignore_index),
         )
 
     def repeated(self, rows: Tensor) -> Tensor:
@@ -208,14 +209,14 @@ def list_axes(scores: Tensor, dim: Dim) -> tuple[int, ...]:
         came = scores.dtype if isinstance(scores, Tensor) else type(scores).__name__
         raise ArgumentError("scores", came, "a tensor of a floating-point type")
     ndim = scores.ndim
-    if isinstance(dim, int) and -ndim <= dim < ndim:
+    if type(dim) is int and -ndim <= dim < ndim:
         return (dim % ndim,)
     if ndim == 0:
         raise ArgumentError("scores", "shape ()", "at least one axis, such as (n,)")
     alone = isinstance(plain(dim), int | np.integer)
     given = (dim,) if alone else dim if isinstance(dim, Sequence) else ()
     axes = tuple(_axis_number(axis) for axis in given)
-    if any(not isinstance(axis, int) for axis in axes):
+    if any(not isinstance(axis, int) or isinstance(axis, bool) for axis in axes):
         raise ArgumentError("dim", repr(dim), "an int, or a sequence of ints")
     if not axes or any(not -ndim <= axis < ndim for axis in axes):
         wanted = f"axes in [-{ndim}, {ndim}), as the scores have shape {tuple(scores.shape)}"
@@ -327,6 +328,8 @@ def read_lists(
     if flat_targets.dtype.kind == "f":
         wrong, infinite, missing = count_odd_of_both(first, flat_targets)
     else:
+        if flat_targets.dtype.kind == "c":
+            raise ArgumentError("targets", targets.dtype, "a tensor of real numbers")
         wrong, infinite, missing = *count_odd(first), 0
     keep = None
     if missing or mask is not None or ignore_index is not None:
@@ -371,6 +374,19 @@ def elementwise(read_targets: _Read) -> _Read:
     """Says of a `read_targets` that it reads each target alone: those of copies are read once."""
     read_targets.elementwise = True  # type: ignore[attr-defined]
     return read_targets
+
+
+def other_than(targets: Tensor, ignore_index: int) -> Tensor:
+    """Where targets are not that index; everywhere if their type has no such number.
+
+    torch would take it modulo what the type holds, 156 for -100 among bytes.
+    """
+    if targets.dtype == torch.bool or targets.is_floating_point():
+        return targets != ignore_index
+    ends = torch.iinfo(targets.dtype)
+    if ends.min <= ignore_index <= ends.max:
+        return targets != ignore_index
+    return torch.ones_like(targets, dtype=torch.bool)
 
 
 def _kept(
@@ -467,15 +483,11 @@ def _item_weights(rows: Tensor, lists: Lists) -> Array:
     return weights
 
 
-def check_weights(weights: Array) -> None:
-    """Refuse weights of which one is negative, infinite or NaN.
-
-    Raises:
-        ArgumentError: naming `weight`.
-    """
+def check_weights(weights: Array, name: str = "weight") -> None:
+    """Refuse weights of which one is negative, infinite or NaN, naming the argument."""
     wrong = ~((weights >= 0.0) & (weights < np.inf))
     if wrong.any():
-        raise ArgumentError("weight", weights[wrong].reshape(-1)[0], "finite numbers >= 0")
+        raise ArgumentError(name, weights[wrong].reshape(-1)[0], "finite numbers >= 0")
 
 
 def _nan_error(

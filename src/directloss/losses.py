@@ -25,6 +25,7 @@ from directloss._update import (
     Batch,
     ListBatch,
     Shown,
+    require_empty,
     require_reduction,
     require_unit,
 )
@@ -77,8 +78,7 @@ class _TaskLoss(SteppedModule):
         if not isinstance(task, TaskBase):
             raise ArgumentError("task", repr(task), "a task such as AveragePrecision()")
         require_reduction(reduction)
-        if empty not in ("skip", "error"):
-            raise ArgumentError("empty", repr(empty), "'skip' or 'error'")
+        require_empty(empty)
         task.skips_without_positives(without_positives)
         self.task, self.perturbation = task, None
         self.class_dim = None if class_dim is None else task.check_class_dim(class_dim)
@@ -248,7 +248,8 @@ class DirectLoss(_TaskLoss):
             first training batch that has one (of a `Chain` three of them), over all items that take
             part, relevant or not (``diagnostics(...).spread_items`` counts them); then held fixed
             and kept in ``state_dict()``. ``loss_fn.epsilon = 0.3`` sets it anew, as a schedule
-            does; `repr` shows what it is.
+            does, in the buffer that is there: ``loss_fn.epsilon.item()`` keeps what it was. `repr`
+            shows what it is.
         unit: what epsilon counts. "score": the largest shift that the loss augmentation can give
             the score of an item, in units of the scores, whatever the metric, the length of a list
             and its share of positives. What is largest follows from the counts of each list (for
@@ -380,6 +381,7 @@ class DirectLoss(_TaskLoss):
         scores: Tensor,
         targets: Tensor | Qrels,
         *,
+        weight: Tensor | None = None,
         mask: Tensor | None = None,
         groups: Tensor | None = None,
     ) -> Diagnostics:
@@ -387,7 +389,7 @@ class DirectLoss(_TaskLoss):
 
         Nothing is kept, and no other process is asked, here and in `bounds`.
         """
-        batch = self._read(scores, targets, None, mask, groups)
+        batch = self._read(scores, targets, weight, mask, groups)
         if not isinstance(batch, ListBatch):
             raise ArgumentError("task", repr(self.task), "a task on lists of scores")
         epsilon = float(self._current_step(batch))

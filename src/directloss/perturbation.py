@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, Self
+
 import torch
 from torch import Tensor
 
@@ -19,7 +22,7 @@ SHARE = 0.3
 """Of the spread of the scores, the deviation that "auto" takes."""
 
 
-_ONE_MORE = torch.tensor([0, 1])
+_ONE_MORE = torch.tensor([0, 1], device="cpu")
 """What a draw adds to the state: 0 to the seed, 1 to the number of draws."""
 
 
@@ -72,13 +75,20 @@ class Perturbation(SteppedModule):
         if kind not in KINDS:
             raise ArgumentError("kind", repr(kind), "'normal' or 'logistic'")
         self.kind: Kind = kind
-        seed = whole_number("seed", seed, least=0)
-        self.register_buffer("state", torch.tensor([seed, 0]))
+        self._seed = whole_number("seed", seed, least=0)
+        self.register_buffer("state", torch.tensor([self._seed, 0]))
         self._register_step(scale)
 
     @property
     def _share(self) -> float:
         return SHARE
+
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
+        without_data = self.state.is_meta
+        super()._apply(fn, recurse)
+        if without_data and not self.state.is_meta:  # of `to_empty`
+            self.state.copy_(torch.tensor([self._seed, 0], device="cpu"))
+        return self
 
     def copies(self, batch: Batch, *, together: bool) -> tuple[ListBatch, Tensor | None]:
         """The batch of K copies with noise; and the scale, where it was measured just now.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+import torch
 from torch import Tensor
 
 from directloss._arguments import as_tensor
@@ -26,7 +29,8 @@ def fit_threshold(scores: Tensor | Array, targets: Tensor | Array, task: TaskBas
     A metric of counts never gets worse by a true positive more or a false positive less where it is
     better than calling nothing positive, so that a best cut lies right below a positive or above
     everything; with a `CountingTask` all cuts are tried. Among equals the cut that calls the fewest
-    items positive, halfway between the two scores that it parts. In O(n log n).
+    items positive, about halfway between the two scores that it parts, a number of the scores'
+    type. In O(n log n).
 
     Args:
         scores: of any shape, finite, of one list; a numpy array, too.
@@ -48,10 +52,17 @@ def fit_threshold(scores: Tensor | Array, targets: Tensor | Array, task: TaskBas
     if not np.isfinite(flat).all():
         wrong = flat.size - np.count_nonzero(np.isfinite(flat))
         raise NonFiniteScoreError("scores", f"{wrong} that are not finite", "finite scores")
-    return _best(task, flat, task.read_targets(host(layout.targets).reshape(-1)) == 1)
+    positive = task.read_targets(host(layout.targets).reshape(-1)) == 1
+    level, threshold = _best(task, flat, positive)
+    # As the scores' type has it; and where that is the level, which is to be above, just below it.
+    rounded = torch.tensor([threshold, level], dtype=layout.scores.dtype)
+    if rounded[0] == rounded[1]:
+        rounded = torch.nextafter(rounded, torch.full_like(rounded, -math.inf))
+    return rounded[0].item()
 
 
-def _best(task: Counting, scores: Array, positive: Array) -> float:
+def _best(task: Counting, scores: Array, positive: Array) -> tuple[float, float]:
+    """The lowest score above the best threshold, infinite if there is none; and the threshold."""
     # Plain sorts: those of places take several times as long.
     hits, alarms = np.sort(scores[positive]), np.sort(scores[~positive])
     levels = np.unique(scores if isinstance(task, CountingTask) else hits)[::-1]
@@ -63,8 +74,8 @@ def _best(task: Counting, scores: Array, positive: Array) -> float:
     cut = int(np.argmin(task.loss_at(tp, fp, *totals)))
     if cut == 0:
         highest = float(scores.max())
-        return highest / 2.0 + (highest + 2.0) / 2.0
+        return math.inf, highest / 2.0 + (highest + 2.0) / 2.0
     level = float(levels[cut - 1])
     lower = [sizes[: np.searchsorted(sizes, level)][-1:] for sizes in (hits, alarms)]
     below = float(max((each[0] for each in lower if each.size), default=level - 2.0))
-    return level / 2.0 + below / 2.0
+    return level, level / 2.0 + below / 2.0

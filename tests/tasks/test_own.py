@@ -162,3 +162,26 @@ def test_pickle() -> None:
     scores, targets = torch.randn(9), torch.ones(9)
     assert task.metric(scores, targets) == PAIRS["0-1"][0].metric(scores, targets)
     assert repr(task) == "ListTask(error_rate)"
+
+
+def divided_in_place(tp: Floats, fp: Floats, fn: Floats, tn: Floats) -> Floats:
+    """The Jaccard loss, in arrays of the type that came."""
+    index = np.zeros_like(tp)
+    found = tp > 0
+    index[found] = tp[found] / (tp + fp + fn)[found]
+    return 1 - index
+
+
+def test_a_function_of_counts_gets_floats_for_its_unit_too() -> None:
+    labels = torch.arange(1000) < 50
+    scores = torch.randn(1000, generator=torch.Generator().manual_seed(0)) + 2.5 * labels - 2
+    found, wanted = (
+        value_and_gradient(dl.DirectLoss(dl.CountingTask(loss), epsilon=0.5), scores, labels)
+        for loss in (
+            divided_in_place,
+            lambda tp, fp, fn, tn: 1 - tp / np.maximum(tp + fp + fn, 1),
+        )
+    )
+    torch.testing.assert_close(found, wanted)
+    assert (found[1] != 0).sum() > 2
+    dl.DirectLoss(dl.CountingTask(lambda tp, fp, fn, tn: fn * (tp + fn + 1) ** -1))(scores, labels)

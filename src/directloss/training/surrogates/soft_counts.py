@@ -33,6 +33,7 @@ _STENCIL = (-2, -1, 0, 1, 2, 3)
 _SCALES = torch.tensor(
     [1.0 / math.prod(node - other for other in _STENCIL if other != node) for node in _STENCIL],
     dtype=torch.float64,
+    device="cpu",
 )
 
 
