@@ -77,7 +77,8 @@ class RankingTask(BinaryRelevance):
         rank_weights: r, non-negative: an array (0 past its end), a function of arrays (i, P, N),
             i = 1..P, or a number, the same for every i.
         discount: D: an array, of which entry 0 is D(1) (0 past its end), a function of arrays
-            (p, P, N), or a number.
+            (p, P, N), or a number. The arrays that functions get are whole numbers, int64: write
+            ``2.0**-p``, as ``1 / 2**p`` overflows from p = 63 on.
         by: "position": D is taken at i + n_i = 1..P+N; "negatives": at n_i = 0..N (and entry 0 of
             an array is D(0)).
         relevant_from: the relevance from which an item is positive, so that targets may be graded,
