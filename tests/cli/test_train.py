@@ -140,6 +140,9 @@ def test_evaluate_measures_the_scores_that_predict_writes(
     assert lines["f1"]["value"] == pytest.approx(f1_score(scored["y"] == "sick", decided))
     page = (tmp_path / "evaluation.html").read_text()
     assert page.count('class="plot"') == 3
+    assert found["data"].endswith("t.csv, on which the model was trained")
+    refused = directloss("evaluate", model, "--data", folder / "t.csv", "--part", "test")
+    assert "--part: got 'test', wanted nothing beside data" in refused.output
     (matrix,) = found["decisions"]
     assert matrix["words"] == "best F1 (training part)"
     sick = scored["y"] == "sick"

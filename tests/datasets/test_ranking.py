@@ -86,6 +86,12 @@ def test_a_split_column_is_kept_and_validation_queries_are_taken_from_training()
             source([1, 1, 0, 1], [1, 2, 3, 4], ["train", "val", "test", "train"]),
             "target: the test part has no 'relevance' above 0",
         ),
+        (
+            source(
+                [1, 1, 1, 0, 1, 0], [1, 1, 2, 2, 3, 3], ["train"] * 2 + ["test"] * 2 + ["val"] * 2
+            ),
+            "target: in the train part all rows of a 'query' have the same 'relevance', so that",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(given: Source, message: str) -> None:

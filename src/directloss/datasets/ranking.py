@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -108,6 +109,13 @@ def prepare_ranking(
     for part, indices in rows.items():
         if not targets[indices].any():
             raise DataError(f"target: the {part} part has no {name!r} above 0")
+    for part, indices in rows.items():
+        if not _any_to_rank(targets[indices], groups[indices]):
+            raise DataError(
+                f"target: in the {part} part all rows of a {group_name!r} have the same {name!r}, "
+                "so that there is nothing to rank; rows without groups are one list, and a split "
+                "column keeps what belongs together in one part"
+            )
     return RankingProblem(
         source.target_name,
         {
@@ -120,6 +128,13 @@ def prepare_ranking(
         rows,
         notes,
     )
+
+
+def _any_to_rank(targets: NDArray[Any], groups: NDArray[Any]) -> bool:
+    """Whether a group has two different targets."""
+    order = np.lexsort((targets, groups))
+    same_group = np.diff(groups[order]) == 0
+    return bool((same_group & (np.diff(targets[order].astype(np.float64)) != 0)).any())
 
 
 def relevances(

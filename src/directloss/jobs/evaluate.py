@@ -44,7 +44,7 @@ def evaluate(
     model: Model,
     *,
     data: str | None = None,
-    part: str = "test",
+    part: str | None = None,
     resamples: int | None = None,
     seed: int = 0,
     wanted: Wanted = NOTHING,
@@ -58,7 +58,7 @@ def evaluate(
         model: see `open_model`.
         data: a table with the model's columns and its target, or an image folder: all of it is
             used. None: `part` of the data that it was trained with.
-        part: one of `SPLITS`.
+        part: one of `SPLITS`, without `data`; None: "test".
         resamples: of the bootstrap; by default 1000, fewer of more than 20,000 rows.
         seed: of the bootstrap.
         wanted: of decisions; their thresholds are chosen on the validation part of the training,
@@ -71,11 +71,16 @@ def evaluate(
         DataError: the data do not fit, or are not those of the training any more.
         ArgumentError: what is wanted is not to be had.
     """
+    if data is not None and part is not None:
+        raise ArgumentError("part", repr(part), "nothing beside data, of which all is used")
     thresholds = _thresholds(model, wanted)
     if data is None:
+        part = part or "test"
         scored, words = _own_split(model, part), f"the {part} part of {_trained_on(model)}"
     else:
         scored, words = _other_data(model, data), data
+        if kind_at(data).digest(data) == model.configuration.data.sha256:
+            words += ", on which the model was trained"
     count = resamples_for(len(scored.scores)) if resamples is None else resamples
     own = model.configuration.training.metric
     names = list(dict.fromkeys((own, *RANKING, *(DECISIONS if scored.groups is None else ()))))

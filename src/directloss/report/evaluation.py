@@ -78,7 +78,7 @@ class Reliability(Record):
 
     kind: str = Field(description="of the calibration")
     brier: Share = Field(description="mean squared difference of probability and target")
-    brier_of_share: float = Field(description="that of the share of positives as every probability")
+    brier_of_share: float = Field(description="that of always predicting the share of positives")
     bins: list[Bin]
 
 
@@ -147,7 +147,7 @@ def calibration_line(evaluation: Evaluation) -> str | None:
     between = "" if low is None else f" ({low:.4f} to {high:.4f})"
     return (
         f"Brier score of the probabilities ({found.kind}): {found.brier.value:.4f}{between}; "
-        f"of the share of positives as every probability: {found.brier_of_share:.4f}"
+        f"always predicting the share of positives: {found.brier_of_share:.4f}"
     )
 
 

@@ -24,6 +24,10 @@ FITTED = 0.80
 NEAR = 0.05
 """Difference of training and validation metric up to which a model underfits, not overfits."""
 
+RISING = 0.05
+"""Gain of the training metric in the second half of the first phase from which on a model is not
+trained out: what it lacks there may be steps."""
+
 FEW_TO_TRAIN = 60
 """Positives of the training part below which refining lost as often as it gained."""
 
@@ -61,6 +65,11 @@ class Refinement:
             f"refined against {self.reference}, {part} part: {gain}"
             for part, gain in self.gains.items()
         ]
+        if self.step:  # else the reference had steps of its own
+            gains.append(
+                f"that is against {self.reference} after the {self.step} steps of the first phase: "
+                "trained to the end it may be as good, which a comparison tells"
+            )
         return [self.outlook, *(f"warning: {text}" for text in self.warnings), *gains]
 
     def record(self) -> dict[str, Any]:
@@ -95,6 +104,7 @@ def judge(
     """
     entry = history.iteration.index(switch)
     train, validation = history.train[entry], history.validation[entry]
+    half = max(k for k, step in enumerate(history.iteration) if step <= switch / 2)
     held = before["validation"]
     drawn = resampled(task, held, resamples=resamples_for(len(held)), seed=0)
     defined = drawn[~np.isnan(drawn)]
@@ -106,19 +116,39 @@ def judge(
         train,
         validation,
         noise,
-        outlook(train, validation, noise, reference, higher_is_better=task.higher_is_better),
+        outlook(
+            train,
+            validation,
+            noise,
+            reference,
+            higher_is_better=task.higher_is_better,
+            halfway=history.train[half],
+        ),
         too_few(after["train"], after["validation"]),
         {part: difference(task, before[part], after[part]) for part in after if part != "train"},
     )
 
 
 def outlook(
-    train: float, validation: float, noise: float, reference: str, *, higher_is_better: bool
+    train: float,
+    validation: float,
+    noise: float,
+    reference: str,
+    *,
+    higher_is_better: bool,
+    halfway: float,
 ) -> str:
     """Whether refining may gain, from the metric at the switch.
 
     The gain follows underfitting: it is where the model is far from fitting the training part and
-    about as good on validation, as far as `noise`, that of the validation metric, lets one see.
+    about as good on validation, as far as `noise`, that of the validation metric, lets one see. A
+    model that is still learning does not say whether it is too small.
+
+    Args:
+        train, validation, noise: the metric at the switch, and that of the validation part's.
+        reference: what the first phase is called in words.
+        higher_is_better: whether the metric grows with quality.
+        halfway: the metric of the training part in the middle of the first phase.
     """
     found = (
         f"{reference} at the switch: training {100 * train:.1f}, "
@@ -132,6 +162,12 @@ def outlook(
         return f"{found}: it overfits, so expect no gain; more L2 is the better use of time"
     if fit >= FITTED:
         return f"{found}: little is left to fit, so expect little; tune L2 or the model's size"
+    rise = (train - halfway) if higher_is_better else (halfway - train)
+    if rise > RISING:
+        return (
+            f"{found}: it is not trained out, as training gained {100 * rise:.1f} in the second "
+            "half of that phase; more epochs first"
+        )
     return f"{found}: it underfits, so refining may gain; a larger model may gain more"
 
 

