@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sklearn
+from sklearn.base import BaseEstimator
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import (
@@ -15,9 +16,12 @@ from sklearn.metrics import (
     average_precision_score,
     f1_score,
     get_scorer,
+    make_scorer,
     top_k_accuracy_score,
 )
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import directloss as dl
 from directloss.errors import ArgumentError
@@ -96,14 +100,119 @@ def test_a_metric_of_several_classes_takes_the_scores_of_all(model: Any) -> None
     assert right == pytest.approx(accuracy_score(y, model.predict(X)), abs=1e-12)
     near = dl.metric_scorer(dl.TopKError(2))(model, X, y)
     assert near == pytest.approx(top_k_accuracy_score(y, scores, k=2), abs=0.02)
-    for labels in (y + 1, np.array(list("abc"))[y]):
-        with pytest.raises(ArgumentError, match=r"y_true: got .*LabelEncoder"):
-            dl.metric_scorer(dl.TopKError(2))(model, X, labels)
     with pytest.raises(ArgumentError, match="pos_label: got 1"):
         dl.metric_scorer(dl.TopKError(2), pos_label=1)
     two = LogisticRegression().fit(X, y > 0)
     with pytest.raises(ArgumentError, match=r"y_score: got shape \(300,\).*ZeroOne"):
         dl.metric_scorer(dl.MulticlassZeroOne())(two, X, y > 0)
+
+
+def fold_without(*absent: int, names: Any = (0, 1, 2, 3, 4)) -> tuple[Any, Any, Any]:
+    """A model that was trained without some of five classes; features and labels of all five."""
+    random = np.random.default_rng(0)
+    y = np.arange(200) % 5
+    X = np.eye(5)[y] + 0.7 * random.normal(size=(200, 5))
+    labels = np.asarray(names)[y]
+    known = ~np.isin(y, absent)
+    return LogisticRegression().fit(X[known], labels[known]), X, labels
+
+
+@pytest.mark.parametrize("names", [(0, 1, 2, 3, 4), (7, -2, 1, 0, 3), list("cadbe")], ids=str)
+def test_a_class_that_training_lacked_was_never_predicted(names: Any) -> None:
+    model, X, y = fold_without(1, names=names)
+    weights = np.random.default_rng(1).uniform(0.0, 2.0, len(y))
+    scorer = dl.metric_scorer(dl.MulticlassZeroOne())
+    assert scorer(model, X, y) == pytest.approx(model.score(X, y), abs=1e-12)
+    found = scorer(model, X, y, sample_weight=weights)
+    assert found == pytest.approx(model.score(X, y, weights), abs=1e-12)
+    best = model.classes_[np.argsort(-model.decision_function(X))]
+    for k in (2, 4, 9):
+        wanted = (best[:, :k] == y[:, None]).any(1).mean()
+        assert dl.metric_scorer(dl.TopKError(k))(model, X, y) == pytest.approx(wanted, abs=1e-12)
+
+
+def test_columns_are_found_by_their_class() -> None:
+    X = np.eye(4) * 5
+    model = LogisticRegression(C=100).fit(X, [0, 2, 3, 2])
+    y = np.array([0, 2, 2, 2])
+    assert dl.metric_scorer(dl.MulticlassZeroOne())(model, X, y) == 0.75 == model.score(X, y)
+
+
+@pytest.mark.parametrize("absent", [(), (1,), (0, 4)], ids=str)
+def test_costs_are_those_of_the_labels(absent: tuple[int, ...]) -> None:
+    model, X, y = fold_without(*absent)
+    costs = np.random.default_rng(0).uniform(0.0, 3.0, (5, 5))
+    wanted = -costs[y, model.predict(X)].mean()
+    assert dl.metric_scorer(dl.CostMatrix(costs))(model, X, y) == pytest.approx(wanted, abs=1e-12)
+
+
+def test_costs_refuse_labels_that_they_do_not_know() -> None:
+    scorer = dl.metric_scorer(dl.CostMatrix(np.ones((5, 5))))
+    model, X, y = fold_without(names=list("cadbe"))
+    assert scorer(model, X, y) == -1.0
+    with pytest.raises(ArgumentError, match=r"y_true: got 'x', .* wanted labels out of 'a', 'b'"):
+        scorer(model, X, np.full(200, "x"))
+    model, X, y = fold_without(1, names=list("cadbe"))
+    wanted = r"y_score: got scores of the classes 'b', .* or class indices 0 to 4"
+    with pytest.raises(ArgumentError, match=wanted):
+        scorer(model, X, y)
+
+
+def test_labels_of_another_kind_are_refused() -> None:
+    model, X, y = fold_without()
+    scorer = dl.metric_scorer(dl.MulticlassZeroOne())
+    with pytest.raises(ArgumentError, match=r"y_true: got .* of type <U1, wanted labels as the"):
+        scorer(model, X, y.astype("<U1"))
+    with pytest.raises(ArgumentError, match="y_true: got NaN or None"):
+        scorer(model, X, np.where(y == 0, np.nan, y))
+    model.classes_ = model.classes_[:4]
+    with pytest.raises(ArgumentError, match="y_score: got 5 columns, wanted 4, one a class"):
+        scorer(model, X, y)
+
+
+class Columns(BaseEstimator):
+    """Scores of three classes that have no names."""
+
+    def fit(self, X: Any, y: Any) -> Any:
+        return self
+
+    def decision_function(self, X: Any) -> Any:
+        return X[:, :3]
+
+
+def test_without_names_of_classes_labels_are_indices() -> None:
+    X, y = imbalanced()
+    y = y + (X[:, 2] > 0.0)
+    scorer = dl.metric_scorer(dl.MulticlassZeroOne())
+    assert scorer(Columns(), X, y) == pytest.approx(np.mean(X[:, :3].argmax(1) == y), abs=1e-12)
+    for labels in (y + 1, np.array(list("abc"))[y]):
+        with pytest.raises(ArgumentError, match=r"y_true: got .*LabelEncoder"):
+            scorer(Columns(), X, labels)
+
+
+def test_a_scorer_of_classes_is_one_among_others() -> None:
+    X, y = imbalanced()
+    y = np.array(list("abc"))[y + (X[:, 2] > 0.0)]
+    model = make_pipeline(StandardScaler(), LogisticRegression())
+    scorer = pickle.loads(pickle.dumps(dl.metric_scorer(dl.MulticlassZeroOne())))
+    assert "MulticlassZeroOne" in repr(scorer)
+    found = cross_validate(model, X, y, cv=3, scoring={"own": scorer, "peer": "accuracy"})
+    np.testing.assert_allclose(found["test_own"], found["test_peer"], atol=1e-12)
+    weights = np.random.default_rng(0).uniform(0.0, 2.0, len(y))
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = LogisticRegression().set_fit_request(sample_weight=False)
+        own, peer = (
+            each.set_score_request(sample_weight=True)
+            for each in (scorer, make_scorer(accuracy_score))
+        )
+        found = cross_validate(
+            model, X, y, cv=3, scoring={"own": own, "peer": peer}, params={"sample_weight": weights}
+        )
+    np.testing.assert_allclose(found["test_own"], found["test_peer"], atol=1e-12)
+    search = GridSearchCV(
+        LogisticRegression(), {"C": [0.1, 1.0]}, scoring={"own": scorer}, refit="own", cv=3
+    )
+    assert search.fit(X, y, sample_weight=weights).best_score_ > 0.5
 
 
 def test_a_metric_of_two_classes_refuses_three() -> None:

@@ -10,12 +10,15 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import make_scorer
 
 from directloss.errors import ArgumentError
+from directloss.sklearn._classes import classes_of, values_of_rows
 from directloss.sklearn._rows import Array, check_weights, counts_of
 from directloss.sklearn._tasks import check_targets, task_of
 from directloss.tasks import Task
 
 MOST = 10_000_000
 """Rows that weights may stand for where nothing is trained."""
+
+_METHODS = ("decision_function", "predict_proba", "predict")
 
 
 class TaskValue:
@@ -24,11 +27,13 @@ class TaskValue:
     Args:
         task: the metric.
         labels: whether scores are predicted labels.
+        classes: of a task of classes the class of each column of the scores; None: y are indices.
     """
 
-    def __init__(self, task: Task, *, labels: bool = False) -> None:
+    def __init__(self, task: Task, *, labels: bool = False, classes: Array | None = None) -> None:
         self.task = task
         self.labels = labels
+        self.classes = classes
         self.__name__ = repr(task)
 
     def __call__(
@@ -44,7 +49,7 @@ class TaskValue:
         """Of (n,) one list, or one each value of `group`; of (n, labels) the mean of the labels.
 
         Args:
-            y_true: targets 0/1, -1/1 or relevances; of a task of classes indices.
+            y_true: targets 0/1, -1/1 or relevances; of a task of classes labels, or indices.
             y_score: scores, or predicted labels; of a task of classes (n, classes).
             group: labels of rows, (n,).
             sample_weight: how many rows a row stands for, (n,), as in `DirectLossClassifier`.
@@ -54,29 +59,47 @@ class TaskValue:
         Warns:
             UndefinedMetricWarning: the metric is undefined; the value is NaN.
         """
-        targets, scores = _numbers(name, y_true, pos_label), np.asarray(y_score)
-        if self.labels:
-            scores = _numbers("y_score", y_score, pos_label) - 0.5
-        targets = self._checked(name, targets, scores)
-        groups = None if group is None else np.unique(np.asarray(group), return_inverse=True)[1]
-        weights = check_weights(sample_weight, len(targets))
-        if weights is not None:
-            if groups is not None:
-                raise ArgumentError("sample_weight", "weights beside group", "one of the two")
-            rows = np.repeat(np.arange(len(targets)), counts_of(weights, most=MOST))
-            targets, scores = targets[rows], scores[rows]
-        dim = 0 if targets.ndim == 2 else -1
-        scores = scores.astype(np.float64)
-        value = float(self.task.metric(scores, targets, dim=dim, groups=groups))
+        if group is not None and sample_weight is not None:
+            raise ArgumentError("sample_weight", "weights beside group", "one of the two")
+        if self.task.target_per_list:
+            value = self._of_classes(name, y_true, np.asarray(y_score), group, sample_weight)
+        else:
+            targets, scores = _numbers(name, y_true, pos_label), np.asarray(y_score)
+            if self.labels:
+                scores = _numbers("y_score", y_score, pos_label) - 0.5
+            value = self._of_lists(name, targets, scores, group, sample_weight)
         if np.isnan(value):
             message = f"{self.task!r} is undefined for this {name}: it has nothing to rank or count"
             warnings.warn(message, UndefinedMetricWarning, stacklevel=2)
         return value
 
+    def _of_classes(
+        self, name: str, y: Any, scores: Array, group: Any, sample_weight: Any
+    ) -> float:
+        """The mean over the rows on which the metric is defined."""
+        if group is not None:
+            raise ArgumentError("group", "labels of rows", f"None: {self.task!r} has no lists")
+        values = values_of_rows(self.task, name, y, scores, self.classes)
+        known = ~np.isnan(values)
+        weights = check_weights(sample_weight, len(values))
+        counted = known.astype(np.float64) if weights is None else known * weights
+        return float(np.average(values[known], weights=counted[known])) if counted.any() else np.nan
+
+    def _of_lists(
+        self, name: str, targets: Array, scores: Array, group: Any, sample_weight: Any
+    ) -> float:
+        targets = self._checked(name, targets, scores)
+        groups = None if group is None else np.unique(np.asarray(group), return_inverse=True)[1]
+        weights = check_weights(sample_weight, len(targets))
+        if weights is not None:
+            rows = np.repeat(np.arange(len(targets)), counts_of(weights, most=MOST))
+            targets, scores = targets[rows], scores[rows]
+        dim = 0 if targets.ndim == 2 else -1
+        scores = scores.astype(np.float64)
+        return float(self.task.metric(scores, targets, dim=dim, groups=groups))
+
     def _checked(self, name: str, targets: Array, scores: Array) -> Array:
         """Targets as the task knows them."""
-        if self.task.target_per_list:
-            return _indices(name, targets, scores)
         if targets.ndim == 1 and scores.ndim == 2:
             came = f"labels for scores of {scores.shape[1]} classes"
             raise ArgumentError(name, came, f"two classes: {self.task!r} has no more")
@@ -89,25 +112,51 @@ class TaskValue:
         return targets
 
 
-def _indices(name: str, targets: Array, scores: Array) -> Array:
-    if scores.ndim != 2:
-        wanted = "(n, classes), of three classes or more; of two take dl.ZeroOne()"
-        raise ArgumentError("y_score", f"shape {scores.shape}", wanted)
-    if targets.ndim != 1 or not np.isin(targets, np.arange(scores.shape[1])).all():
-        came = f"{np.unique(targets)[:10]} of shape {targets.shape}"
-        wanted = f"class indices 0 to {scores.shape[1] - 1} of shape (n,), as of a LabelEncoder"
-        raise ArgumentError(name, came, wanted)
-    return targets.astype(np.int64)
-
-
 def _numbers(name: str, y: Any, pos_label: Any) -> Any:
     y = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
     if pos_label is not None:
         return (y == pos_label).astype(np.float64)
     if y.dtype.kind not in "biuf":
-        wanted = "numbers, or pos_label= as well; of several classes indices, as of a LabelEncoder"
-        raise ArgumentError(name, f"labels of type {y.dtype}", wanted)
+        raise ArgumentError(name, f"labels of type {y.dtype}", "numbers, or pos_label= as well")
     return y.astype(np.float64)
+
+
+class ScorerOfClasses:
+    """A scorer of scikit-learn whose metric is told the class of each column of the scores.
+
+    Args:
+        task: a metric of one target a list.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._scorer = self._with(None)
+
+    def __call__(self, estimator: Any, X: Any, y_true: Any, **given: Any) -> float:
+        """The metric of an estimator, higher is better; arguments as of all scorers."""
+        return float(self._with(classes_of(estimator))(estimator, X, y_true, **given))
+
+    def __repr__(self) -> str:
+        return repr(self._scorer)
+
+    def set_score_request(self, **asked: Any) -> ScorerOfClasses:
+        """Which metadata the scorer takes; see scikit-learn on metadata routing."""
+        self._scorer.set_score_request(**asked)
+        return self
+
+    def get_metadata_routing(self) -> Any:
+        """Which metadata the scorer takes, as scikit-learn asks for it."""
+        return self._scorer.get_metadata_routing()
+
+    def _accept_sample_weight(self) -> bool:
+        return True  # asked by the searches of scikit-learn 1.9
+
+    def _with(self, classes: Array | None) -> Any:
+        return make_scorer(
+            TaskValue(self._task, classes=classes),
+            response_method=_METHODS[:2],
+            greater_is_better=self._task.higher_is_better,
+        )
 
 
 def metric_scorer(task: Any, *, pos_label: Any = None) -> Any:
@@ -116,9 +165,12 @@ def metric_scorer(task: Any, *, pos_label: Any = None) -> Any:
     A metric that ranks is taken of `decision_function`, or of `predict_proba`, or of `predict`
     where there is nothing else; a metric of decisions is taken of `predict`. One of several classes
     (`MulticlassZeroOne`, `TopKError`, `CostMatrix`) is taken of `decision_function` or
-    `predict_proba` of three classes or more, (n, classes), and y are class indices from 0. Where
-    lower is better, the sign is turned, as scikit-learn wants it. Lists come as `group=`, by
-    metadata routing (``set_score_request(group=True)``).
+    `predict_proba` of three classes or more, (n, classes), and y are labels as in the `classes_` of
+    the estimator, or class indices from 0 where it has none. A label that the training part lacked
+    was never predicted. Rows of a `CostMatrix` are the sorted classes; where a training part may
+    lack one, labels have to be class indices. Where lower is better, the sign is turned, as
+    scikit-learn wants it. Lists come as `group=`, by metadata routing
+    (``set_score_request(group=True)``).
 
     Args:
         task: the metric, by name or as a task.
@@ -136,14 +188,13 @@ def metric_scorer(task: Any, *, pos_label: Any = None) -> Any:
         np.True_
     """
     found = task_of(task, of_classes=True)
-    methods: tuple[str, ...] = ("decision_function", "predict_proba", "predict")
     if found.target_per_list:
         if pos_label is not None:
             raise ArgumentError("pos_label", repr(pos_label), f"None, as {found!r} has several")
-        methods = methods[:2]
+        return ScorerOfClasses(found)
     return make_scorer(
         TaskValue(found, labels=found.decides),
-        response_method="predict" if found.decides else methods,
+        response_method="predict" if found.decides else _METHODS,
         greater_is_better=found.higher_is_better,
         **({} if pos_label is None else {"pos_label": pos_label}),
     )
