@@ -17,6 +17,8 @@ from sklearn.metrics import (
     f1_score,
     get_scorer,
     make_scorer,
+    matthews_corrcoef,
+    roc_auc_score,
     top_k_accuracy_score,
 )
 from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
@@ -25,7 +27,8 @@ from sklearn.preprocessing import StandardScaler
 
 import directloss as dl
 from directloss.errors import ArgumentError
-from tests.sklearn_estimators.data import imbalanced, queries
+from directloss.sklearn import DirectLossClassifier
+from tests.sklearn_estimators.data import QUICK, imbalanced, queries
 
 
 @pytest.mark.parametrize("name", ["average_precision", "f1", "roc_auc", "accuracy"])
@@ -63,13 +66,66 @@ def test_classes_with_names_want_the_positive_one() -> None:
         dl.metric_scorer("f1")(model, X, names)
 
 
-def test_whole_weights_are_repeated_rows() -> None:
+WEIGHED = [
+    (dl.AveragePrecision(), average_precision_score, "decision_function"),
+    (dl.ROCAUC(), roc_auc_score, "decision_function"),
+    (dl.FBeta(1.0), f1_score, "predict"),
+    (dl.ZeroOne(), accuracy_score, "predict"),
+    (dl.MatthewsCorrelation(), matthews_corrcoef, "predict"),
+]
+
+
+@pytest.mark.parametrize(("task", "peer", "method"), WEIGHED, ids=lambda each: repr(each)[:20])
+@pytest.mark.parametrize("scale", [1.0, 1e-300, 1e300])
+def test_weights_are_those_of_scikit_learn(task: Any, peer: Any, method: str, scale: float) -> None:
     X, y = imbalanced()
+    weights = np.random.default_rng(0).uniform(0.0, 3.0, len(y)) ** 3
+    weights[::7] = 0.0
     model = LogisticRegression().fit(X, y)
+    wanted = peer(y, getattr(model, method)(X), sample_weight=weights)
+    found = dl.metric_scorer(task)(model, X, y, sample_weight=weights * scale)
+    assert found == pytest.approx(wanted, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("task", "peer", "method"), [WEIGHED[0], WEIGHED[2]], ids=["average precision", "f1"]
+)
+def test_the_score_of_a_classifier_has_these_weights(task: Any, peer: Any, method: str) -> None:
+    X, y = imbalanced()
+    weights = np.random.default_rng(0).uniform(0.0, 3.0, len(y)) ** 3
+    labels = np.stack([y, X[:, 2] > 0.5], 1).astype(int)
+    one = DirectLossClassifier(task, **QUICK).fit(X, y)
+    wanted = peer(y, getattr(one, method)(X), sample_weight=weights)
+    assert one.score(X, y, weights) == pytest.approx(wanted, abs=1e-12)
+    several = DirectLossClassifier(task, **QUICK).fit(X, labels)
+    columns = getattr(several, method)(X)
+    wanted = np.mean([peer(labels[:, k], columns[:, k], sample_weight=weights) for k in (0, 1)])
+    assert several.score(X, labels, weights) == pytest.approx(wanted, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        *(task for task, *_ in WEIGHED),
+        dl.PartialAUC(0.3),
+        dl.GMean(),
+        dl.CountingTask(lambda tp, fp, fn, tn: (10 * fn + fp) / (tp + fp + fn + tn)),
+        dl.AveragePrecision(5),
+        dl.AveragePrecision(5, normalize="relevant"),
+        dl.PrecisionAtK(20),
+        dl.NDCG(),
+        dl.ReciprocalRank(),
+    ],
+    ids=repr,
+)
+def test_a_whole_weight_is_the_row_so_often(task: Any) -> None:
+    X, y = imbalanced()
+    X = np.round(X)  # ties
     weights = np.random.default_rng(0).integers(0, 4, len(y))
-    scorer = dl.metric_scorer("average_precision")
-    repeated = scorer(model, X.repeat(weights, 0), y.repeat(weights))
-    assert scorer(model, X, y, sample_weight=weights) == pytest.approx(repeated, abs=1e-12)
+    model = LogisticRegression().fit(X, y)
+    repeated = dl.metric_scorer(task)(model, X.repeat(weights, 0), y.repeat(weights))
+    found = dl.metric_scorer(task)(model, X, y, sample_weight=weights)
+    assert found == pytest.approx(repeated, abs=1e-12)
 
 
 def test_lists_are_given_by_group() -> None:

@@ -276,6 +276,9 @@ class DirectLossClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The metric of `task`, of several labels their mean; negative where lower is better.
 
+        Weights of rows are exact where the metric has them: those of counts, average precision and
+        the areas under the ROC curve. For other metrics rows are repeated, as in training.
+
         Raises:
             ArgumentError: y has labels that the fit did not have.
 

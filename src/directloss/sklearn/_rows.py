@@ -18,6 +18,8 @@ MOST = 200_000
 _FEW = 20
 """Rows of a class below which more rows are drawn."""
 
+_LARGE = 200  # power of two from which weights are divided
+
 _BLOCK = 8192  # rows whose numbers fit into a processor's cache
 
 
@@ -121,6 +123,14 @@ def check_weights(sample_weight: Any, rows: int) -> Array | None:
     if not weights.any():
         raise ArgumentError("sample_weight", "all weights zero", "a weight above zero")
     return weights
+
+
+def in_range(weights: Array | None) -> Array | None:
+    """Weights, divided by a power of two where products of their sums would leave the range."""
+    if weights is None:
+        return None
+    exponent = int(np.frexp(weights.max())[1])
+    return weights if abs(exponent) < _LARGE else np.ldexp(weights, -exponent)
 
 
 def arranged(keys: Array, first: Array, weights: Array | None) -> Array:

@@ -11,7 +11,7 @@ from sklearn.metrics import make_scorer
 
 from directloss.errors import ArgumentError
 from directloss.sklearn._classes import classes_of, values_of_rows
-from directloss.sklearn._rows import Array, check_weights, counts_of
+from directloss.sklearn._rows import Array, check_weights, counts_of, in_range
 from directloss.sklearn._tasks import check_targets, task_of
 from directloss.tasks import Task
 
@@ -52,7 +52,8 @@ class TaskValue:
             y_true: targets 0/1, -1/1 or relevances; of a task of classes labels, or indices.
             y_score: scores, or predicted labels; of a task of classes (n, classes).
             group: labels of rows, (n,).
-            sample_weight: how many rows a row stands for, (n,), as in `DirectLossClassifier`.
+            sample_weight: how many rows a row stands for, (n,); exact where the metric has weights
+                of rows, and else as in `DirectLossClassifier`.
             pos_label: the class that is positive; None: targets are as above.
             name: of the targets, for errors.
 
@@ -81,7 +82,7 @@ class TaskValue:
             raise ArgumentError("group", "labels of rows", f"None: {self.task!r} has no lists")
         values = values_of_rows(self.task, name, y, scores, self.classes)
         known = ~np.isnan(values)
-        weights = check_weights(sample_weight, len(values))
+        weights = in_range(check_weights(sample_weight, len(values)))
         counted = known.astype(np.float64) if weights is None else known * weights
         return float(np.average(values[known], weights=counted[known])) if counted.any() else np.nan
 
@@ -90,13 +91,15 @@ class TaskValue:
     ) -> float:
         targets = self._checked(name, targets, scores)
         groups = None if group is None else np.unique(np.asarray(group), return_inverse=True)[1]
-        weights = check_weights(sample_weight, len(targets))
+        weights = in_range(check_weights(sample_weight, len(targets)))
         if weights is not None:
-            rows = np.repeat(np.arange(len(targets)), counts_of(weights, most=MOST))
+            exact = _weighs_rows(self.task)
+            rows = np.flatnonzero(weights) if exact else _copies(weights)
             targets, scores = targets[rows], scores[rows]
+            weights = _of_items(weights[rows], targets) if exact else None
         dim = 0 if targets.ndim == 2 else -1
         scores = scores.astype(np.float64)
-        return float(self.task.metric(scores, targets, dim=dim, groups=groups))
+        return float(self.task.metric(scores, targets, dim=dim, groups=groups, weight=weights))
 
     def _checked(self, name: str, targets: Array, scores: Array) -> Array:
         """Targets as the task knows them."""
@@ -110,6 +113,22 @@ class TaskValue:
             labels = "two classes, 0 and 1 or -1 and 1; of others name one by pos_label="
         check_targets(name, targets, self.task, labels)
         return targets
+
+
+def _weighs_rows(task: Task) -> bool:
+    """Whether the metric is defined with weights of rows, so that whole ones are copies."""
+    defined = type(task).evaluate_weighted is not Task.evaluate_weighted
+    return defined and getattr(task, "k", None) is None  # a place among k is that of a whole row
+
+
+def _copies(weights: Array) -> Array:
+    """Numbers of rows, each as often as its weight says."""
+    return np.repeat(np.arange(len(weights)), counts_of(weights, most=MOST))
+
+
+def _of_items(weights: Array, targets: Array) -> Array:
+    """Weights in the shape of the targets, (n,) or (n, labels)."""
+    return weights if targets.ndim == 1 else np.repeat(weights[:, None], targets.shape[1], 1)
 
 
 def _numbers(name: str, y: Any, pos_label: Any) -> Any:
