@@ -305,6 +305,13 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"l2": -1.0}, "l2: got -1.0"),
     ({"learning_rate": -1}, "learning_rate: got -1, wanted above 0"),
     ({"learning_rate": 0.0}, "learning_rate: got 0.0, wanted above 0"),
+    ({"class_weight": {0: 1, 1: np.inf}}, "class_weight: got {0: 1, 1: inf}, wanted weights above"),
+    ({"class_weight": {0: 1, 1: np.nan}}, "class_weight: got {0: 1, 1: nan}, wanted weights above"),
+    ({"class_weight": {0: 1, 1: 1e39}}, "class_weight: got {0: 1, 1: 1e+39}, wanted weights above"),
+    ({"class_weight": {0: 0, 1: 1}}, "class_weight: got {0: 0, 1: 1}, wanted weights above 0"),
+    ({"class_weight": {0: "a", 1: 1}}, "class_weight: got {0: 'a', 1: 1}, wanted a dictionary"),
+    ({"class_weight": {5: 1}}, "class_weight: got {5: 1}, wanted a dictionary with a number for"),
+    ({"class_weight": "even"}, "class_weight: got 'even', wanted a dictionary"),
 ]
 
 

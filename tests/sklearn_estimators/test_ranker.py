@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import pandas as pd
 import pytest
+import sklearn
 from scipy import sparse
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import ndcg_score
@@ -115,3 +119,30 @@ def test_a_row_without_a_list_is_refused(missing: float | None) -> None:
     labels[5] = missing
     with pytest.raises(ArgumentError, match=f"group: got {missing} in row 5"):
         DirectLossRanker(**QUICK).fit(X, y, group=labels)
+
+
+@pytest.mark.parametrize("kind", [list, pd.Series, lambda labels: np.array(labels, object)])
+def test_lists_of_names_and_numbers_are_refused(kind: Any) -> None:
+    X, y, group = queries()
+    labels = kind([1, *group.tolist()[1:-1], "1"])
+    wanted = "group: got labels of types int, str, wanted labels of one type"
+    with pytest.raises(ArgumentError, match=wanted):
+        DirectLossRanker(**QUICK).fit(X, y, group=labels)
+    model = DirectLossRanker(**QUICK).fit(X, y, group=group)
+    with pytest.raises(ArgumentError, match=wanted):
+        model.score(X, y, group=labels)
+    with (
+        sklearn.config_context(enable_metadata_routing=True),
+        pytest.raises(ArgumentError, match=wanted),
+    ):
+        dl.metric_scorer("ndcg")(model, X, y, group=labels)
+
+
+def test_names_may_come_as_a_list() -> None:
+    X, y, group = queries()
+    one, other = (
+        DirectLossRanker(**QUICK).fit(X, y, group=labels) for labels in (group, group.tolist())
+    )
+    np.testing.assert_array_equal(one.coef_, other.coef_)
+    with pytest.raises(ArgumentError, match="group: got what is no array"):
+        one.score(X, y, group=[[1], [1, 2]])

@@ -57,11 +57,27 @@ def test_other_weights_are_drawn_to_the_floor_or_the_ceiling() -> None:
 
 
 @pytest.mark.parametrize(
-    "weights", [[1.0], [1.0, -1.0], [1.0, np.nan], [[1.0], [1.0]], [0.0, 0.0]], ids=str
+    "weights",
+    [
+        [1.0],
+        [1.0, -1.0],
+        [1.0, np.nan],
+        [[1.0], [1.0]],
+        [0.0, 0.0],
+        ["a", "a"],
+        {0: 1.0},
+        [[1.0], [1.0, 2.0]],
+    ],
+    ids=str,
 )
 def test_weights_that_do_not_fit_are_refused(weights: object) -> None:
     with pytest.raises(ArgumentError, match=r"^sample_weight: got"):
         check_weights(weights, 2)
+
+
+def test_weights_that_are_no_numbers_are_named() -> None:
+    with pytest.raises(ArgumentError, match=r"no number .*'a'.*, wanted numbers of shape \(2,\)"):
+        check_weights(["a", "a"], 2)
 
 
 def test_equal_rows_have_equal_fingerprints_dense_or_sparse() -> None:

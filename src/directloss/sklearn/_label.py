@@ -98,7 +98,7 @@ def class_weights(
         column: of y, if it has several.
 
     Raises:
-        ArgumentError: all rows are of one class, or a weight is not above 0.
+        ArgumentError: all rows are of one class, or there is no finite weight above 0 for each.
     """
     present = np.unique(positive)
     if present.size < 2:
@@ -106,9 +106,14 @@ def class_weights(
         raise ArgumentError("y", f"one class: {names[int(present[0])]}{where}", "two classes")
     if wanted is None:
         return None
-    found = compute_class_weight(wanted, classes=names, y=names[positive.astype(int)])
-    if not (found > 0.0).all():
-        raise ArgumentError("class_weight", repr(wanted), "weights above 0")
+    try:
+        found = compute_class_weight(wanted, classes=names, y=names[positive.astype(int)])
+    except (TypeError, ValueError, OverflowError) as error:
+        form = f"a dictionary with a number for each of {names.tolist()}, 'balanced' or None"
+        raise ArgumentError("class_weight", repr(wanted), form) from error
+    # Networks count in single precision, which has no sums of larger ones.
+    if not ((found >= 1e-30) & (found <= 1e30)).all():
+        raise ArgumentError("class_weight", repr(wanted), "weights above 0, from 1e-30 to 1e30")
     return float(found[0]), float(found[1])
 
 

@@ -6,14 +6,19 @@ import warnings
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 import torch
 from sklearn.utils.validation import check_is_fitted
 
 from directloss.errors import ArgumentError
 from directloss.sklearn._base import Estimator
 from directloss.sklearn._inputs import Inputs
-from directloss.sklearn._rows import Array, Split, fingerprints, split_lists
+from directloss.sklearn._rows import (
+    Array,
+    Split,
+    fingerprints,
+    numbers_of_lists,
+    split_lists,
+)
 from directloss.sklearn._scorer import TaskValue
 from directloss.sklearn._tasks import check_targets, has_order, task_of
 from directloss.sklearn._training import Targets, train
@@ -121,7 +126,7 @@ class DirectLossRanker(Estimator):
         options = self._options()
         X, y = self._checked(X, y, y_numeric=True, reset=not start)
         y = y.astype(np.float64)
-        lists = _numbers(group, len(y))
+        lists = numbers_of_lists(group, len(y))
         check_targets("y", y, options.task)
         if not has_order(options.task, y, lists):
             count = int(lists.max()) + 1
@@ -158,24 +163,9 @@ class DirectLossRanker(Estimator):
         """
         task = task_of(self.task)
         scores = self.predict(X)
-        groups = None if group is None else _numbers(group, len(scores))
+        groups = None if group is None else numbers_of_lists(group, len(scores))
         value = TaskValue(task)(np.asarray(y), scores, group=groups, name="y")
         return value if task.higher_is_better else -value
-
-
-def _numbers(group: Any, rows: int) -> Array:
-    """The list of each row, as numbers from 0 without a gap."""
-    if group is None:
-        return np.zeros(rows, np.int64)
-    labels = np.asarray(group)
-    if labels.ndim == 1 and pd.isna(labels).any():
-        row = int(np.argmax(pd.isna(labels)))
-        raise ArgumentError("group", f"{labels[row]} in row {row}", "a label for every row")
-    if labels.shape != (rows,):
-        came = f"shape {labels.shape} for {rows} rows"
-        wanted = "a label a row; of sizes: np.repeat(np.arange(len(sizes)), sizes)"
-        raise ArgumentError("group", came, wanted)
-    return np.unique(labels, return_inverse=True)[1]
 
 
 def _targets(y: Array, lists: Array, rows: Split) -> Targets:

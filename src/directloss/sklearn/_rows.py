@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
@@ -115,7 +116,11 @@ def check_weights(sample_weight: Any, rows: int) -> Array | None:
     """
     if sample_weight is None:
         return None
-    weights = np.asarray(sample_weight, np.float64)
+    try:
+        weights = np.asarray(sample_weight, np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        came = f"what is no number ({error})"
+        raise ArgumentError("sample_weight", came, f"numbers of shape ({rows},)") from error
     if weights.shape != (rows,):
         raise ArgumentError("sample_weight", f"shape {weights.shape}", f"shape ({rows},)")
     if not (np.isfinite(weights).all() and (weights >= 0.0).all()):
@@ -131,6 +136,44 @@ def in_range(weights: Array | None) -> Array | None:
         return None
     exponent = int(np.frexp(weights.max())[1])
     return weights if abs(exponent) < _LARGE else np.ldexp(weights, -exponent)
+
+
+def numbers_of_lists(group: Any, rows: int) -> Array:
+    """The list of each row, as numbers from 0 without a gap.
+
+    Args:
+        group: a label a row; None: all rows are one list.
+        rows: how many there are.
+
+    Raises:
+        ArgumentError: labels of another shape, of types without an order, or missing ones.
+    """
+    if group is None:
+        return np.zeros(rows, np.int64)
+    labels = _as_labels(group)
+    if labels.ndim == 1 and pd.isna(labels).any():
+        row = int(np.argmax(pd.isna(labels)))
+        raise ArgumentError("group", f"{labels[row]} in row {row}", "a label for every row")
+    if labels.shape != (rows,):
+        came = f"shape {labels.shape} for {rows} rows"
+        wanted = "a label a row; of sizes: np.repeat(np.arange(len(sizes)), sizes)"
+        raise ArgumentError("group", came, wanted)
+    try:
+        return np.unique(labels, return_inverse=True)[1]
+    except TypeError as error:
+        types = sorted({type(label).__name__ for label in labels.tolist()})
+        wanted = "labels of one type, all numbers or all text"
+        raise ArgumentError("group", f"labels of types {', '.join(types)}", wanted) from error
+
+
+def _as_labels(group: Any) -> Array:
+    try:
+        labels = np.asarray(group)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError("group", f"what is no array ({error})", "a label a row") from error
+    if labels.dtype.kind in "US" and isinstance(group, list | tuple):
+        return np.asarray(group, object)  # where numpy takes 1 for the text "1"
+    return labels
 
 
 def arranged(keys: Array, first: Array, weights: Array | None) -> Array:

@@ -11,7 +11,13 @@ from sklearn.metrics import make_scorer
 
 from directloss.errors import ArgumentError
 from directloss.sklearn._classes import classes_of, values_of_rows
-from directloss.sklearn._rows import Array, check_weights, counts_of, in_range
+from directloss.sklearn._rows import (
+    Array,
+    check_weights,
+    counts_of,
+    in_range,
+    numbers_of_lists,
+)
 from directloss.sklearn._tasks import check_targets, task_of
 from directloss.tasks import Task
 
@@ -90,7 +96,7 @@ class TaskValue:
         self, name: str, targets: Array, scores: Array, group: Any, sample_weight: Any
     ) -> float:
         targets = self._checked(name, targets, scores)
-        groups = None if group is None else np.unique(np.asarray(group), return_inverse=True)[1]
+        groups = None if group is None else numbers_of_lists(group, len(targets))
         weights = in_range(check_weights(sample_weight, len(targets)))
         if weights is not None:
             exact = _weighs_rows(self.task)
