@@ -46,6 +46,37 @@ def test_seed_and_epoch_decide_the_batches(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
+def test_the_number_of_an_epoch_is_a_whole_number(name: str) -> None:
+    sampler = SAMPLERS[name]()
+    for wrong in ("1", -1, 1.0, True, None, 2**63):
+        with pytest.raises(ArgumentError, match=r"^epoch: got .*, wanted an int >= 0"):
+            sampler.set_epoch(wrong)
+    second = [*sampler, *sampler][len(sampler) :]
+    for number in (1, np.int64(1), np.uint8(1), torch.tensor(1)):
+        sampler.set_epoch(number)
+        assert sampler.state_dict()["epoch"] == 1
+        assert list(sampler) == second
+
+
+@pytest.mark.parametrize(
+    ("make", "targets"),
+    [
+        (BalancedBatchSampler, GRADES > 1),
+        (StratifiedBatchSampler, GRADES),
+        (MultilabelBatchSampler, LABELS),
+    ],
+)
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16, torch.float64])
+def test_targets_and_weights_of_any_precision_are_taken(
+    make: Callable[..., Any], targets: Any, kind: torch.dtype
+) -> None:
+    weights = np.arange(len(targets)) % 3 + 1.0
+    given = torch.from_numpy(targets).to(kind), torch.from_numpy(weights).to(kind)
+    assert list(make(given[0], 12)) == list(make(targets, 12))
+    assert list(make(given[0], 12, weights=given[1])) == list(make(targets, 12, weights=weights))
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
 @pytest.mark.parametrize("drawn", [0, 1, 3, "all"])
 def test_a_pass_is_taken_up_at_any_batch(name: str, drawn: Any) -> None:
     sampler = SAMPLERS[name](seed=1)

@@ -46,7 +46,12 @@ class PassSampler(Sampler[list[int]]):
         """This process's share of the batches of a pass; not fewer than `len(self)`."""
 
     def set_epoch(self, epoch: int) -> None:
-        """Makes `epoch` the number of the next pass."""
+        """Makes `epoch` the number of the next pass.
+
+        Raises:
+            ArgumentError: it is no whole number >= 0.
+        """
+        epoch = whole_number("epoch", epoch, least=0)
         if epoch != self.epoch:  # else a pass that `load_state_dict` took up stays where it is
             self._start = 0
         self.epoch = epoch
@@ -96,8 +101,11 @@ class PassSampler(Sampler[list[int]]):
 
 
 def as_array(values: torch.Tensor | ArrayLike) -> NDArray[np.generic]:
-    """A tensor's values, or those of anything that numpy takes."""
-    return np.asarray(values.detach().cpu() if isinstance(values, torch.Tensor) else values)
+    """A tensor's values, or those of anything that numpy takes; bfloat16 becomes float32."""
+    if not isinstance(values, torch.Tensor):
+        return np.asarray(values)
+    values = values.detach().cpu()
+    return np.asarray(values.float() if values.dtype == torch.bfloat16 else values)
 
 
 def checked_weights(weights: torch.Tensor | ArrayLike | None, rows: int) -> Weights | None:
