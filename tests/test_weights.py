@@ -516,6 +516,8 @@ def test_metrics_with_weights_of_lists() -> None:
     assert dl.NDCG().metric(scores, grades, weight=np.zeros(5)).isnan()
     with pytest.raises(ArgumentError, match="weight: got weights of items for NDCG"):
         dl.NDCG().metric(scores, grades, weight=np.ones((5, 8)))
+    with pytest.raises(ArgumentError, match="weight: got weights of items for AveragePrecision"):
+        dl.AveragePrecision(k=3).metric(scores, grades > 1, weight=np.ones((5, 8)))
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])

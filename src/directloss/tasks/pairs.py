@@ -293,6 +293,8 @@ class AveragePrecision(RankingTask):
         return _evaluate(average_precisions, lists)
 
     def evaluate_weighted(self, lists: Lists) -> tuple[Array, Array]:
+        if self.k is not None:  # of which nobody has said what positions are worth
+            return super().evaluate_weighted(lists)
         return _weighted.over_lists(_weighted.average_precision, lists)
 
 
