@@ -49,6 +49,33 @@ def test_the_list_is_the_batch_and_the_last_ones(
     assert not loss_fn.scores.requires_grad
 
 
+@pytest.mark.parametrize(
+    ("class_dim", "dim"), [(1, None), (-1, None), (1, (0, 2)), (1, 0)], ids=str
+)
+def test_lists_of_classes_are_the_batch_and_the_last_ones(
+    class_dim: int, dim: int | tuple[int, ...] | None
+) -> None:
+    shape = (4,) if dim is None else (4, 3)
+    how = {"class_dim": class_dim, "dim": dim}
+    first, second = torch.randn(6, *shape).double(), torch.randn(7, *shape).double()
+    indices = torch.randint(0, 4, (13, *shape[1:]))
+    loss_fn = ScoreMemory(loss_of(dl.Jaccard(), **how), 2)
+    loss_fn(first, indices[:6])
+    loss = loss_fn(second, indices[6:])
+    assert loss == loss_of(dl.Jaccard(), **how)(torch.cat([first, second]), indices)
+    assert loss_fn.sizes.tolist() == [6, 7]
+
+
+def test_lists_of_classes_along_another_axis_are_refused() -> None:
+    for how, came in (
+        ({"class_dim": 0}, "class_dim: got 0"),
+        ({"class_dim": 1, "dim": 2}, "dim: got 2"),
+    ):
+        loss_fn = ScoreMemory(loss_of(dl.Jaccard(), **how), 2)
+        with pytest.raises(ArgumentError, match=f"^{came}, .*, wanted lists along the first axis"):
+            loss_fn(torch.zeros(3, 3, 3), torch.zeros(3, 3, dtype=torch.int64))
+
+
 def test_groups_and_masks_are_remembered() -> None:
     loss_fn = ScoreMemory(loss_of(dl.NDCG()), 1)
     (old, old_targets), (new, new_targets) = batches(2)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from directloss._arguments import whole_number
 from directloss._stepped import failing_together
 from directloss.errors import ArgumentError
+from directloss.training._entries import axes_of
 from directloss.training._rows import Scored
 
 __all__ = ["ScoreMemory"]
@@ -32,7 +33,8 @@ class ScoreMemory(nn.Module):
 
     Args:
         loss_fn: a loss of (scores, targets) whose lists run along the first axis, such as
-            `DirectLoss` on scores (n,), on (n, C) with ``dim=0``, or with groups.
+            `DirectLoss` on scores (n,), with groups, or on (n, C) with ``dim=0`` or
+            ``class_dim=1``.
         batches: how many are remembered, at least 1.
 
     With `GlobalBatchLoss`, put the memory inside: ``GlobalBatchLoss(ScoreMemory(loss_fn, 8))``; it
@@ -101,11 +103,11 @@ class ScoreMemory(nn.Module):
         self.sizes = sizes
 
     def _check_axis(self, scores: Tensor) -> None:
-        dim = getattr(self.loss_fn, "dim", 0)
-        axes = (dim,) if isinstance(dim, int) else tuple(dim)
-        if scores.ndim and 0 not in {axis % scores.ndim for axis in axes}:
-            came = f"{dim}, for scores of shape {tuple(scores.shape)}"
-            raise ArgumentError("dim", came, "lists along the first axis, which batches lengthen")
+        axes = axes_of(self.loss_fn, scores) if scores.ndim else None
+        if axes is not None and 0 not in axes:
+            name = "class_dim" if self.loss_fn.dim is None else "dim"
+            came = f"{getattr(self.loss_fn, name)}, for scores of shape {tuple(scores.shape)}"
+            raise ArgumentError(name, came, "lists along the first axis, which batches lengthen")
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *others: Any) -> None:
         # Tensors of any length, or none, take the place of what is there.
