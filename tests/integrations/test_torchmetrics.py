@@ -116,6 +116,23 @@ def test_nan_targets_are_left_out() -> None:
     assert value == dl.ROCAUC().metric(scores[kept], targets[kept])
 
 
+@pytest.mark.parametrize("ignore_index", [None, 3])
+@pytest.mark.parametrize("dim", [-1, 0])
+def test_relevant_items_by_index(dim: int, ignore_index: int | None) -> None:
+    sparse = TaskMetric(dl.NDCG(), dim=dim, ignore_index=ignore_index)
+    dense = TaskMetric(dl.NDCG(), dim=dim, ignore_index=ignore_index)
+    for _ in range(3):
+        scores, items = torch.randn(5, 8), torch.rand(5, 8).argsort(1)[:, :3]
+        items[0, 2] = -1
+        judged = dl.Qrels(items, torch.randint(1, 4, (5, 3)))
+        targets = judged.dense((5,), 8)
+        sparse.update(scores if dim else scores.T, judged)
+        dense.update(*(t if dim else t.T for t in (scores, targets)))
+    assert sparse.compute() == dense.compute()
+    with pytest.raises(ArgumentError, match=r"^targets: got Qrels, wanted a tensor"):
+        TaskMetric(dl.Jaccard(), class_dim=1).update(scores, judged)
+
+
 def test_a_batch_with_an_error_adds_nothing() -> None:
     scores, targets = binary(30)
     metric = TaskMetric(dl.AveragePrecision())

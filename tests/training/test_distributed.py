@@ -8,9 +8,9 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -295,6 +295,99 @@ def three(rank: int) -> tuple[dict[str, Outcome], dict[str, tuple[str, float, fl
 
 def two(rank: int) -> tuple[dict[str, Outcome], list[tuple[Tensor, list[float]]], Any]:
     return trained(rank, 2), fitted(rank) if find_spec("accelerate") else [], sharded(rank)
+
+
+# --- what a joint batch is called with ------------------------------------------------------------
+
+
+class Joint(NamedTuple):
+    """A loss, what each of two ranks calls it with, and what one process does."""
+
+    make: Callable[[], nn.Module]
+    parts: Sequence[dict[str, Any]]
+    whole: dict[str, Any]
+
+
+def of_rows(make: Callable[[], nn.Module], **whole: Tensor) -> Joint:
+    """A batch of which the ranks have three rows and five."""
+    parts = [
+        {name: tensor.split((3, 5))[rank] for name, tensor in whole.items()} for rank in (0, 1)
+    ]
+    return Joint(make, parts, whole)
+
+
+def with_items(joint: Joint, items: Sequence[Tensor]) -> Joint:
+    """The same with relevant items by index, of each rank, in place of the targets."""
+    parts = zip(joint.parts, items, strict=True)
+    return joint._replace(parts=[{**part, "targets": dl.Qrels(each)} for part, each in parts])
+
+
+def direct(task: dl.Task, **options: Any) -> Callable[[], nn.Module]:
+    return lambda: dl.DirectLoss(task, epsilon=1.0, direction="both", **options)
+
+
+def joints() -> dict[str, Joint]:
+    generator = torch.Generator().manual_seed(3)
+    scores = torch.randn(8, 4, generator=generator).double()
+    single, targets = scores[:, 0], torch.zeros(8, dtype=torch.uint8)
+    targets[[1, 3, 6]] = 1
+    columns = torch.zeros(8, 4, dtype=torch.uint8)
+    columns[[0, 2, 4, 7], [0, 1, 2, 3]] = 1
+    places = torch.arange(8)[:, None] % 4
+    of_each = torch.zeros(8, 4, dtype=torch.uint8).scatter(1, places, 1)
+    one_list = [torch.tensor([1]), torch.tensor([0, 3])]
+    of_columns = [torch.tensor([[0], [2], [-1], [-1]]), torch.tensor([[-1], [-1], [1], [4]])]
+    return {
+        "items of one list": with_items(
+            of_rows(direct(AP()), scores=single, targets=targets), one_list
+        ),
+        "items of columns": with_items(
+            of_rows(direct(AP(), dim=0), scores=scores, targets=columns), of_columns
+        ),
+        "items of rows": with_items(
+            of_rows(direct(AP()), scores=scores, targets=of_each), places.split((3, 5))
+        ),
+        "items, memory": with_items(
+            of_rows(lambda: ScoreMemory(direct(AP())(), 2), scores=single, targets=targets),
+            one_list,
+        ),
+    }
+
+
+def called(
+    loss_fn: nn.Module, scores: Tensor, targets: Any, **options: Any
+) -> tuple[float, Tensor]:
+    """Value and gradient."""
+    scores = scores.clone().requires_grad_()
+    loss = loss_fn(scores, targets, **options)
+    loss.backward()
+    return float(loss.detach()), scores.grad
+
+
+def joined(rank: int) -> dict[str, tuple[float, Tensor]]:
+    return {
+        name: called(GlobalBatchLoss(joint.make()), **joint.parts[rank])
+        for name, joint in joints().items()
+    }
+
+
+@pytest.fixture(scope="module")
+def joined_of_two() -> list[dict[str, tuple[float, Tensor]]]:
+    return run(joined, 2)
+
+
+@pytest.mark.parametrize("name", joints())
+def test_a_joint_batch_is_that_of_one_process(
+    name: str, joined_of_two: list[dict[str, tuple[float, Tensor]]]
+) -> None:
+    make, _, whole = joints()[name]
+    value, gradient = called(make(), **whole)
+    assert gradient.any()
+    for found in joined_of_two:
+        assert found[name][0] == pytest.approx(value, abs=1e-12)
+    # DistributedDataParallel takes the mean.
+    parts = torch.cat([found[name][1] for found in joined_of_two]) / 2
+    torch.testing.assert_close(parts, gradient, rtol=0, atol=1e-12)
 
 
 # --- sharded networks -----------------------------------------------------------------------------

@@ -94,6 +94,28 @@ def test_groups_and_masks_are_remembered() -> None:
         loss_fn(new, new_targets)
 
 
+@pytest.mark.parametrize("shape", [(), (3,)], ids=str)
+def test_relevant_items_by_index_are_remembered_as_targets(shape: tuple[int, ...]) -> None:
+    """Places are those in the lists of the batch that brings them."""
+    found, wanted = ScoreMemory(loss_of(dim=0), 2), ScoreMemory(loss_of(dim=0), 2)
+    for rows in (6, 7):
+        scores, judged = torch.randn(rows, *shape), dl.Qrels(torch.randint(-1, rows, (*shape, 3)))
+        dense = judged.dense(shape, rows).movedim(-1, 0)
+        assert found(scores, judged) == wanted(scores, dense)
+    assert torch.equal(found.targets, wanted.targets)
+
+
+def test_relevant_items_by_index_need_lists_of_items() -> None:
+    class Own(nn.Module):
+        def forward(self, scores: Tensor, targets: Tensor) -> Tensor:
+            return scores.sum()
+
+    scores, judged = torch.randn(4, 3), dl.Qrels(torch.tensor([[0], [1], [2]]))
+    for loss_fn in (loss_of(dl.Jaccard(), class_dim=1), Own()):
+        with pytest.raises(ArgumentError, match=r"^targets: got Qrels for .*, wanted a tensor"):
+            ScoreMemory(loss_fn, 2)(scores, judged)
+
+
 def test_it_is_saved_and_loaded_at_any_length() -> None:
     loss_fn, seen = ScoreMemory(loss_of(), 3), batches(6)
     for batch in seen[:4]:

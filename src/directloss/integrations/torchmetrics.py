@@ -15,6 +15,7 @@ from directloss._update import ListBatch
 from directloss._weights import weights_of_classes
 from directloss.errors import ArgumentError
 from directloss.lists import Dim, Layout, check_weights, host, read_lists
+from directloss.qrels import Qrels
 from directloss.tasks.base import Task
 
 require(__name__, "metrics", METRICS)
@@ -113,7 +114,7 @@ class TaskMetric(Metric):
     def update(
         self,
         scores: Tensor,
-        targets: Tensor,
+        targets: Tensor | Qrels,
         mask: Tensor | None = None,
         groups: Tensor | None = None,
         weight: Tensor | None = None,
@@ -123,7 +124,8 @@ class TaskMetric(Metric):
         Args:
             scores: any floating type, raw scores.
             targets: in the shape of `scores`, or without `dim` for class indices, or without
-                `class_dim`; NaN leaves out.
+                `class_dim`; NaN leaves out. Or `Qrels`, the indices of the relevant items of each
+                list of the batch.
             mask: bool in the shape of `targets`; False leaves an entry out.
             groups: integers along `dim`; entries of equal number form a list, over all batches
                 where the first axis is in `dim`.
@@ -135,9 +137,13 @@ class TaskMetric(Metric):
                 where the task ranks and no batch had longer ones. Nothing was added.
             NonFiniteScoreError: a score that takes part is NaN. Nothing was added.
         """
-        scores, targets = scores.detach(), targets.detach()
+        scores = scores.detach()
+        if isinstance(targets, Tensor):
+            targets = targets.detach()
         batch = self.task.read(scores, targets, self.dim, mask, groups, class_dim=self.class_dim)
         if self.ignore_index is not None:
+            if isinstance(targets, Qrels):
+                targets = batch.layout.from_rows(batch.layout.targets)
             kept = targets != self.ignore_index
             mask = kept if mask is None else mask & kept
             how = self.dim, mask, groups

@@ -9,7 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from directloss._world import World
+from directloss.qrels import Qrels
+from directloss.training._entries import dense_targets
 from directloss.training._rows import Scored, solve_together
+from directloss.training.score_memory import ScoreMemory
 
 __all__ = ["GlobalBatchLoss", "raise_on_all"]
 
@@ -25,7 +28,8 @@ class GlobalBatchLoss(nn.Module):
     may look at what it likes.
 
     Every rank has to come as often as the others: with an empty batch where it has no rows. Groups
-    of equal number form one list whatever their rank.
+    of equal number form one list whatever their rank. The items of `Qrels` are places in the lists
+    of the rank's own batch.
 
     Args:
         loss_fn: any loss (scores, targets) -> scalar whose entries stand along the first axis, such
@@ -48,7 +52,7 @@ class GlobalBatchLoss(nn.Module):
     def forward(
         self,
         scores: Tensor,
-        targets: Tensor,
+        targets: Tensor | Qrels,
         *,
         mask: Tensor | None = None,
         groups: Tensor | None = None,
@@ -62,13 +66,20 @@ class GlobalBatchLoss(nn.Module):
             return loss
         own, failure = None, None
         try:
-            own = Scored(scores.detach(), targets, groups, mask)
+            own = self._entries(scores.detach(), targets, groups, mask)
         except Exception as error:
             failure = error
         value, gradient = solve_together(world, self.loss_fn, own, failure=failure)
         # Measured from the scores at hand the product is 0, so that the value is exact.
         finite = torch.nan_to_num(scores.to(gradient), nan=0.0, posinf=0.0, neginf=0.0)
         return value + ((finite - finite.detach()) * (gradient * world.size)).sum()
+
+    def _entries(
+        self, scores: Tensor, targets: Tensor | Qrels, groups: Tensor | None, mask: Tensor | None
+    ) -> Scored:
+        """The batch of this rank."""
+        held = self.loss_fn.loss_fn if isinstance(self.loss_fn, ScoreMemory) else self.loss_fn
+        return Scored(scores, dense_targets(held, scores, targets), groups, mask)
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from directloss._arguments import whole_number
 from directloss._stepped import failing_together
 from directloss.errors import ArgumentError
-from directloss.training._entries import axes_of
+from directloss.qrels import Qrels
+from directloss.training._entries import axes_of, dense_targets
 from directloss.training._rows import Scored
 
 __all__ = ["ScoreMemory"]
@@ -29,7 +30,8 @@ class ScoreMemory(nn.Module):
     Only the scores of the batch have a gradient. It is multiplied by (rows of the list) / (rows of
     the batch), so that a step is as long as if all rows of the list had theirs. The value is the
     loss of the whole list. In eval mode the memory is neither used nor filled; nothing enters it
-    from a batch that raised. It is part of ``state_dict()``.
+    from a batch that raised. It is part of ``state_dict()``. `Qrels` are remembered as dense
+    targets.
 
     Args:
         loss_fn: a loss of (scores, targets) whose lists run along the first axis, such as
@@ -54,7 +56,7 @@ class ScoreMemory(nn.Module):
     def forward(
         self,
         scores: Tensor,
-        targets: Tensor,
+        targets: Tensor | Qrels,
         *,
         mask: Tensor | None = None,
         groups: Tensor | None = None,
@@ -67,7 +69,8 @@ class ScoreMemory(nn.Module):
             return loss
         with failing_together(self.loss_fn, scores):
             self._check_axis(scores)
-            batch = Scored(scores.detach(), targets, groups, mask)
+            dense = dense_targets(self.loss_fn, scores.detach(), targets)
+            batch = Scored(scores.detach(), dense, groups, mask)
             kept = self._remembered(batch)
             joined = batch if kept is None else Scored.join([kept, batch])
             parts = [scores] if kept is None else [kept.scores, scores]
