@@ -308,12 +308,23 @@ class Joint(NamedTuple):
     whole: dict[str, Any]
 
 
-def of_rows(make: Callable[[], nn.Module], **whole: Tensor) -> Joint:
-    """A batch of which the ranks have three rows and five."""
-    parts = [
-        {name: tensor.split((3, 5))[rank] for name, tensor in whole.items()} for rank in (0, 1)
-    ]
+def of_rows(
+    make: Callable[[], nn.Module], sizes: tuple[int, int] = (3, 5), **whole: Tensor
+) -> Joint:
+    """A batch of which the ranks have so many rows."""
+    split = {name: tensor.split(sizes) for name, tensor in whole.items()}
+    parts = [{name: each[rank] for name, each in split.items()} for rank in (0, 1)]
     return Joint(make, parts, whole)
+
+
+def with_list_weights(joint: Joint, weight: Tensor) -> Joint:
+    """The same with a weight for each list, of which a rank knows those that it has."""
+
+    def weighed(call: dict[str, Any]) -> dict[str, Any]:
+        own = weight[call["groups"].unique()] if "groups" in call else weight
+        return {**call, "weight": own}
+
+    return Joint(joint.make, [weighed(part) for part in joint.parts], weighed(joint.whole))
 
 
 def with_items(joint: Joint, items: Sequence[Tensor]) -> Joint:
@@ -333,6 +344,8 @@ def joints() -> dict[str, Joint]:
     targets[[1, 3, 6]] = 1
     columns = torch.zeros(8, 4, dtype=torch.uint8)
     columns[[0, 2, 4, 7], [0, 1, 2, 3]] = 1
+    weight, classes = torch.rand(8, generator=generator).double(), torch.arange(8) % 4
+    groups = torch.tensor([2, 0, 2, 1, 1, 0, 0, 1])  # of group 0 both ranks have entries
     places = torch.arange(8)[:, None] % 4
     of_each = torch.zeros(8, 4, dtype=torch.uint8).scatter(1, places, 1)
     one_list = [torch.tensor([1]), torch.tensor([0, 3])]
@@ -346,6 +359,48 @@ def joints() -> dict[str, Joint]:
         ),
         "items of rows": with_items(
             of_rows(direct(AP()), scores=scores, targets=of_each), places.split((3, 5))
+        ),
+        "weights of rows": of_rows(direct(AP()), scores=scores, targets=of_each, weight=weight),
+        "weights of samples": of_rows(
+            direct(dl.MulticlassZeroOne()), scores=scores, targets=classes, weight=weight
+        ),
+        "weights of the classes of each row": of_rows(
+            direct(dl.Jaccard(), class_dim=1, dim=2),
+            scores=scores[..., None] + torch.tensor([0.0, 0.3, -0.9]).double(),
+            targets=torch.stack([classes, classes.flip(0), classes], 1),
+            weight=weight[:, None] * torch.tensor([1.0, 3.0, 2.0, 0.5]).double(),
+        ),
+        "weights of items": of_rows(
+            direct(dl.ZeroOne()), scores=single, targets=targets, weight=weight
+        ),
+        "weights of items, memory": of_rows(
+            lambda: ScoreMemory(direct(dl.ZeroOne())(), 2),
+            scores=single,
+            targets=targets,
+            weight=weight,
+        ),
+        "weights of items of classes": of_rows(
+            direct(dl.ZeroOne(), class_dim=1), scores=scores, targets=classes, weight=weight
+        ),
+        "weights of columns": with_list_weights(
+            of_rows(direct(AP(), dim=0), scores=scores, targets=columns), weight[:4]
+        ),
+        "weights of columns, memory": with_list_weights(
+            of_rows(lambda: ScoreMemory(direct(AP(), dim=0)(), 2), scores=scores, targets=columns),
+            weight[:4],
+        ),
+        "weights of classes": with_list_weights(
+            of_rows(direct(dl.Jaccard(), class_dim=1), scores=scores, targets=classes), weight[:4]
+        ),
+        "weights of groups": with_list_weights(
+            of_rows(direct(AP()), scores=single, targets=targets, groups=groups), weight
+        ),
+        "weights of groups of columns": with_list_weights(
+            of_rows(direct(AP(), dim=0), scores=scores, targets=of_each, groups=groups),
+            weight[:, None] * torch.tensor([1.0, 3.0, 2.0, 0.5]).double(),
+        ),
+        "weights of groups, all on one rank": with_list_weights(
+            of_rows(direct(AP()), (8, 0), scores=single, targets=targets, groups=groups), weight
         ),
         "items, memory": with_items(
             of_rows(lambda: ScoreMemory(direct(AP())(), 2), scores=single, targets=targets),
@@ -371,23 +426,79 @@ def joined(rank: int) -> dict[str, tuple[float, Tensor]]:
     }
 
 
+def _has_another_weight_of_a_list(rank: int) -> None:
+    joint = joints()["weights of groups"]
+    call = joint.parts[rank]
+    GlobalBatchLoss(joint.make())(**{**call, "weight": call["weight"] * (1 + rank)})
+
+
+def _has_weights_of_items_in_groups(rank: int) -> None:
+    call = joints()["weights of groups"].parts[rank]
+    weight = torch.ones(len(call["scores"]))
+    GlobalBatchLoss(dl.DirectLoss(dl.ZeroOne()))(**{**call, "weight": weight})
+
+
+def _has_lists_or_items(rank: int) -> None:
+    call = joints()["weights of columns"].parts[rank]
+    weight = torch.ones(4) if rank else torch.ones(call["scores"].shape)
+    GlobalBatchLoss(dl.DirectLoss(dl.ZeroOne(), dim=0))(**{**call, "weight": weight})
+
+
+def _has_weights_that_learn(rank: int) -> None:
+    joint = joints()["weights of rows"]
+    call = joint.parts[rank]
+    weight = call["weight"].clone().requires_grad_(rank == 1)
+    GlobalBatchLoss(joint.make())(**{**call, "weight": weight})
+
+
+REFUSED: dict[Callable[[int], None], str] = {
+    _has_another_weight_of_a_list: "rank 0, 1 of 2 processes: ArgumentError: weight: got several",
+    _has_weights_of_items_in_groups: (
+        "rank 0, 1 of 2 processes: ArgumentError: weight: got shape (3,), wanted with groups= one"
+    ),
+    _has_lists_or_items: "rank 1 of 2 processes: has {",
+    _has_weights_that_learn: (
+        "rank 1 of 2 processes: ArgumentError: weight: got a tensor that requires grad"
+    ),
+}
+
+
+def refused(rank: int) -> list[str]:
+    told = []
+    for failure in REFUSED:
+        with pytest.raises(RankError) as caught:
+            failure(rank)
+        told.append(str(caught.value))
+    return told
+
+
+def joined_and_refused(rank: int) -> tuple[dict[str, tuple[float, Tensor]], list[str]]:
+    return joined(rank), refused(rank)
+
+
 @pytest.fixture(scope="module")
-def joined_of_two() -> list[dict[str, tuple[float, Tensor]]]:
-    return run(joined, 2)
+def joined_of_two() -> list[tuple[dict[str, tuple[float, Tensor]], list[str]]]:
+    return run(joined_and_refused, 2)
 
 
 @pytest.mark.parametrize("name", joints())
 def test_a_joint_batch_is_that_of_one_process(
-    name: str, joined_of_two: list[dict[str, tuple[float, Tensor]]]
+    name: str, joined_of_two: list[tuple[dict[str, tuple[float, Tensor]], list[str]]]
 ) -> None:
     make, _, whole = joints()[name]
     value, gradient = called(make(), **whole)
     assert gradient.any()
-    for found in joined_of_two:
+    for found, _ in joined_of_two:
         assert found[name][0] == pytest.approx(value, abs=1e-12)
     # DistributedDataParallel takes the mean.
-    parts = torch.cat([found[name][1] for found in joined_of_two]) / 2
+    parts = torch.cat([found[name][1] for found, _ in joined_of_two]) / 2
     torch.testing.assert_close(parts, gradient, rtol=0, atol=1e-12)
+
+
+def test_weights_that_cannot_be_joined_are_refused(joined_of_two: list[Any]) -> None:
+    for _, told in joined_of_two:
+        for message, start in zip(told, REFUSED.values(), strict=True):
+            assert message.startswith(start)
 
 
 # --- sharded networks -----------------------------------------------------------------------------

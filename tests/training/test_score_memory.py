@@ -94,6 +94,63 @@ def test_groups_and_masks_are_remembered() -> None:
         loss_fn(new, new_targets)
 
 
+@pytest.mark.parametrize("class_dim", [None, 1])
+def test_weights_of_items_are_remembered(class_dim: int | None) -> None:
+    how, shape = {"class_dim": class_dim}, () if class_dim is None else (4,)
+    scores, weight = torch.randn(13, *shape).double(), torch.rand(13).double()
+    targets = torch.randint(0, 4 if class_dim else 2, (13,))
+    loss_fn = ScoreMemory(loss_of(dl.ZeroOne(), **how), 2)
+    loss_fn(scores[:6], targets[:6], weight=weight[:6])
+    loss = loss_fn(scores[6:], targets[6:], weight=weight[6:])
+    assert loss == loss_of(dl.ZeroOne(), **how)(scores, targets, weight=weight)
+    again = ScoreMemory(loss_of(dl.ZeroOne(), **how), 2)
+    again.load_state_dict(loss_fn.state_dict())
+    assert torch.equal(again.weight, weight)
+    with pytest.raises(ArgumentError, match="weight: got some batches without"):
+        loss_fn(scores[6:], targets[6:])
+
+
+@pytest.mark.parametrize(("shape", "of_lists"), [((), ()), ((3,), (3,))], ids=str)
+def test_weights_of_lists_are_those_of_the_call(
+    shape: tuple[int, ...], of_lists: tuple[int, ...]
+) -> None:
+    loss_fn = ScoreMemory(loss_of(dim=0, reduction="sum"), 1)
+    (old, old_targets), (new, new_targets) = batches(2, *shape)
+    loss_fn(old, old_targets, weight=torch.rand(of_lists))
+    weight = torch.rand(of_lists).double()
+    loss = loss_fn(new, new_targets, weight=weight)
+    joined = torch.cat([old, new]), torch.cat([old_targets, new_targets])
+    assert loss == loss_of(dim=0, reduction="sum")(*joined, weight=weight)
+
+
+def test_weights_without_a_meaning_are_refused() -> None:
+    loss_fn, ((scores, targets),) = ScoreMemory(loss_of(dim=0), 2), batches(1, 3)
+    for weight, options, message in (
+        (
+            torch.ones(2),
+            {},
+            r"got shape \(2,\), wanted \(3,\), one a list, or \(6, 3\), one an item",
+        ),
+        (torch.ones(3).requires_grad_(), {}, "got a tensor that requires grad"),
+        (
+            torch.ones(2, 3),
+            {"groups": torch.arange(6) % 2},
+            "got a value, wanted None with groups=",
+        ),
+    ):
+        with pytest.raises(ArgumentError, match=f"^weight: {message}"):
+            loss_fn(scores, targets, weight=weight, **options)
+    of_classes = ScoreMemory(loss_of(dl.ZeroOne(), class_dim=1), 2)
+    with pytest.raises(ArgumentError, match="wanted class_weight= of the loss"):
+        of_classes(torch.zeros(3, 3), torch.arange(3), weight=torch.ones(3))
+    loss_fn.eval()
+    groups, weight = torch.arange(6) % 2, torch.ones(2, 3)
+    assert loss_fn(scores, targets, groups=groups, weight=weight) == loss_of(dim=0)(
+        scores, targets, groups=groups
+    )
+    assert not loss_fn.sizes.numel()
+
+
 @pytest.mark.parametrize("shape", [(), (3,)], ids=str)
 def test_relevant_items_by_index_are_remembered_as_targets(shape: tuple[int, ...]) -> None:
     """Places are those in the lists of the batch that brings them."""

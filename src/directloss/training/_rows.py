@@ -12,18 +12,26 @@ from torch import Tensor, nn
 
 from directloss._world import World, alone
 from directloss.errors import ArgumentError, DirectLossError, RankError, UndefinedMetricError
+from directloss.training._entries import weights_by_list
 
 _Kind = tuple[torch.dtype, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
 class Scored:
-    """Scores `(n, ...)` and what belongs to them, all with n entries along their first axis."""
+    """Scores `(n, ...)` and what belongs to them, all with n entries along their first axis.
+
+    Attributes:
+        weight: as the loss takes it.
+        list_weight: of each entry that of its list.
+    """
 
     scores: Tensor
     targets: Tensor
     groups: Tensor | None = None
     mask: Tensor | None = None
+    weight: Tensor | None = None
+    list_weight: Tensor | None = None
 
     def __post_init__(self) -> None:
         wanted = self.scores.shape[:1]
@@ -44,9 +52,13 @@ class Scored:
 
     @property
     def lists(self) -> dict[str, Tensor]:
-        """What tells a loss the lists, as keyword arguments."""
+        """What tells a loss the lists and their weights, as keyword arguments."""
         known = self.tensors()
-        return {name: known[name] for name in ("groups", "mask") if name in known}
+        named = ("groups", "mask", "weight")
+        found: dict[str, Tensor] = {name: known[name] for name in named if name in known}
+        if self.list_weight is not None:
+            found["weight"] = weights_by_list(self.list_weight, self.groups)
+        return found
 
     def to_cpu(self) -> Self:
         """The same on the CPU, scores in float64."""

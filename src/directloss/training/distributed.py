@@ -8,9 +8,10 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from directloss._weights import checked
 from directloss._world import World
 from directloss.qrels import Qrels
-from directloss.training._entries import dense_targets
+from directloss.training._entries import dense_targets, weights_by_entry
 from directloss.training._rows import Scored, solve_together
 from directloss.training.score_memory import ScoreMemory
 
@@ -56,17 +57,25 @@ class GlobalBatchLoss(nn.Module):
         *,
         mask: Tensor | None = None,
         groups: Tensor | None = None,
+        weight: Tensor | None = None,
     ) -> Tensor:
-        """The loss of the joint batch; arguments as the loss takes them."""
+        """The loss of the joint batch; arguments as the loss takes them.
+
+        Args:
+            weight: with an entry a row (of rows that are lists, or of items); or one a list, in
+                the order and the shape that the loss wants for the rank's own batch. Of a list
+                with entries on several ranks it is the same on all. With `groups` they are always
+                of lists.
+        """
         world = World(getattr(scores, "device", None))
-        given = {"mask": mask, "groups": groups}
+        given = {"mask": mask, "groups": groups, "weight": weight}
+        known = {name: tensor for name, tensor in given.items() if tensor is not None}
         if world.size == 1 or not self.training:
-            known = {name: tensor for name, tensor in given.items() if tensor is not None}
             loss: Tensor = self.loss_fn(scores, targets, **known)
             return loss
         own, failure = None, None
         try:
-            own = self._entries(scores.detach(), targets, groups, mask)
+            own = self._entries(scores.detach(), targets, **known)
         except Exception as error:
             failure = error
         value, gradient = solve_together(world, self.loss_fn, own, failure=failure)
@@ -74,12 +83,14 @@ class GlobalBatchLoss(nn.Module):
         finite = torch.nan_to_num(scores.to(gradient), nan=0.0, posinf=0.0, neginf=0.0)
         return value + ((finite - finite.detach()) * (gradient * world.size)).sum()
 
-    def _entries(
-        self, scores: Tensor, targets: Tensor | Qrels, groups: Tensor | None, mask: Tensor | None
-    ) -> Scored:
+    def _entries(self, scores: Tensor, targets: Tensor | Qrels, **known: Tensor) -> Scored:
         """The batch of this rank."""
         held = self.loss_fn.loss_fn if isinstance(self.loss_fn, ScoreMemory) else self.loss_fn
-        return Scored(scores, dense_targets(held, scores, targets), groups, mask)
+        dense = dense_targets(held, scores, targets)
+        if "weight" in known:
+            weight = checked(known.pop("weight"))
+            known |= weights_by_entry(held, scores, known.get("groups"), weight)
+        return Scored(scores, dense, **known)
 
 
 @contextmanager

@@ -9,14 +9,15 @@ from torch import Tensor, nn
 
 from directloss._arguments import whole_number
 from directloss._stepped import failing_together
+from directloss._weights import checked
 from directloss.errors import ArgumentError
 from directloss.qrels import Qrels
-from directloss.training._entries import axes_of, dense_targets
+from directloss.training._entries import are_of_lists, axes_of, dense_targets
 from directloss.training._rows import Scored
 
 __all__ = ["ScoreMemory"]
 
-_PARTS = ("scores", "targets", "groups", "mask")
+_PARTS = ("scores", "targets", "groups", "mask", "weight")
 
 
 class ScoreMemory(nn.Module):
@@ -60,9 +61,16 @@ class ScoreMemory(nn.Module):
         *,
         mask: Tensor | None = None,
         groups: Tensor | None = None,
+        weight: Tensor | None = None,
     ) -> Tensor:
-        """The loss of the list; arguments and errors as those of the loss."""
-        given = {"mask": mask, "groups": groups}
+        """The loss of the list; arguments and errors as those of the loss.
+
+        Args:
+            weight: of items, which are remembered with theirs; or one a list, in the shape that
+                the loss wants, which holds for the list as it is now. In training mode None with
+                `groups`, as those of the memory are other lists than those of the batch.
+        """
+        given = {"mask": mask, "groups": groups, "weight": weight}
         known = {name: tensor for name, tensor in given.items() if tensor is not None}
         if not self.training:
             loss: Tensor = self.loss_fn(scores, targets, **known)
@@ -70,11 +78,12 @@ class ScoreMemory(nn.Module):
         with failing_together(self.loss_fn, scores):
             self._check_axis(scores)
             dense = dense_targets(self.loss_fn, scores.detach(), targets)
-            batch = Scored(scores.detach(), dense, groups, mask)
+            items, of_lists = self._weights(scores.detach(), groups, weight)
+            batch = Scored(scores.detach(), dense, groups, mask, items)
             kept = self._remembered(batch)
             joined = batch if kept is None else Scored.join([kept, batch])
             parts = [scores] if kept is None else [kept.scores, scores]
-            loss = self.loss_fn(torch.cat(parts), joined.targets, **joined.lists)
+            loss = self.loss_fn(torch.cat(parts), joined.targets, **joined.lists, **of_lists)
         self._remember(joined, len(batch))
         return _lengthened(loss, len(joined) / max(len(batch), 1))
 
@@ -91,7 +100,9 @@ class ScoreMemory(nn.Module):
         if not self.sizes.numel():
             return None
         kept = Scored(**{name: getattr(self, name) for name in _PARTS})
-        for (name, old), new in zip(kept.tensors().items(), batch.tensors().values(), strict=False):
+        brought = batch.tensors()
+        for name, old in kept.tensors().items():
+            new = brought.get(name, old)  # what is missing `join` finds
             if old.shape[1:] != new.shape[1:] or old.dtype != new.dtype:
                 came = f"{new.dtype} {tuple(new.shape)}, remembered {old.dtype} {tuple(old.shape)}"
                 raise ArgumentError(name, came, "the same kind in every batch; see forget()")
@@ -111,6 +122,20 @@ class ScoreMemory(nn.Module):
             name = "class_dim" if self.loss_fn.dim is None else "dim"
             came = f"{getattr(self.loss_fn, name)}, for scores of shape {tuple(scores.shape)}"
             raise ArgumentError(name, came, "lists along the first axis, which batches lengthen")
+
+    def _weights(
+        self, scores: Tensor, groups: Tensor | None, weight: Tensor | None
+    ) -> tuple[Tensor | None, dict[str, Tensor]]:
+        """Weights of the items of a batch; those of lists as the argument of the loss."""
+        if weight is None:
+            return None, {}
+        if groups is not None:
+            wanted = "None with groups=: the groups that are remembered would have no weight"
+            raise ArgumentError("weight", "a value", wanted)
+        weight = checked(weight)
+        if are_of_lists(self.loss_fn, scores, weight):
+            return None, {"weight": weight}
+        return weight, {}
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *others: Any) -> None:
         # Tensors of any length, or none, take the place of what is there.
