@@ -290,6 +290,14 @@ def test_chunks_of_ones_own() -> None:
         ({"batch_norm": "ignore"}, "batch_norm: got 'ignore'"),
         ({"loss_fn": dl.DirectLoss(dl.ZeroOne(), reduction="none")}, "loss_fn: got a loss of"),
         ({"score": lambda *_: 1.0}, "model: got an output of type float"),
+        ({"model": perceptron().requires_grad_(False)}, "model: got no parameter that requires"),
+        ({"score": lambda net, x: net(x).detach()}, "model: got scores that no parameter moves"),
+        ({"tolerance": -1}, "tolerance: got -1, wanted a number >= 0, or None"),
+        ({"tolerance": "1"}, "tolerance: got '1', wanted a number >= 0, or None"),
+        ({"tolerance": float("nan")}, "tolerance: got nan, wanted a number >= 0, or None"),
+        ({"scale": "2"}, "scale: got '2', wanted a finite number, or a tensor of one"),
+        ({"scale": float("inf")}, "scale: got inf, wanted a finite number"),
+        ({"scale": torch.ones(2)}, r"scale: got a tensor of shape \(2,\) and type torch.float32"),
     ],
 )
 def test_bad_arguments(change: dict[str, Any], message: str) -> None:
@@ -306,6 +314,29 @@ def test_bad_arguments(change: dict[str, Any], message: str) -> None:
     }
     with pytest.raises(ArgumentError, match=message):
         whole_dataset_step(**{**arguments, **change})
+
+
+def test_a_call_in_inference_mode_is_refused() -> None:
+    network, chunks = perceptron(), in_chunks(*rows_of((5,), torch.float32))
+    loss_fn = dl.DirectLoss(dl.AveragePrecision())
+    with (
+        torch.inference_mode(),
+        pytest.raises(ArgumentError, match=r"^model: got a call inside torch\.inference_mode\(\)"),
+    ):
+        whole_dataset_step(network, chunks, loss_fn)
+    with torch.no_grad():  # which it can leave
+        whole_dataset_step(network, chunks, loss_fn)
+    assert gradients(network)
+
+
+def test_a_scale_may_be_a_tensor_and_a_tolerance_any_number() -> None:
+    network, chunks = perceptron(dropout=0.0), in_chunks(*rows_of((5,), torch.float32))
+    loss_fn = dl.DirectLoss(dl.AveragePrecision(), epsilon=1)
+    whole_dataset_step(network, chunks, loss_fn, scale=2)
+    wanted = gradients(network)
+    for scale in (np.float64(2), torch.tensor(2.0), torch.tensor([2])):
+        whole_dataset_step(network, chunks, loss_fn, scale=scale, tolerance=np.float32(0))
+        assert_close(gradients(network), wanted, 1e-6)
 
 
 # --- what is replayed -----------------------------------------------------------------------------

@@ -11,6 +11,7 @@ of pass 1: where they agree, the gradient is exact, and where they do not, nothi
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -22,12 +23,15 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
+from directloss._arguments import number
 from directloss._world import World
 from directloss.errors import ArgumentError
 from directloss.training._replay import Comparison, Replay, random_numbers_kept
 from directloss.training._rows import Collected, Scored, solve_together
 
 __all__ = ["Chunk", "WholeDatasetStep", "read_chunk", "whole_dataset_step"]
+
+_LEARNS = "a network with a parameter that requires grad, on which its scores depend"
 
 
 class Chunk(NamedTuple):
@@ -88,17 +92,19 @@ def whole_dataset_step(
     up once, at the end.
 
     Args:
-        model: the network, in the mode (train or eval) in which it is to be trained.
+        model: the network, in the mode (train or eval) in which it is to be trained; not in
+            ``torch.inference_mode()``.
         loader: gives the same rows in the same order when gone through twice, in chunks of any
             sizes; such as a DataLoader with ``shuffle=False``. A list may lie in several chunks.
         loss_fn: (scores, targets, groups=, mask=) -> scalar: any loss whose entries stand along the
             first axis. Scores of all chunks are joined along it.
         read: makes a `Chunk` of what the loader gives; `read_chunk` by default.
         score: (network, inputs) -> scores `(b, ...)`; by default ``network(inputs)``.
-        scale: factor of the gradient, such as ``GradScaler.get_scale()``, or 1 / number of steps
-            whose gradients are accumulated.
-        tolerance: largest difference of a score between the passes, as a share of the largest
-            absolute score. Default: the square root of its type's resolution, 3e-4 for float32.
+        scale: finite factor of the gradient, such as ``GradScaler.get_scale()``, or 1 / number of
+            steps whose gradients are accumulated.
+        tolerance: largest difference of a score between the passes, >= 0, as a share of the
+            largest absolute score. Default: the square root of its type's resolution, 3e-4 for
+            float32.
         batch_norm: "error" refuses batch normalisation in training mode, which makes a score depend
             on the rest of its chunk; "chunk" takes it so, with the statistics of each chunk.
 
@@ -122,7 +128,9 @@ def whole_dataset_step(
             torch.clear_autocast_cache()
 
     with world.together() as look:
+        _check_numbers(scale, tolerance)
         _check(network, loader, batch_norm)
+        _check_gradients(network, score)
         replay = Replay(network, loader)
         collected = Collected()
         with torch.no_grad():
@@ -139,6 +147,8 @@ def whole_dataset_step(
             replay.rewind()
             for scores, rows in forward(look):
                 place = comparison.place_of(rows)
+                if not scores.requires_grad:
+                    raise ArgumentError("model", "scores that no parameter moves", _LEARNS)
                 with random_numbers_kept():
                     torch.autograd.backward(scores, (gradient[place] * factor).to(scores.dtype))
             comparison.finish()
@@ -202,6 +212,24 @@ def _check(network: nn.Module, loader: object, batch_norm: str) -> None:
                 "rest of its chunk",
                 "such layers in eval mode, another normalisation, or batch_norm='chunk'",
             )
+
+
+def _check_numbers(scale: float | Tensor, tolerance: float | None) -> None:
+    if isinstance(scale, Tensor) and scale.numel() == 1:
+        scale = scale.reshape(())
+    number("scale", scale, math.isfinite, "a finite number, or a tensor of one")
+    if tolerance is not None:
+        number("tolerance", tolerance, lambda share: share >= 0.0, "a number >= 0, or None")
+
+
+def _check_gradients(network: nn.Module, score: object) -> None:
+    """Refuse what is known not to learn before a pass is spent on it."""
+    if torch.is_inference_mode_enabled():
+        wanted = "a call outside of it, as nothing has a gradient there"
+        raise ArgumentError("model", "a call inside torch.inference_mode()", wanted)
+    # A function may bring parameters of its own.
+    if score is None and not any(each.requires_grad for each in network.parameters()):
+        raise ArgumentError("model", "no parameter that requires grad", _LEARNS)
 
 
 def _is_sharded(network: nn.Module) -> bool:
