@@ -99,6 +99,40 @@ def test_class_indices() -> None:
     assert float(value) == pytest.approx(float(accuracy), abs=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16])
+def test_an_index_that_the_targets_cannot_hold_leaves_nothing_out(dtype: torch.dtype) -> None:
+    """As 8 bits, 156 is -100 and 300 is 44."""
+    scores = torch.randn(40, 200)
+    targets = torch.arange(40) + (150 if dtype == torch.uint8 else 30)
+    targets = targets.clamp(max=torch.iinfo(dtype).max)
+    for ignored in (-100, 300):
+        metric = TaskMetric(dl.Jaccard(), class_dim=1, ignore_index=ignored)
+        metric.update(scores, targets.to(dtype))
+        assert metric.compute() == dl.Jaccard().metric(scores, targets, class_dim=1)
+    grades = torch.tensor([256.0, 1.0, 0.0])
+    rounded = TaskMetric(dl.NDCG(), ignore_index=257)  # 256 as a bfloat16
+    rounded.update(torch.arange(3.0), grades.bfloat16())
+    assert rounded.compute() == dl.NDCG().metric(torch.arange(3.0), grades)
+
+
+@pytest.mark.parametrize(
+    ("task", "options", "message"),
+    [
+        ("ap", {}, "task: got 'ap', wanted a task on lists"),
+        (dl.Chain(), {}, r"task: got Chain\(\), wanted a task on lists"),
+        (dl.AveragePrecision, {}, "task: got <class .*, wanted a task on lists"),
+        (dl.Jaccard(), {"ignore_index": 1.5}, "ignore_index: got 1.5, wanted an int, or None"),
+        (dl.Jaccard(), {"ignore_index": "255"}, "ignore_index: got '255', wanted an int, or None"),
+        (dl.Jaccard(), {"ignore_index": True}, "ignore_index: got True, wanted an int, or None"),
+    ],
+)
+def test_wrong_arguments_are_refused_at_once(
+    task: Any, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ArgumentError, match=f"^{message}"):
+        TaskMetric(task, **options)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 def test_every_type_of_scores(dtype: torch.dtype) -> None:
     scores, targets = binary(40)

@@ -10,11 +10,12 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from directloss._arguments import index_number
 from directloss._extras import METRICS, require
 from directloss._update import ListBatch
 from directloss._weights import weights_of_classes
 from directloss.errors import ArgumentError
-from directloss.lists import Dim, Layout, check_weights, host, read_lists
+from directloss.lists import Dim, Layout, check_weights, host, read_lists, widened
 from directloss.qrels import Qrels
 from directloss.tasks.base import Task
 
@@ -49,11 +50,12 @@ class TaskMetric(Metric):
     of those only value and weight are kept.
 
     Args:
-        task: the metric, such as ``AveragePrecision()``.
+        task: the metric, such as ``AveragePrecision()``; no `Chain`, which has no lists of scores.
         dim, class_dim: the axis, or axes, whose entries form one list, and that of the classes, as
             for the losses.
         class_weight: (C,), >= 0, of the classes, as for the losses.
-        ignore_index: target value that leaves its entry out.
+        ignore_index: target value that leaves its entry out; where the targets' type cannot hold
+            it, none.
         options: those of `torchmetrics.Metric`, such as ``sync_on_compute``.
 
     `compute` returns a float64 scalar, NaN if there is no list on which the metric is defined.
@@ -92,10 +94,14 @@ class TaskMetric(Metric):
         **options: Any,
     ) -> None:
         super().__init__(**options)
+        if not isinstance(task, Task):
+            raise ArgumentError(
+                "task", repr(task), "a task on lists of scores, such as AveragePrecision()"
+            )
         self.task = task
         self.dim = dim
         self.class_dim = None if class_dim is None else task.check_class_dim(class_dim)
-        self.ignore_index = ignore_index
+        self.ignore_index = None if ignore_index is None else index_number(ignore_index)
         of_classes = None
         if class_weight is not None:
             of_classes = weights_of_classes(class_weight, task, self.class_dim)
@@ -144,7 +150,9 @@ class TaskMetric(Metric):
         if self.ignore_index is not None:
             if isinstance(targets, Qrels):
                 targets = batch.layout.from_rows(batch.layout.targets)
-            kept = targets != self.ignore_index
+            # In a narrow type it would become another number.
+            wide = widened(targets) if targets.is_floating_point() else targets.long()
+            kept = wide != self.ignore_index
             mask = kept if mask is None else mask & kept
             how = self.dim, mask, groups
             batch = self.task.read(scores, targets, *how, class_dim=self.class_dim)
