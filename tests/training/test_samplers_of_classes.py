@@ -117,10 +117,12 @@ def test_each_process_has_its_part_of_the_positives() -> None:
 @settings(deadline=None, derandomize=True, max_examples=40)
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=60), st.integers(5, 20))
 def test_every_batch_holds_every_grade_in_its_share(grades: list[int], size: int) -> None:
+    size = min(size, len(grades))
     sampler = StratifiedBatchSampler(torch.tensor(grades), size)
     counts = np.bincount(grades, minlength=5)[sampler.values]
     assert sampler.per_batch.sum() == size and sampler.per_batch.min() >= 1
     for batch in sampler:
+        assert len(set(batch)) == size
         found = Counter(grades[row] for row in batch)
         assert [found[value] for value in sampler.values] == sampler.per_batch.tolist()
     share = size * counts / counts.sum()
@@ -197,7 +199,8 @@ def test_weights_shift_the_shares_of_grades_too() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: StratifiedBatchSampler([0, 1, 2], 2), "batch_size: got 2, wanted 3 or more"),
+        (lambda: StratifiedBatchSampler([0, 1, 2], 2), "batch_size: got 2, wanted 3 to 3"),
+        (lambda: StratifiedBatchSampler([0, 1, 2], 4), "batch_size: got 4, wanted 3 to 3"),
         (lambda: StratifiedBatchSampler([0, np.nan], 2), "targets: got NaN"),
         (lambda: StratifiedBatchSampler([[0, 1]], 2), r"targets: got shape \(1, 2\)"),
         (lambda: MultilabelBatchSampler([[1, 0], [1, 0]], 2), "no positive of class 1"),

@@ -30,7 +30,8 @@ class StratifiedBatchSampler(PassSampler):
 
     Args:
         targets: grades or class indices, `(n,)`, no NaN.
-        batch_size: samples a batch, as many as there are values at least.
+        batch_size: samples a batch, as many as there are values at least, and no more than there
+            are samples.
         seed: together with the epoch decides the order.
         weights: of the samples, `(n,)`, >= 0: those of one value are drawn in proportion, and the
             shares of the values are by weight.
@@ -65,9 +66,10 @@ class StratifiedBatchSampler(PassSampler):
         self.values, place = np.unique(grades, return_inverse=True)
         self.batch_size = whole_number("batch_size", batch_size)
         least = max(len(self.values), self.processes)
-        if self.batch_size < least:
+        if not least <= self.batch_size <= self._rows:
             wanted = (
-                f"{least} or more: a sample of each of {len(self.values)} values, and a process"
+                f"{least} to {self._rows}: a sample of each of {len(self.values)} values, one a "
+                "process, and no more than there are samples"
             )
             raise ArgumentError("batch_size", batch_size, wanted)
         self._strata: list[Indices] = [
