@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from directloss.datasets.cells import is_dated, is_numeric
 from directloss.datasets.delimited import read_head, text_pieces
 from directloss.datasets.embedded import EMBEDDED, NAMES, read_embedded
 from directloss.datasets.errors import DataError
@@ -102,6 +103,38 @@ def read_rows(data: str, reading: Reading | None = None, wanted: Sequence[str] =
         f"data: {path.name} is of no known format; its name must end in one of "
         f"{', '.join(FORMATS)} (text formats also with .gz)"
     )
+
+
+def unread(data: str, reading: Reading) -> tuple[tuple[str, ...], str]:
+    """The options of reading that say nothing of a table, and what it is, in words.
+
+    Args:
+        data: as for `read_rows`.
+        reading: how cells are said to be written.
+
+    Raises:
+        DataError: there is no such table, or it cannot be read; seen only where its types matter.
+    """
+    name = Path(data).name.lower().removesuffix(".gz")
+    texts, numbers, sparse = ("sep", "encoding"), ("decimal", "thousands"), ("index_base",)
+    if data in EMBEDDED:
+        return (*texts, *numbers, *sparse), "an embedded table"
+    if is_stream(data) or name.endswith(".npz"):
+        words = "an npz file" if name.endswith(".npz") else "Parquet and Arrow files"
+        said = (reading.decimal, reading.thousands) != (".", None)
+        if said and not reading.missing and not _has_texts(data):
+            return (*texts, *numbers, *sparse), f"{words} without texts"
+        return (*texts, *sparse), words
+    if name.endswith(DELIMITED) or (name.endswith(PLAIN) and reading.sep is not None):
+        return sparse, "delimited text"
+    return (*texts, *numbers) if name.endswith((*SPARSE, *PLAIN)) else (), "sparse text"
+
+
+def _has_texts(data: str) -> bool:
+    """Whether a column of a table with types is one of texts, which may be numbers."""
+    piece = next(read_rows(data).pieces, None)
+    kinds = () if piece is None else piece.values.dtypes
+    return not all(is_numeric(kind.pyarrow_dtype) or is_dated(kind.pyarrow_dtype) for kind in kinds)
 
 
 def _in_memory(table: pa.Table, *, target: str | None = None, queries: str | None = None) -> Rows:

@@ -20,7 +20,8 @@ from directloss.errors import ArgumentError
 from directloss.files import read_file
 from directloss.study import options
 from directloss.study.config import TableRules
-from directloss.study.options import ConfigurationError, Optimiser, shown
+from directloss.study.options import ConfigurationError, Optimiser, refuse, shown
+from directloss.study.unread import refuse_methods_of_lists, unread_settings
 
 if TYPE_CHECKING:
     from directloss.training.config import FitConfig
@@ -198,16 +199,15 @@ class TrainingSection(_Section):
             raise ValueError(f"a batch has 2 samples or more, at most {_MOST_STEPS:,}")
         return batch
 
-    @model_validator(mode="after")
-    def _positives_of_a_batch(self) -> TrainingSection:
-        if self.batch_positives is not None and self.batch_size is None:
-            raise ValueError("batch_positives needs a batch size")
-        return self
-
     @property
     def batch_size(self) -> int | None:
         """Samples a step; None for all."""
         return self.batch if isinstance(self.batch, int) else None
+
+    @property
+    def unread(self) -> dict[str, str]:
+        """Names of the settings that this training does not read -> what they mean nothing for."""
+        return unread_settings({self.method: self.optimiser})
 
     @property
     def settings(self) -> Settings:
@@ -262,9 +262,24 @@ class Configuration(_Section):
     training: TrainingSection = TrainingSection()
     checkpoints: CheckpointSection = CheckpointSection()
 
+    def check(self) -> None:
+        """Nothing is given that a training does not read, or that needs what is not given.
+
+        Raises:
+            ArgumentError: naming the argument.
+        """
+        how = self.training
+        refuse_methods_of_lists("method", (how.method,), self.data.group)
+        usual = TrainingSection(method=how.method, optimiser=how.optimiser)
+        for name, what in how.unread.items():
+            refuse(how, (name,), what, usual)
+        if how.batch_positives is not None and how.batch_size is None:
+            raise ArgumentError("batch_positives", how.batch_positives, "`batch` with it")
+
     def to_toml(self) -> str:
-        """The text of `configuration.toml`; what is None is left out."""
-        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+        """The text of `configuration.toml`; what is None or not read is left out."""
+        without = {"training": set(self.training.unread)}
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True, exclude=without))
 
     def identity(self) -> dict[str, Any]:
         """What the numbers of a run depend on."""

@@ -88,6 +88,7 @@ def train(
         cpu=not (torch.cuda.is_available() or torch.backends.mps.is_available())
     )
     configuration = kind_at(configuration.data.path).usual(configuration)
+    configuration.check()
     configuration = with_digest(configuration)
     world = World(accelerator.device)
     speaks = world.rank == 0

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from directloss.datasets import DataError, fingerprint
 from directloss.datasets.folders import find_images
+from directloss.datasets.rows import unread
 from directloss.datasets.stream import is_stream
 from directloss.errors import ArgumentError
 from directloss.files import read_file
@@ -20,6 +21,7 @@ from directloss.report import schema
 from directloss.study.config import Comparison
 from directloss.study.folder import CONFIGURATION, FolderError
 from directloss.study.records import RESULTS
+from directloss.study.unread import unread_settings
 from directloss.training.methods import METHODS
 from directloss.training.model_folder import first_complaint
 
@@ -78,6 +80,8 @@ def winner(folder: Path, given: Mapping[str, Any]) -> Winner:
     if "data" not in given and fingerprint(comparison.data) != comparison.data_sha256:
         raise DataError(f"data: {comparison.data} has changed since the comparison in {folder}")
     taken = _taken(comparison, method, chosen) | {"seed": seed}
+    for name in _unread({**taken, **given}, comparison):
+        taken.pop(name, None)
     if len(results.columns) > 1:
         taken["positive"] = column
     values = ", ".join(f"{name} {100 * value:.2f}" for name, value in means.items())
@@ -125,15 +129,22 @@ def _column(results: schema.Results, positive: object) -> str:
 def _taken(comparison: Comparison, method: str, settings: schema.Settings) -> dict[str, Any]:
     """The arguments of a training that repeats a run of the comparison."""
     common = arguments().keys() & Comparison.model_fields.keys() - {*_OF_ALL_METHODS}
+    optimiser = METHODS[method].optimiser or comparison.optimiser
     found = {
         **{name: getattr(comparison, name) for name in sorted(common)},
         "method": method,
-        "optimiser": METHODS[method].optimiser or comparison.optimiser,
+        "optimiser": optimiser,
         "epochs": round(comparison.epochs * (settings.length or 1.0)),
         **settings.model_dump(exclude={"length"}),
         "frozen": comparison.of_images or None,
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _unread(arguments: Mapping[str, Any], comparison: Comparison) -> tuple[str, ...]:
+    """What a training with such arguments has no use for, though the comparison may have had."""
+    formats, _ = unread(arguments["data"], comparison)
+    return *unread_settings({arguments["method"]: arguments["optimiser"]}), *formats
 
 
 def _words(settings: schema.Settings, seed: int) -> str:

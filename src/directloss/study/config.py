@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, model_validator
 from directloss.datasets.reading import FeatureRules
 from directloss.errors import ArgumentError
 from directloss.study.options import Optimiser, refuse
+from directloss.study.unread import OF_IMAGES, OF_TABLES, refuse_methods_of_lists, unread_settings
 
 if TYPE_CHECKING:
     from directloss.training.config import FitConfig
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 ALL = ("all",)
 DEFAULT = ("default",)
 """In the place of methods."""
-
-OF_TABLES = ("target", "split_column", "group", *FeatureRules.model_fields)
-"""Fields that mean nothing for images."""
 
 
 class TableRules(FeatureRules):
@@ -184,8 +182,8 @@ class Comparison(TableRules):
         sizes = {name: known[name].grid_size // known[name].effort for name in self.methods}
         check_trials(self.trials, sizes)
         self._check_kind()
-        if self.batch_positives is not None and self.batch is None:
-            raise ArgumentError("batch_positives", self.batch_positives, "`batch` with it")
+        self._check_methods()
+        self._check_positives()
         if self.group is not None:
             for name in ("batch", "positive"):
                 if getattr(self, name) is not None:
@@ -193,14 +191,38 @@ class Comparison(TableRules):
         for l2 in self.l2:
             self.fit_config(METHODS["logistic"], Settings(learning_rate=1.0, l2=l2), 0)
 
+    def _check_positives(self) -> None:
+        """Positives of a batch leave room for a negative."""
+        if self.batch_positives is None:
+            return
+        if self.batch is None:
+            raise ArgumentError("batch_positives", self.batch_positives, "`batch` with it")
+        if not 1 <= self.batch_positives < self.batch:
+            wanted = f"1 to `batch` - 1 = {self.batch - 1}"
+            raise ArgumentError("batch_positives", self.batch_positives, wanted)
+
     def _check_kind(self) -> None:
         """No field is given that means nothing for the kind of the data."""
         from directloss.datasets.folders import is_image_folder
+        from directloss.datasets.rows import unread
 
         if is_image_folder(self.data):
             refuse(self, OF_TABLES, "images")
         else:
-            refuse(self, ("backbone", "weights", "image_size"), "a table")
+            refuse(self, OF_IMAGES, "a table")
+            refuse(self, *unread(self.data, self))
+
+    def _check_methods(self) -> None:
+        """No field is given that means nothing for all of the methods."""
+        from directloss.training.methods import METHODS
+
+        refuse_methods_of_lists("methods", self.methods, self.group)
+        own = {name: METHODS[name].optimiser for name in self.methods}
+        if None not in own.values():
+            refuse(self, ("optimiser",), ", ".join(self.methods))
+        found = unread_settings({name: own[name] or self.optimiser for name in own})
+        for name in found.keys() & type(self).model_fields.keys():
+            refuse(self, (name,), found[name])
 
 
 def check_names(argument: str, names: tuple[str, ...], known: Iterable[str]) -> None:

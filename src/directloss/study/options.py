@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
@@ -65,11 +65,21 @@ def validate(
         raise ConfigurationError("; ".join(dict.fromkeys(map(problem, error.errors())))) from error
 
 
-def refuse(configuration: BaseModel, names: tuple[str, ...], what: str) -> None:
-    """Raises `ArgumentError` if a setting is given that means nothing for `what`."""
+def refuse(
+    configuration: BaseModel, names: Iterable[str], what: str, usual: BaseModel | None = None
+) -> None:
+    """Raises `ArgumentError` if a setting is given that means nothing for `what`.
+
+    Args:
+        configuration: with the settings.
+        names: of those that mean nothing.
+        what: in words.
+        usual: how it is where nothing is given, if that is not by the defaults of its fields.
+    """
     for name in names:
         value = getattr(configuration, name)
-        if value != type(configuration).model_fields[name].default:
+        default = type(configuration).model_fields[name].default
+        if value != (default if usual is None else getattr(usual, name)):
             came = ", ".join(map(repr, value)) if isinstance(value, tuple) else repr(value)
             raise ArgumentError(name, came, f"nothing, for {what}")
 

@@ -22,8 +22,8 @@ from directloss.models.backbones import SMALLEST_SIZE, load_backbone
 from directloss.models.image_scorer import FrozenScorer, ImageScorer, usual_backbone
 from directloss.models.weights import RANDOM
 from directloss.report.lines import FORMULA
-from directloss.study.config import OF_TABLES
 from directloss.study.options import refuse
+from directloss.study.unread import OF_TABLES
 from directloss.training.data import Part
 from directloss.training.model_folder import About
 
@@ -48,11 +48,15 @@ class Images:
         """See `Kind`: a network whose weights need no download; mini-batches and small steps of it.
 
         On a frozen backbone a perceptron is trained, and its defaults are those of tables.
+
+        Raises:
+            ArgumentError: there is no perceptron to have hidden layers.
         """
         training, model = configuration.training, configuration.model
         if not model.model_fields_set & {"backbone", "weights"}:
             model = model.model_copy(update={"backbone": usual_backbone(model.weights)})
         if not model.frozen:
+            refuse(model, ("hidden",), "images without `frozen`")
             usual = {k: v for k, v in _USUAL.items() if k not in training.model_fields_set}
             training = training.model_copy(update=usual)
         return configuration.model_copy(update={"model": model, "training": training})

@@ -20,7 +20,7 @@ from directloss.datasets.errors import quoted
 from directloss.datasets.ranking import relevances
 from directloss.datasets.reading import ModelReading
 from directloss.datasets.recipe import Recipe
-from directloss.datasets.rows import Rows, read_rows
+from directloss.datasets.rows import Rows, read_rows, unread
 from directloss.datasets.source import columns_and_advice, fingerprint_of_files, groups_of
 from directloss.datasets.stream import TableStream, is_stream
 from directloss.datasets.streamed import prepare_stream
@@ -29,6 +29,7 @@ from directloss.jobs.config import Configuration, DataSection, ModelSection
 from directloss.jobs.kinds.kind import Labelled, Unlabelled
 from directloss.models import MLP
 from directloss.study.options import refuse
+from directloss.study.unread import OF_IMAGES
 from directloss.training.data import Part
 from directloss.training.model_folder import About
 
@@ -53,10 +54,11 @@ class Tables:
         """See `Kind`: the defaults are those of tables.
 
         Raises:
-            ArgumentError: there is no backbone to be frozen.
+            ArgumentError: what is given means nothing for a table, or for the format of this one.
         """
-        if configuration.model.frozen:
-            raise ArgumentError("frozen", True, "nothing, for a table")
+        refuse(configuration.model, ("frozen", *OF_IMAGES), "a table")
+        section = configuration.data
+        refuse(section, *unread(section.path, section))
         return configuration
 
     def open(self, configuration: Configuration, *, graded: bool | None) -> Data:
