@@ -183,6 +183,11 @@ def command_of(results: Results) -> list[str]:
     return said
 
 
+def reads_folder(commands: str) -> bool:
+    """Whether one of the commands reads the folder `data`."""
+    return any(word.split("/")[0] == "data" for word in commands.split())
+
+
 def page_text(page: Page, found: list[Results], kept: Path, target: Path) -> str:
     """The whole page."""
     commands = [shlex.join(command_of(results)) for results in found]
@@ -190,6 +195,7 @@ def page_text(page: Page, found: list[Results], kept: Path, target: Path) -> str
         commands.insert(0, "python docs/results/prepare.py data prepared")
     commands.append("PYTHONPATH=. python docs/results/write.py runs")
     listing = "\n".join(commands)
+    folder = "`data` is the folder of data sets. " if reads_folder(listing) else ""
     over = "each column is one run a method, the mean is over the columns"
     if not page.mean:
         over = "mean ± standard deviation over seeds"
@@ -206,7 +212,7 @@ def page_text(page: Page, found: list[Results], kept: Path, target: Path) -> str
         "Dots are means, bars one standard deviation. The dotted line is cross-entropy.\n\n"
         f"{body}\nTest metric times 100, {over}; best of a column in bold.\n\n"
         f"## What was run\n\n```sh\n{listing}\n```\n\n"
-        f"`data` is the folder of data sets. The last command writes this page. "
+        f"{folder}The last command writes this page. "
         f"{archive.citation(kept, target)}\n\n"
         f"{page.text.format(**found[0].configuration)} {what_was_run(found[0])}\n"
         + (f"\nWarnings of the chosen runs:\n\n{notes}" if notes else "")

@@ -42,6 +42,11 @@ def test_the_demo_has_a_page_of_its_own(write: ModuleType) -> None:
     assert len(results.columns) == 10
 
 
+def test_a_page_speaks_of_the_folder_that_its_commands_read() -> None:
+    told = {name for name in KEPT if "folder of data" in (FOLDER / f"{name}.md").read_text()}
+    assert told == set(KEPT) - {"digits", "diabetes"}
+
+
 def test_the_demo_has_a_case_that_the_rule_calls_good(write: ModuleType) -> None:
     (results,) = write.results_of("diabetes")
     assert results.command[:4] == ["directloss", "compare", "--data", "diabetes"]
