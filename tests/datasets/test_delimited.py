@@ -72,6 +72,12 @@ def test_row_numbers_of_pandas_have_a_column_without_a_name(tmp_path: Path) -> N
         (b"a,y\n1,x\n3\n", "row 3 .the header is row 1. has 1 cells, wanted 2"),
         (b"a,y\n1,x\n3,z,5\n", "row 3 .the header is row 1. has 3 cells, wanted 2"),
         (b"a,y\nr1,1,x\nr2,3,z\n", "rows of .* have 3 cells, and its header 2 names; if the first"),
+        (
+            b"a;b;y\n0,5;1,5;x\n0,25;1,0;z\n",
+            "row 2 .* 3 cells, wanted 1; if ';' stands .*, say `sep` ';' and `decimal` ','$",
+        ),
+        (b"a;y\n0,5;x\n3;z\n", "have 2 cells.*; if ';' .* say `sep` ';' and `decimal` ','$"),
+        (b"a\ty\n0,5\tx,u\n3\tz\n", "; if tab stands .*, say `sep` tab and `decimal` ','$"),
         (b"a,y\n1,x,\n3,z,9\n", "a cell behind the last name"),
         (b"a,y,a,y\n1,x,2,x\n", "two columns named 'a', 'y'"),
         (b'a,y\n1,"x\n3,z\n', "a quote that is never closed"),

@@ -46,12 +46,26 @@ def test_what_is_positive(values: list[object], named: str | None, positives: li
         ([1.0, None, 0.0], None, "'kind' is missing in 1 of 3 rows"),
         ([0, 0, 0], None, "'kind' is '0' in every row"),
         ([0, 1], "2", "'kind' has no value '2'; it has '0', '1'"),
-        (list(np.linspace(0, 1, 500)), None, "500 distinct values.*`positive`"),
+        (
+            list(np.linspace(0, 1, 500)),
+            None,
+            "500 distinct values, and at most 100 are taken for classes; say which one is positive "
+            "with `positive`, or make two values of a quantity",
+        ),
     ],
 )
 def test_bad_targets(values: list[object], named: str | None, message: str) -> None:
     with pytest.raises(DataError, match=message):
         labels(values, named)
+
+
+def test_relevances_are_of_queries() -> None:
+    lists = "if they are relevances, name the column of queries with `group`; else say which one"
+    with pytest.raises(DataError, match=f"^it has 4 values; {lists} is positive: `positive` '0'$"):
+        labels([0, 1, 2, 3]).only_positive("it", graded=True)
+    for found, graded in ((labels([0, 1, 2]), False), (labels(["a", "b", "c"]), True)):
+        with pytest.raises(DataError, match=r"^it has 3 values; say which one is positive"):
+            found.only_positive("it", graded=graded)
 
 
 def test_labels_of_another_table_are_compared_by_value() -> None:

@@ -116,6 +116,13 @@ def test_missing_texts_are_missing_wherever_they_stand() -> None:
     np.testing.assert_array_equal(recipe.apply(given), recipe.apply(plain))
 
 
+def test_numbers_that_overflow_are_refused_without_words_of_numpy() -> None:
+    for huge in (np.arange(6.0) * 1e300, np.random.default_rng(0).normal(size=6) * 1e300):
+        frame = pd.DataFrame({"a": np.arange(6.0), "huge": huge})
+        with pytest.raises(DataError, match=r"^data: the values of column 'huge' are too large"):
+            fit(frame)
+
+
 def test_truth_values() -> None:
     recipe = fit(pd.DataFrame({"flag": [True, False, True, True]}))
     texts = pd.DataFrame({"flag": ["True", "false", "TRUE"]}, dtype=object)

@@ -65,3 +65,9 @@ def test_bad_columns(values: list[str], message: str) -> None:
 def test_a_class_of_one_row_cannot_be_split() -> None:
     with pytest.raises(DataError, match="too few rows of a class"):
         stratified(np.array([0] * 30 + [1]), seed=0)
+
+
+def test_a_few_rows_cannot_be_split() -> None:
+    wanted = "4 rows have 2 values, the rarest of them 2 times, and each part needs all values$"
+    with pytest.raises(DataError, match=wanted):
+        stratified(np.array([0, 1, 0, 1]), seed=0)

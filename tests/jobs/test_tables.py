@@ -196,6 +196,32 @@ def test_scores_do_not_take_a_name_that_looks_taken(
     said("predict", model, *data, "--column", "s")
 
 
+def test_positives_of_a_batch_are_called_by_their_option(
+    table: pd.DataFrame, tmp_path: Path
+) -> None:
+    table.to_csv(tmp_path / "t.csv", index=False)
+    data = ("--data", tmp_path / "t.csv", "--target", "y", "--out", tmp_path / "m")
+    batch = ("--batch", 300, "--batch-positives", 299)
+    text = said("train", *data, *batch, *QUICK, code=2)
+    wanted = "wanted 1 to --batch - 1 = 71, as the training part has 72 rows"
+    assert text == f"directloss: --batch-positives: got 299, {wanted}"
+    text = said("train", *data, "--batch", 9, "--batch-positives", 9, *QUICK, code=2)
+    assert text == "directloss: --batch-positives: got 9, wanted 1 to --batch - 1 = 8"
+    text = said("compare", *data, "--batch", 9, "--batch-positives", 9, code=2)
+    assert text == "directloss: --batch-positives: got 9, wanted 1 to --batch - 1 = 8"
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_the_ways_out_of_a_target_of_many_values(ending: str, tmp_path: Path) -> None:
+    grades = pd.DataFrame({"q": np.arange(80) // 8, "a": np.arange(80.0), "y": np.arange(80) % 4})
+    file = tmp_path / f"t.{ending}"
+    grades.to_csv(file, index=False) if ending == "csv" else grades.to_parquet(file)
+    data = ("--data", file, "--target", "y", "--metric", "ndcg", "--out", tmp_path / "m")
+    text = said("train", *data, *QUICK, code=2)
+    assert "name the column of queries with --group; else say which one is positive" in text
+    said("train", *data, "--group", "q", *QUICK)
+
+
 def test_the_row_of_ndcg_means_one_thing(tmp_path: Path) -> None:
     generator = np.random.default_rng(1)
     a = generator.normal(size=300).round(3)

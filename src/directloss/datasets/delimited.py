@@ -7,7 +7,7 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -29,6 +29,9 @@ _MARKS = (  # byte order marks; that of UTF-32 begins as one of UTF-16 does
     (codecs.BOM_UTF16_BE, "utf-16"),
     (codecs.BOM_UTF8, "utf-8"),
 )
+
+_SIGNS = ((";", "';'"), ("\t", "tab"), ("|", "'|'"), (",", "','"))
+"""What may stand between two names, and how an option has it."""
 
 _DAMAGE = (pa.ArrowException, OSError, EOFError, UnicodeError, zlib.error, csv.Error)
 
@@ -62,6 +65,12 @@ def separator(path: Path, reading: Reading) -> str:
     return "\t" if path.name.lower().removesuffix(".gz").endswith(".tsv") else ","
 
 
+def between(names: Sequence[str]) -> str | None:
+    """What seems to stand between the names of a header that was taken for one name."""
+    inside = (name for sign, name in _SIGNS if len(names) == 1 and sign in names[0])
+    return next(inside, None)
+
+
 def read_head(path: Path, reading: Reading) -> Head:
     """Names of the columns.
 
@@ -89,9 +98,11 @@ def read_head(path: Path, reading: Reading) -> Head:
     hollow = len(names) > 1 and names[-1] == "" and (first is None or first[-1] == "")
     if first is not None and len(first) == len(names) + 1:
         if first[-1]:
+            advice = _other_dialect(path, names, reading)
             raise DataError(
                 f"data: the rows of {path} have {len(first)} cells, and its header "
-                f"{len(names)} names; if the first cell is the name of a row, give it a name, too"
+                f"{len(names)} names; "
+                + (advice or "if the first cell is the name of a row, give it a name, too")
             )
         names, hollow = [*names, ""], True
     refuse_equal_names(path.name, names)
@@ -136,11 +147,11 @@ def text_pieces(path: Path, reading: Reading, head: Head, most_rows: int) -> Ite
             )
             last: pa.RecordBatch | None = None
             for batch in batches:
-                _refuse_width(path, wrong, head)
+                _refuse_width(path, wrong, head, reading)
                 if last is not None:
                     yield from _cut(path, last, head, most_rows)
                 last = batch if batch.num_rows else last
-            _refuse_width(path, wrong, head)
+            _refuse_width(path, wrong, head, reading)
             if last is None or any(column[-1].as_py() != _END for column in last.columns):
                 raise DataError(f"data: {path} has a quote that is never closed")
             yield from _cut(path, last.slice(0, last.num_rows - 1), head, most_rows)
@@ -208,16 +219,29 @@ def _cut(path: Path, batch: pa.RecordBatch, head: Head, most_rows: int) -> Itera
         yield table.slice(first, most_rows)
 
 
-def _refuse_width(path: Path, wrong: list[pyarrow.csv.InvalidRow], head: Head) -> None:
+def _other_dialect(path: Path, names: Sequence[str], reading: Reading) -> str:
+    """What to do about a header of one name; commas in its rows may be decimal signs."""
+    sign = between(names)
+    if sign is None:
+        return ""
+    commas = separator(path, reading) == "," and reading.decimal != ","
+    comma = " and `decimal` ','" if commas else ""
+    return f"if {sign} stands between two names, {reading.advice('sep', sign + comma)}"
+
+
+def _refuse_width(
+    path: Path, wrong: list[pyarrow.csv.InvalidRow], head: Head, reading: Reading
+) -> None:
     if not wrong:
         return
     row = wrong[0]
     place = "a row" if row.number is None else f"row {row.number}"
     if _END in row.text:
         raise DataError(f"data: {path} has a quote that is never closed")
+    advice = _other_dialect(path, head.names, reading)
     raise DataError(
         f"data: cannot read {path}: {place} (the header is row 1) has {row.actual_columns} "
-        f"cells, wanted {row.expected_columns}"
+        f"cells, wanted {row.expected_columns}" + (f"; {advice}" if advice else "")
     )
 
 

@@ -93,9 +93,11 @@ def fit_numbers(names: list[tuple[str, Moment | None]], values: list[Array]) -> 
     """
     if not names:
         return ()
-    pipeline = number_pipeline().fit(np.column_stack(values))
+    with np.errstate(over="ignore", invalid="ignore"):  # what is wild is refused below
+        pipeline = number_pipeline().fit(np.column_stack(values))
     imputer, scaler = (step for _, step in pipeline.steps)
-    wild = ~(np.isfinite(scaler.mean_) & np.isfinite(scaler.scale_))
+    # Of an infinite variance the scale is 1, as if all values were one.
+    wild = ~(np.isfinite(scaler.mean_) & np.isfinite(scaler.var_))
     if wild.any():
         name = names[int(np.flatnonzero(wild)[0]) % len(names)][0]
         raise DataError(f"data: the values of column {name!r} are too large to be scaled")

@@ -32,16 +32,22 @@ class Labels:
     positives: list[str]
     kind: Kind = Kind.TEXT
 
-    def only_positive(self, what: str) -> str:
+    def only_positive(self, what: str, *, graded: bool | None = False) -> str:
         """The value that is positive, where one network is trained.
+
+        Args:
+            what: has the values, in words.
+            graded: whether the metric knows relevances, which are of lists.
 
         Raises:
             DataError: `what` has several, one for each class.
         """
         if len(self.positives) > 1:
+            relevances = graded and self.kind is Kind.NUMBER
+            lists = "if they are relevances, name the column of queries with `group`; else "
             raise DataError(
-                f"{what} has {len(self.classes)} values; say which one is positive: "
-                f"`positive` {self.positives[0]!r}"
+                f"{what} has {len(self.classes)} values; {lists if relevances else ''}say which "
+                f"one is positive: `positive` {self.positives[0]!r}"
             )
         return self.positives[0]
 
@@ -164,8 +170,9 @@ def _labels(coded: Coded, kind: Kind, name: str, positive: str | None) -> Labels
         positives = [classes[1 if zero_one or counts[1] <= counts[0] else 0]]
     elif len(classes) > _MOST_CLASSES:
         raise DataError(
-            f"target: {name!r} has {len(classes)} distinct values; a network for each would be "
-            f"trained for up to {_MOST_CLASSES}. Name one with `positive`"
+            f"target: {name!r} has {len(classes)} distinct values, and at most {_MOST_CLASSES} are "
+            "taken for classes; say which one is positive with `positive`, or make two values of a "
+            "quantity, such as 1 above a limit and 0 below"
         )
     else:
         positives = classes

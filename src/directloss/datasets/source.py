@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from directloss.datasets.cells import Coded, compact, encode
+from directloss.datasets.delimited import between
 from directloss.datasets.embedded import EMBEDDED, NAMES
 from directloss.datasets.errors import DataError, Faults, quoted
 from directloss.datasets.folders import find_images, is_image_folder
@@ -236,9 +237,7 @@ def groups_of(coded: Coded, name: str) -> NDArray[np.int64]:
 def columns_and_advice(columns: Sequence[str], reading: Reading) -> str:
     """The columns of a file, and what to do where its whole header was taken for one name."""
     shown = quoted(columns)
-    if len(columns) == 1:
-        for sign, name in ((";", "';'"), ("\t", "tab"), ("|", "'|'"), (",", "','")):
-            if sign in columns[0]:
-                advice = reading.advice("sep", name)
-                return f"{shown}; if {name} stands between two names, {advice}"
-    return shown
+    sign = between(columns)
+    if sign is None:
+        return shown
+    return f"{shown}; if {sign} stands between two names, {reading.advice('sep', sign)}"

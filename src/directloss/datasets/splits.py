@@ -148,6 +148,9 @@ def _two(rows: Rows, codes: NDArray[np.int64], second_share: float, seed: int) -
             rows, test_size=second_share, stratify=codes[rows], random_state=seed
         )
     except ValueError as error:  # a class with one row, or fewer rows than classes
-        reason = str(error).split(". ")[0]
-        raise DataError(f"target: too few rows of a class to split them: {reason}") from error
+        counts = np.unique(codes[rows], return_counts=True)[1]
+        raise DataError(
+            f"target: too few rows of a class to split them: {len(rows)} rows have {len(counts)} "
+            f"values, the rarest of them {counts.min()} times, and each part needs all values"
+        ) from error
     return np.sort(first), np.sort(second)

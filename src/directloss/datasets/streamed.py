@@ -214,6 +214,7 @@ def prepare_stream(
     positive: str | None,
     rules: FeatureRules,
     seed: int,
+    graded: bool | None = False,
 ) -> StreamedProblem:
     """Splits the rows, reads the target, and makes the recipe from (a sample of) training rows.
 
@@ -236,7 +237,8 @@ def prepare_stream(
     labels = faults.attempt(lambda: labels_of(coded, roles.target, positive))
     chosen = None
     if labels is not None:
-        chosen = faults.attempt(lambda: labels.only_positive(f"target: {roles.target!r}"))
+        what = f"target: {roles.target!r}"
+        chosen = faults.attempt(lambda: labels.only_positive(what, graded=graded))
     part_of = faults.attempt(lambda: _parts(stream, split_column, rules, seed))
     if part_of is None:
         part_of = np.zeros(len(stream), np.uint8)  # all rows say what else is wrong

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from directloss._world import World
-from directloss.datasets.data import Data
+from directloss.datasets.data import Data, InMemory
 from directloss.datasets.images import ImageProblem
 from directloss.errors import ArgumentError
 from directloss.jobs.config import Configuration, TrainingSection
@@ -244,13 +244,22 @@ def _batches(data: Data, how: TrainingSection, model: nn.Module, world: World) -
     if how.batch_size < world.size:
         wanted = f"a sample or more for each of {world.size} processes"
         raise ArgumentError("batch", how.batch_size, wanted)
-    return data.batches(
-        batch_size=how.batch_size,
-        positives=how.batch_positives,
-        seed=how.seed,
-        process=world.rank,
-        processes=world.size,
-    )
+    try:
+        return data.batches(
+            batch_size=how.batch_size,
+            positives=how.batch_positives,
+            seed=how.seed,
+            process=world.rank,
+            processes=world.size,
+        )
+    except ArgumentError as error:
+        if error.argument != "positives":
+            raise
+        wanted = error.wanted.replace("batch_size", "`batch`")
+        rows = len(data.rows["train"]) if isinstance(data, InMemory) else how.batch_size
+        if rows < how.batch_size:
+            wanted += f", as the training part has {rows} rows"
+        raise ArgumentError("batch_positives", how.batch_positives, wanted) from error
 
 
 def _computed_once(model: FrozenScorer, data: ImageProblem) -> Data:

@@ -73,6 +73,7 @@ class Tables:
                 positive=section.positive,
                 rules=section,
                 seed=seed,
+                graded=graded,
             )
         source = load(
             section.path,
@@ -86,7 +87,7 @@ class Tables:
                 raise ArgumentError("positive", section.positive, "nothing, with `group`")
             return prepare_ranking(source, graded=graded, rules=section, seed=seed)
         problems = prepare(source, positive=section.positive, rules=section, seed=seed)
-        problems.labels.only_positive(f"target: {source.target_name!r}")
+        problems.labels.only_positive(f"target: {source.target_name!r}", graded=graded)
         return problems
 
     def network(
