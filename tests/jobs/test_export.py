@@ -95,8 +95,14 @@ def test_what_is_no_number_is_refused(table: Path, tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there_is_named(table: Path, tmp_path: Path) -> None:
     model = trained(table, tmp_path / "m", **NUMBERS)
-    with pytest.raises(ArgumentError, match=r"^onnx: got .*nowhere.m\.onnx, wanted a file in a"):
+    with pytest.raises(ArgumentError, match=r"^onnx: got .*nowhere.m\.onnx', wanted a file in a"):
         export_onnx(model, tmp_path / "nowhere" / "m.onnx")
+
+
+def test_a_folder_in_place_of_the_file_is_named(table: Path, tmp_path: Path) -> None:
+    model = trained(table, tmp_path / "m", **NUMBERS)
+    with pytest.raises(ArgumentError, match=r"^onnx: got .*m', wanted a file, and this is a fold"):
+        export_onnx(model, tmp_path / "m")
 
 
 def test_images_come_resized(tmp_path: Path) -> None:

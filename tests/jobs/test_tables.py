@@ -145,8 +145,44 @@ def test_a_model_reads_as_it_was_told(table: pd.DataFrame, tmp_path: Path) -> No
     said("predict", tmp_path / "m", "--data", tmp_path / "t.csv", "--out", tmp_path / "p.csv")
     table.assign(a=1000 * table["a"]).to_parquet(tmp_path / "t.parquet")
     said("predict", tmp_path / "m", "--data", tmp_path / "t.parquet", "--out", tmp_path / "q.csv")
-    scores = [pd.read_csv(tmp_path / name)["score"] for name in ("p.csv", "q.csv")]
-    np.testing.assert_allclose(*scores, rtol=1e-5)
+    p, q = (
+        pd.read_csv(tmp_path / name, sep=";", encoding="utf-16", thousands=".", decimal=",")
+        for name in ("p.csv", "q.csv")
+    )
+    np.testing.assert_allclose(p["score"], q["score"], rtol=1e-5)
+    pd.testing.assert_frame_equal(p[["a", "y"]], q[["a", "y"]])
+    for name in ("p.csv", "q.csv"):
+        assert positives(tmp_path / "m", tmp_path / name) == table["y"].sum()
+
+
+def test_a_sign_that_the_encoding_of_the_model_lacks(table: pd.DataFrame, tmp_path: Path) -> None:
+    table.to_csv(tmp_path / "t.csv", index=False)
+    data = ("--data", tmp_path / "t.csv", "--target", "y", "--encoding", "latin-1")
+    said("train", *data, *QUICK, "--out", tmp_path / "m")
+    table.assign(note="5 \u20ac").to_parquet(tmp_path / "t.parquet")
+    predict = ("predict", tmp_path / "m", "--data", tmp_path / "t.parquet", "--out")
+    text = said(*predict, tmp_path / "p.csv", code=2)
+    assert "--out: got a .csv file, wanted a .parquet file" in text
+    assert "in latin-1, there is no '\u20ac'" in text
+    assert not (tmp_path / "p.csv").exists()
+    said(*predict, tmp_path / "p.parquet")
+
+
+def test_numbers_of_the_model_are_numbers_in_parquet(table: pd.DataFrame, tmp_path: Path) -> None:
+    cells = table.assign(a=table["a"].map("{:.3f}".format).str.replace(".", ","), id="007")
+    cells.loc[3, "a"] = "NA"
+    cells.to_csv(tmp_path / "t.csv", index=False, sep=";")
+    data = ("--data", tmp_path / "t.csv", "--target", "y", "--sep", ";", "--decimal", ",")
+    said("train", *data, "--drop", "id", *QUICK, "--out", tmp_path / "m")
+    predict = ("predict", tmp_path / "m", "--data")
+    said(*predict, tmp_path / "t.csv", "--out", tmp_path / "p.parquet")
+    found = pd.read_parquet(tmp_path / "p.parquet")
+    pd.testing.assert_series_equal(found["a"], table["a"].where(table.index != 3))
+    assert list(found["id"]) == ["007"] * len(table)
+    assert positives(tmp_path / "m", tmp_path / "p.parquet") == table["y"].sum()
+    cells.to_parquet(tmp_path / "texts.parquet")
+    said(*predict, tmp_path / "texts.parquet", "--out", tmp_path / "q.parquet")
+    assert list(pd.read_parquet(tmp_path / "q.parquet")["a"]) == list(cells["a"])
 
 
 @pytest.mark.parametrize("command", ["evaluate", "predict"])
@@ -194,6 +230,20 @@ def test_scores_do_not_take_a_name_that_looks_taken(
     data = ("--data", tmp_path / "t.csv", "--out", tmp_path / "p.csv")
     assert "--column: got 'score', wanted another name" in said("predict", model, *data, code=2)
     said("predict", model, *data, "--column", "s")
+    for name in ("", "  ", "\u200b"):
+        assert "wanted a name" in said("predict", model, *data, "--column", name, code=2)
+
+
+def test_a_file_is_wanted_in_a_folder_that_exists(
+    model: Path, table: pd.DataFrame, tmp_path: Path
+) -> None:
+    table.to_csv(tmp_path / "t.csv", index=False)
+    (tmp_path / "folder.csv").mkdir()
+    data = ("predict", model, "--data", tmp_path / "t.csv", "--out")
+    text = said(*data, tmp_path / "nowhere" / "p.csv", code=2)
+    assert "--out: got" in text and "wanted a file in a folder that exists" in text
+    text = said(*data, tmp_path / "folder.csv", code=2)
+    assert "--out: got" in text and "wanted a file, and this is a folder" in text
 
 
 def test_positives_of_a_batch_are_called_by_their_option(

@@ -95,6 +95,10 @@ class Reading(BaseModel):
         return f"say `{argument}` {value}"
 
 
+PLAIN = Reading()
+"""As cells are written where nothing is said."""
+
+
 class ModelReading(Reading):
     """How a model reads tables: no option changes it."""
 

@@ -50,6 +50,7 @@ class Rows:
         pieces: the rows; goes through them once.
         target: name of the target, where the format fixes it.
         queries: name of the column of queries, where the format has one.
+        texts: whether every cell is a text, as in a CSV file.
     """
 
     columns: list[str]
@@ -57,6 +58,7 @@ class Rows:
     pieces: Iterator[Piece]
     target: str | None = None
     queries: str | None = None
+    texts: bool = False
 
 
 def read_rows(data: str, reading: Reading | None = None, wanted: Sequence[str] = ()) -> Rows:
@@ -86,7 +88,7 @@ def read_rows(data: str, reading: Reading | None = None, wanted: Sequence[str] =
         head = read_head(path, reading)
         columns = head.names[:-1] if head.hollow else head.names
         pieces = text_pieces(path, reading, head, _PIECE)
-        return Rows(columns, None, _numbered(pieces))
+        return Rows(columns, None, _numbered(pieces), texts=True)
     if plain and not is_svmlight(path):
         advice = reading.advice("sep", "';' or `sep` tab")
         raise DataError(

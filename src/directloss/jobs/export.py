@@ -18,6 +18,7 @@ from directloss.datasets.recipe import Recipe
 from directloss.errors import ArgumentError, DirectLossError
 from directloss.files import write_whole
 from directloss.jobs.model import Model
+from directloss.jobs.output import refuse_no_file
 from directloss.training.calibration import Calibration
 
 TOLERANCE = 1e-6
@@ -131,13 +132,12 @@ def export_onnx(model: Model, file: Path) -> float:
     Raises:
         MissingPackageError: a package of the extra `onnx` is missing.
         ArgumentError: the model reads what a tensor of numbers cannot hold: texts, dates; or there
-            is no folder for the file.
+            is no folder for the file, or one in its place.
         ExportError: onnxruntime gives other scores.
         OSError: the file cannot be written.
     """
     require("the export to ONNX", "onnx", ONNX)
-    if not file.parent.is_dir():  # before the model is traced
-        raise ArgumentError("onnx", file, "a file in a folder that exists")
+    refuse_no_file("onnx", file)  # before the model is traced
     import onnx
 
     features, rows, notes = _input(model)

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from torch import Tensor, nn
 
 from directloss.datasets.data import Data
+from directloss.datasets.reading import PLAIN, Reading
 from directloss.jobs.config import Configuration, DataSection, ModelSection
 from directloss.training.data import Part
 from directloss.training.model_folder import About
@@ -27,11 +28,15 @@ class Unlabelled:
         columns: their names.
         count: number of rows, where it is known before they are read.
         pieces: rows as they came, and their features; gone through once.
+        reading: how the model reads text files.
+        numbers: columns of texts that the model reads as numbers.
     """
 
     columns: list[str]
     count: int | None
     pieces: Iterator[tuple[pa.Table, Tensor]]
+    reading: Reading = PLAIN
+    numbers: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

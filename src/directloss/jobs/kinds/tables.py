@@ -111,7 +111,8 @@ class Tables:
         pieces = (
             (piece.given, torch.from_numpy(recipe.apply(piece.values))) for piece in rows.pieces
         )
-        return Unlabelled(rows.columns, rows.count, pieces)
+        numbers = (each.name for each in recipe.numbers if each.moment is None and rows.texts)
+        return Unlabelled(rows.columns, rows.count, pieces, recipe.reading, frozenset(numbers))
 
     def labelled(
         self, recipe: Recipe, path: str, section: DataSection, about: About, *, graded: bool
