@@ -87,6 +87,32 @@ def test_its_configuration_trains_it_again(model: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "again" / "events").exists()
 
 
+def test_its_configuration_trains_it_from_another_folder(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    command = ("train", "--data", "t.csv", "--target", "y", *SMALL, "--epochs", 1, "--out")
+    ok(*command, tmp_path / "one")
+    assert "nothing was done" in ok(*command, tmp_path / "one")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    ok("evaluate", tmp_path / "one", "--resamples", 0)
+    file = tmp_path / "one" / "configuration.toml"
+    assert "nothing was done" in ok("train", "--config", file, "--out", tmp_path / "one")
+    ok("train", "--config", file, "--out", tmp_path / "two")
+    ok("train", "--data", "digits", "--positive", 3, *SMALL, "--epochs", 1, "--out", "digits-model")
+    kept = tomllib.loads(Path("digits-model/configuration.toml").read_text())
+    assert kept["data"]["path"] == "digits"
+
+
+def test_the_folder_of_a_comparison_is_not_taken_over(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "configuration.json").write_text("{}")
+    data = ("--data", folder / "t.csv", "--target", "y", *SMALL, "--epochs", 1)
+    refused = directloss("train", *data, "--out", tmp_path)
+    assert refused.exit_code == 2
+    assert "is that of a comparison or an experiment (configuration.json)" in refused.output
+
+
 def test_the_same_command_again_does_nothing(folder: Path, model: Path) -> None:
     before = (model / "weights.safetensors").stat().st_mtime_ns
     command = ("train", "--data", folder / "t.csv", "--target", "y", *SMALL, "--epochs", 20)

@@ -66,6 +66,17 @@ def test_trials_without_configuration_are_not_taken_over(tmp_path: Path) -> None
         pass
 
 
+@pytest.mark.parametrize("name", ["model.json", "configuration.toml"])
+def test_the_folder_of_a_training_is_not_taken_over(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    wanted = rf"^out: .* is that of a training \({name}\); choose another folder$"
+    with pytest.raises(FolderError, match=wanted), output_folder(tmp_path, {}):
+        pass
+    assert not (tmp_path / CONFIGURATION).exists()
+    with output_folder(tmp_path):
+        pass
+
+
 def test_a_folder_below_a_file_cannot_be(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (

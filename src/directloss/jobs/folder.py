@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from directloss.datasets import DataError
+from directloss.datasets.embedded import EMBEDDED
 from directloss.errors import ArgumentError
 from directloss.files import read_file, write_whole
 from directloss.jobs.config import Configuration, read_configuration
 from directloss.jobs.kinds import kind_at
+from directloss.study.folder import CONFIGURATION as OF_A_COMPARISON
 from directloss.study.folder import FolderError, refuse_changes
 from directloss.study.options import ConfigurationError
 from directloss.training.checkpoints import Checkpoints
@@ -22,7 +24,7 @@ EVENTS = "events"
 
 
 def with_digest(configuration: Configuration) -> Configuration:
-    """The configuration with the digest of its data.
+    """The configuration with the digest of its data, and their path from the root.
 
     Raises:
         DataError: it names another digest: the data have changed.
@@ -34,7 +36,9 @@ def with_digest(configuration: Configuration) -> Configuration:
             f"data: {section.path} is not what the configuration was made for (data.sha256 is "
             f"{section.sha256}, now {found})"
         )
-    return configuration.model_copy(update={"data": section.model_copy(update={"sha256": found})})
+    path = section.path if section.path in EMBEDDED else str(Path(section.path).absolute())
+    section = section.model_copy(update={"path": path, "sha256": found})
+    return configuration.model_copy(update={"data": section})
 
 
 def identity(configuration: Configuration) -> str:
@@ -47,8 +51,11 @@ def claim(out: Path, configuration: Configuration) -> None:
     """Makes the folder that of this configuration, unless another one was trained in it.
 
     Raises:
-        FolderError: it holds another run.
+        FolderError: it holds another run, a comparison or an experiment.
     """
+    if (out / OF_A_COMPARISON).exists():
+        what = f"a comparison or an experiment ({OF_A_COMPARISON})"
+        raise FolderError(f"out: {out} is that of {what}; choose another folder")
     file = out / CONFIGURATION
     try:
         before = Checkpoints(out / CHECKPOINTS, identity(configuration))

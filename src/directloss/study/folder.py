@@ -12,6 +12,8 @@ from filelock import FileLock, Timeout
 
 from directloss.errors import DirectLossError
 from directloss.files import read_file, write_whole
+from directloss.training.model_folder import CONFIGURATION as OF_A_TRAINING
+from directloss.training.model_folder import MODEL
 
 CONFIGURATION = "configuration.json"
 TRIALS = "trials.sqlite3"
@@ -86,6 +88,11 @@ def _check_configuration(folder: Path, configuration: Mapping[str, Any]) -> None
     if file.exists():
         refuse_changes(folder, _read(file), wanted, "comparison")
         return
+    for name in (MODEL, OF_A_TRAINING):
+        if (folder / name).exists():
+            raise FolderError(
+                f"out: {folder} is that of a training ({name}); choose another folder"
+            )
     if (folder / TRIALS).exists():
         raise FolderError(
             f"out: {folder} holds {TRIALS} without {CONFIGURATION}; choose another folder"
