@@ -253,12 +253,20 @@ def test_positives_of_a_batch_are_called_by_their_option(
     data = ("--data", tmp_path / "t.csv", "--target", "y", "--out", tmp_path / "m")
     batch = ("--batch", 300, "--batch-positives", 299)
     text = said("train", *data, *batch, *QUICK, code=2)
-    wanted = "wanted 1 to --batch - 1 = 71, as the training part has 72 rows"
-    assert text == f"directloss: --batch-positives: got 299, {wanted}"
-    text = said("train", *data, "--batch", 9, "--batch-positives", 9, *QUICK, code=2)
-    assert text == "directloss: --batch-positives: got 9, wanted 1 to --batch - 1 = 8"
-    text = said("compare", *data, "--batch", 9, "--batch-positives", 9, code=2)
-    assert text == "directloss: --batch-positives: got 9, wanted 1 to --batch - 1 = 8"
+    wanted = "got 299, wanted 1 to 71, as the training part has 72 rows"
+    assert text == f"directloss: --batch-positives: {wanted}"
+    assert said("compare", *data, *batch, code=2).endswith(
+        f"directloss: --batch-positives: {wanted}"
+    )
+    for command in ("train", "compare"):
+        text = said(command, *data, "--batch", 9, "--batch-positives", 9, code=2)
+        assert text == "directloss: --batch-positives: got 9, wanted 1 to 8, less than --batch"
+    text = said("train", *data, "--batch", 9, "--batch-positives", 1.5, code=2)
+    assert (
+        text == "directloss: --batch-positives: got 1.5, wanted a share below 1, or a whole number"
+    )
+    group = ("--group", "a", "--batch", 9, "--batch-positives", 2)
+    assert "wanted nothing, for queries" in said("train", *data, *group, code=2)
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])

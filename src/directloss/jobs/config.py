@@ -273,6 +273,8 @@ class Configuration(_Section):
         usual = TrainingSection(method=how.method, optimiser=how.optimiser)
         for name, what in how.unread.items():
             refuse(how, (name,), what, usual)
+        if self.data.group is not None:
+            refuse(how, ("batch_positives",), "queries, which a batch holds whole")
         if how.batch_positives is not None and how.batch_size is None:
             raise ArgumentError("batch_positives", how.batch_positives, "`batch` with it")
 

@@ -31,6 +31,7 @@ from directloss.jobs.scoring import (
 from directloss.jobs.watch import Watcher, Watchers
 from directloss.models import MLP, scale_to_unit_spread, start_at_log_odds
 from directloss.models.image_scorer import FrozenScorer, features_of_images
+from directloss.study.config import check_positives
 from directloss.study.folder import output_folder
 from directloss.study.metrics import ReportedMetric, metric_named
 from directloss.training.batches import AllSamples, Batches, OneBatch
@@ -244,22 +245,15 @@ def _batches(data: Data, how: TrainingSection, model: nn.Module, world: World) -
     if how.batch_size < world.size:
         wanted = f"a sample or more for each of {world.size} processes"
         raise ArgumentError("batch", how.batch_size, wanted)
-    try:
-        return data.batches(
-            batch_size=how.batch_size,
-            positives=how.batch_positives,
-            seed=how.seed,
-            process=world.rank,
-            processes=world.size,
-        )
-    except ArgumentError as error:
-        if error.argument != "positives":
-            raise
-        wanted = error.wanted.replace("batch_size", "`batch`")
-        rows = len(data.rows["train"]) if isinstance(data, InMemory) else how.batch_size
-        if rows < how.batch_size:
-            wanted += f", as the training part has {rows} rows"
-        raise ArgumentError("batch_positives", how.batch_positives, wanted) from error
+    rows = len(data.rows["train"]) if isinstance(data, InMemory) else how.batch_size
+    check_positives(how.batch_positives, how.batch_size, rows)
+    return data.batches(
+        batch_size=how.batch_size,
+        positives=how.batch_positives,
+        seed=how.seed,
+        process=world.rank,
+        processes=world.size,
+    )
 
 
 def _computed_once(model: FrozenScorer, data: ImageProblem) -> Data:

@@ -12,7 +12,7 @@ from directloss.files import write_whole
 from directloss.report import schema
 from directloss.report.lines import write_rows
 from directloss.study.assignments import assignments
-from directloss.study.config import Comparison
+from directloss.study.config import Comparison, check_positives
 from directloss.study.folder import CLAIMS, SHARED, TRIALS, output_folder
 from directloss.study.images import make_features
 from directloss.study.metrics import metric_named
@@ -54,8 +54,10 @@ def compare(
     if workers < 1:
         raise ArgumentError("workers", workers, "1 or more")
     columns = load_data(comparison, 0).columns
-    for seed in range(1, comparison.seeds):
-        load_data(comparison, seed)  # a split that lacks a class is found now, not hours later
+    for seed in range(comparison.seeds):  # what does not fit a split is found now, not hours later
+        rows = load_data(comparison, seed).rows["train"]
+        if comparison.batch is not None:
+            check_positives(comparison.batch_positives, comparison.batch, len(rows))
     methods, seeds = comparison.methods, comparison.seeds
     known = comparison.known_methods()
     todo = assignments(methods, columns, seeds, comparison.trials, known)

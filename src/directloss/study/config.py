@@ -197,9 +197,7 @@ class Comparison(TableRules):
             return
         if self.batch is None:
             raise ArgumentError("batch_positives", self.batch_positives, "`batch` with it")
-        if not 1 <= self.batch_positives < self.batch:
-            wanted = f"1 to `batch` - 1 = {self.batch - 1}"
-            raise ArgumentError("batch_positives", self.batch_positives, wanted)
+        check_positives(self.batch_positives, self.batch, rows=self.batch)
 
     def _check_kind(self) -> None:
         """No field is given that means nothing for the kind of the data."""
@@ -250,6 +248,20 @@ def check_counts(configuration: object, *fields: str) -> None:
         for number in value if isinstance(value, tuple) else (value,):
             if number is not None and number < 1:
                 raise ArgumentError(name, number, "1 or more")
+
+
+def check_positives(positives: int | float | None, batch: int, rows: int) -> None:
+    """Positives of a batch leave room for a negative, also where a batch is all training rows.
+
+    Raises:
+        ArgumentError: they do not.
+    """
+    most = min(batch, rows) - 1
+    if isinstance(positives, int) and not 1 <= positives <= most:
+        why = "less than `batch`" if batch <= rows else f"as the training part has {rows} rows"
+        raise ArgumentError("batch_positives", positives, f"1 to {most}, {why}")
+    if isinstance(positives, float) and not 0 < positives < 1:
+        raise ArgumentError("batch_positives", positives, "a share below 1, or a whole number")
 
 
 def check_trials(trials: int, grid_sizes: dict[str, int]) -> None:
