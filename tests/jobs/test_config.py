@@ -46,6 +46,22 @@ def test_checkpoints_are_no_part_of_what_a_run_is() -> None:
     assert one != other
 
 
+def test_data_may_have_moved() -> None:
+    one, other = (read_configuration(None, {"data": path}) for path in ("a.csv", "/b/a.csv"))
+    assert one.identity() != other.identity()
+    one, other = (
+        each.model_copy(update={"data": each.data.model_copy(update={"sha256": "0" * 64})})
+        for each in (one, other)
+    )
+    assert one.identity() == other.identity()
+    embedded = [read_configuration(None, {"data": name}) for name in ("digits", "diabetes")]
+    one, other = (
+        each.model_copy(update={"data": each.data.model_copy(update={"sha256": "embedded"})})
+        for each in embedded
+    )
+    assert one.identity() != other.identity()
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),

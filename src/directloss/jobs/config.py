@@ -284,8 +284,13 @@ class Configuration(_Section):
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True, exclude=without))
 
     def identity(self) -> dict[str, Any]:
-        """What the numbers of a run depend on."""
-        return self.model_dump(mode="json", exclude={"checkpoints"})
+        """What the numbers of a run depend on: of data the content, wherever it lies."""
+        from directloss.datasets.embedded import EMBEDDED
+
+        found = self.model_dump(mode="json", exclude={"checkpoints"})
+        if self.data.sha256 is not None and self.data.path not in EMBEDDED:
+            del found["data"]["path"]
+        return found
 
 
 _SECTIONS = {
