@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from math import inf, isnan
+from math import inf, isnan, nan
 
 import numpy as np
 import pytest
 import torch
 
 import directloss as dl
+from directloss.errors import ArgumentError
 from tests.cases import TASKS
 from tests.harness import DIRECTIONS, TaskCase, distinct_points, make_loss, value_and_gradient
 
@@ -210,5 +211,8 @@ def test_means_take_the_weights_that_the_loss_takes() -> None:
     lists, targets = scores[:, 0], scores[:, 1] > 0.5
     found = plain.diagnostics(lists, targets, weight=weight)
     assert found.task_loss == pytest.approx(plain(lists, targets, weight=weight).item())
+    for wrong in (-1.0, inf, nan):
+        with pytest.raises(ArgumentError, match="weight: got "):
+            plain.diagnostics(lists, targets, weight=torch.tensor([wrong, 1.0, 1.0, 1.0]))
     nothing = plain.diagnostics(lists, targets, weight=torch.zeros(4))
     assert nothing.task_loss == 0.0

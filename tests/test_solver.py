@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor
 
 import directloss as dl
 from directloss import _copies
+from directloss._terms import Lowering, Term
 from directloss.errors import ArgumentError
 from tests.harness import TaskCase, make_loss, value_and_gradient
 from tests.on_device import ON_DEVICE, STEPS, has
@@ -277,3 +279,14 @@ def test_lists_without_items_are_worth_0(shape: tuple[int, ...]) -> None:
     loss_fn = dl.DirectLoss(dl.Jaccard(), epsilon=0.5, reduction="none", solver="device")
     value, gradient = value_and_gradient(loss_fn, torch.empty(shape), torch.empty(shape))
     assert value.shape == shape[:-1] and not value.any() and gradient.shape == shape
+
+
+def test_what_kind_of_weight_a_term_has() -> None:
+    unseen = torch.tensor(1.0)
+    kinds = {
+        "prediction": [Term(1.0, 0.0)],
+        "raising": [Term(1.0, 0.3), Term(1.0, unseen)],
+        "lowering": [Term(1.0, -0.3), Lowering(1.0, -0.3), Lowering(1.0, -unseen)],
+        "ground truth": [Term(1.0, -inf)],
+    }
+    assert all(term.kind == kind for kind, terms in kinds.items() for term in terms)

@@ -237,12 +237,14 @@ def test_a_module_without_data_gets_its_numbers_with_its_memory() -> None:
         model.loss = dl.DirectLoss(dl.AveragePrecision(), epsilon=0.3, perturbation=noise)
         model.unset = dl.HingeLoss(dl.AveragePrecision(), margin="auto")
         model.without = dl.PerceptronLoss(dl.AveragePrecision())
+        model.weighted = dl.DirectLoss(dl.FBeta(), class_dim=1, class_weight=[1.0, 2.0, 3.0])
     assert model.loss.epsilon.is_meta
     model.to_empty(device="cpu")
     assert model.loss.epsilon.item() == 0.3 and model.loss.epsilon.dtype == torch.float64
     assert isnan(model.unset.margin.item())
     assert model.loss.perturbation.scale.item() == 0.2
     assert model.loss.perturbation.state.tolist() == [7, 0]
+    assert model.weighted.class_weight.tolist() == [1.0, 2.0, 3.0]
     scores, targets = torch.tensor([0.3, 0.1, 0.2]), torch.tensor([0, 1, 0])
     fresh = dl.DirectLoss(
         dl.AveragePrecision(), epsilon=0.3, perturbation=dl.Perturbation(0.2, seed=7)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from itertools import permutations, product
 from typing import Any
 
@@ -550,3 +551,22 @@ def test_functions_name_the_weights_of_classes() -> None:
                 epsilon=1.0,
                 class_weight=torch.tensor(wrong),
             )
+
+
+@pytest.mark.parametrize("perturbed", [False, True])
+def test_weights_mean_the_same_in_graphs(perturbed: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.randn(9, 4, 3, generator=generator)
+    classes = torch.randint(0, 4, (9, 3), generator=generator)
+    weight, groups = torch.rand(9, 3, generator=generator), torch.arange(9)
+    cases = (
+        ((scores[:, 0, 0], classes[:, 0] > 1, weight[:, 0]), {}),
+        ((scores, classes, weight), {"class_dim": 1, "dim": 0}),
+    )
+    for (of_scores, targets, of_weights), how in cases:
+        noise = dl.Perturbation(0.3) if perturbed else None
+        loss_fn = dl.DirectLoss(dl.ZeroOne(), epsilon=1.0, perturbation=noise, **how)  # type: ignore[arg-type]
+        compiled = torch.compile(copy.deepcopy(loss_fn), backend="eager")
+        given = {"weight": of_weights, "groups": groups}
+        wanted = loss_fn(of_scores, targets, **given)
+        torch.testing.assert_close(compiled(of_scores, targets, **given), wanted)

@@ -67,6 +67,7 @@ def solve(
     list_weights: Tensor | None = None,
     item_weights: Tensor | None = None,
     copies: int = 1,
+    either: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """`_solve.solve` of a layout's rows.
 
@@ -76,15 +77,24 @@ def solve(
         task: its number.
         refuse_undefined, objective, reduction, skip_without_positives, in_scores: as in `Asked`.
         copies: as in `Layout`.
+        either: whether `item_weights` are of the groups where each is one item, as `ListBatch` has
+            it.
     """
     coefficients, weights = map(tuple, terms.tolist())
-    if item_weights is not None and groups is not None:
-        list_weights, item_weights = _weights_of_groups(groups, item_weights, list_weights)
+    if either and groups is not None and torch.unique(groups).numel() == groups.numel():
+        assert item_weights is not None
+        list_weights, item_weights = item_weights.reshape(-1).repeat(copies), None
     return _solve.solve(
         task_by_number(task),
         _layout(scores, targets, mask, groups, ignore_index, item_weights, copies),
         (coefficients, weights),
-        Asked(refuse_undefined, objective, reduction, skip_without_positives, in_scores),
+        Asked(
+            refuse_undefined=refuse_undefined,
+            objective=objective,
+            reduction=reduction,
+            skip_without_positives=skip_without_positives,
+            in_scores=in_scores,
+        ),
         None if list_weights is None else list_weights.numpy(force=True),
     )
 
@@ -106,6 +116,7 @@ def _(
     list_weights: Tensor | None = None,
     item_weights: Tensor | None = None,
     copies: int = 1,
+    either: bool = False,
 ) -> tuple[Tensor, Tensor]:
     shape = scores.shape if copies == 1 else (scores.shape[0] // copies, scores.shape[1])
     gradient = scores.new_empty(shape)
@@ -160,16 +171,6 @@ def _layout(
     axes = (scores.ndim - 1,)
     how = groups, ignore_index, item_weights, copies
     return Layout(scores.shape, axes, scores, targets, mask, *how)
-
-
-def _weights_of_groups(
-    groups: Tensor, item_weights: Tensor, list_weights: Tensor | None
-) -> tuple[Tensor | None, Tensor | None]:
-    """Where each group is one item, weights are of the groups, as outside of a graph."""
-    if torch.unique(groups).numel() < groups.numel():
-        return list_weights, item_weights
-    rows = item_weights.reshape(-1)
-    return rows if list_weights is None else rows * list_weights, None
 
 
 def _one_by_one(info: Any, in_dims: Sequence[int | None], *arguments: Any) -> Any:

@@ -187,7 +187,7 @@ class SteppedModule(nn.Module):
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *others: Any) -> None:
         found = state.get(prefix + self._step)
         if isinstance(found, Tensor) and found.numel() == 1 and not found.is_meta:
-            _stored_number(self._step, found)
+            self._assigned = _stored_number(self._step, found)
         super()._load_from_state_dict(state, prefix, *others)
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:

@@ -68,7 +68,7 @@ class Terms(tuple[Term, ...]):
 
 
 class Asked(NamedTuple):
-    """What is asked of an update beside its terms.
+    """What is asked of an update beside its terms; in the order of the operator's arguments.
 
     Attributes:
         refuse_undefined: whether a list without a defined metric is an error.

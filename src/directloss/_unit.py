@@ -66,12 +66,12 @@ def solve_in_unit(
         list, int64 (L,), or one number where all have the same; and the size of the largest
         coefficient that the solution was made with.
     """
-    factors = task.unit_weights(lists) if in_scores else 1.0
+    shifts = task.unit_weights(lists) if in_scores else 1.0
     exponents: Array | int
-    if isinstance(factors, np.ndarray):
-        exponents = _exponents(factors)
-    else:  # 2^-k is the largest power of two that is not above the factor
-        exponents = 1 - math.frexp(factors)[1]
+    if isinstance(shifts, np.ndarray):
+        exponents = _exponents(shifts)
+    else:  # 2^-k is the largest power of two that is not above it
+        exponents = 1 - math.frexp(shifts)[1]
     if isinstance(exponents, int):  # which the weights take: no score is touched
         shifted = _shifted(weights, coefficients, exponents)
         terms = np.array(shifted.weights), np.array(shifted.coefficients)

@@ -110,7 +110,11 @@ class ListBatch(Batch):
 
     Attributes:
         noisy: copies of the rows with noise, whose mean the update is; None: that of the rows.
+        either: whether weights of items are those of lists where each group is one item, which a
+            traced graph cannot see.
     """
+
+    either = False
 
     def __init__(
         self,
@@ -142,6 +146,7 @@ class ListBatch(Batch):
         count = copies.shape[0]
         if self.list_weights is not None:
             batch.list_weights = self.list_weights.repeat(count)
+        batch.either = self.either
         batch.noisy = self.layout._replace(scores=copies.flatten(0, -2), copies=count)
         return batch
 
@@ -159,6 +164,7 @@ class ListBatch(Batch):
             if to_train:
                 _weights.require_items(self.task, weight)
             self.layout = layout.with_item_weights(weight)
+            self.either = self.traced and layout.groups is not None
             return
         rows = _weights.of_lists(weight, layout.axes[0], grouped=layout.groups is not None)
         self.list_weights = rows if self.list_weights is None else rows * self.list_weights
@@ -189,8 +195,9 @@ class ListBatch(Batch):
         )
         on_device = self._solver(terms) if self.on_device else None
         if on_device is not None:
-            update = solved, terms, asked, self.list_weights
-            value, rows = _device.solve(self.task, on_device, *update)
+            value, rows = _device.solve(
+                self.task, on_device, solved, terms, asked, self.list_weights
+            )
         elif self.traced:
             value, rows = self._solve_traced(solved, terms, asked)
         else:
@@ -228,6 +235,7 @@ class ListBatch(Batch):
             self.list_weights,
             layout.item_weights,
             layout.copies,
+            self.either,
         )
         return solved
 

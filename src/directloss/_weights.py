@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from directloss.tasks.base import Task, TaskBase
 
 __all__ = [
+    "at_home",
     "checked",
     "kind_of",
     "of_lists",
@@ -89,7 +90,7 @@ def of_targets(class_weight: Tensor, layout: Layout, task: Task) -> Tensor:
 
 
 def weights_of_classes(given: ArrayLike, task: TaskBase, class_dim: int | None) -> Tensor:
-    """What a loss or a metric was made with as `class_weight`, (C,), a copy.
+    """What a loss or a metric was made with as `class_weight`, (C,), a copy on the host.
 
     Raises:
         ArgumentError: they are no weights, or the lists have no class.
@@ -97,17 +98,19 @@ def weights_of_classes(given: ArrayLike, task: TaskBase, class_dim: int | None) 
     if class_dim is None and not getattr(task, "target_per_list", False):
         wanted = "None, or class_dim=, as its lists have no class; weight= takes those of lists"
         raise ArgumentError("class_weight", f"a value for {task!r}", wanted)
-    # On the host until they are looked at, whatever the default device.
-    device = given.device if isinstance(given, Tensor) else "cpu"
     try:
-        weight = torch.as_tensor(given, dtype=torch.get_default_dtype(), device=device)
+        weight = torch.as_tensor(given, dtype=torch.get_default_dtype(), device="cpu")
     except (TypeError, ValueError, RuntimeError) as error:
         raise ArgumentError("class_weight", repr(given), "numbers, one a class") from error
     if weight.ndim != 1 or not bool(((weight >= 0.0) & weight.isfinite()).all()):
         came = f"shape {tuple(weight.shape)}" if weight.ndim != 1 else f"{weight.tolist()}"
         raise ArgumentError("class_weight", came, "finite numbers >= 0, one a class, (C,)")
-    home = given.device if isinstance(given, Tensor) else torch.get_default_device()
-    return weight.detach().to(home, copy=True)
+    return weight.detach().clone()
+
+
+def at_home(weight: Tensor, given: ArrayLike) -> Tensor:
+    """Weights where they were given: on the device of a tensor, else on the default one."""
+    return weight.to(given.device if isinstance(given, Tensor) else torch.get_default_device())
 
 
 def require_classes(class_weight: Tensor, classes: int) -> None:

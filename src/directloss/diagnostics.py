@@ -11,7 +11,7 @@ from directloss._solve import leave_out
 from directloss._spread import within_lists
 from directloss._unit import solve_in_unit
 from directloss.functional import direct_terms
-from directloss.lists import Unit, class_sizes, host, read_lists
+from directloss.lists import Unit, check_weights, class_sizes, host, read_lists
 
 if TYPE_CHECKING:
     from directloss._update import ListBatch
@@ -77,6 +77,7 @@ def diagnose(batch: ListBatch, epsilon: float, direction: Direction, unit: Unit)
     shares = np.ones(defined.size)
     if batch.list_weights is not None:
         shares = host(batch.list_weights).astype(np.float64)
+        check_weights(shares)
     shares = shares * defined
 
     def mean(values: np.ndarray) -> float:

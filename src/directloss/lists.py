@@ -256,6 +256,8 @@ def _target_rows(
             dense = targets.dense(rows, torch.Size([wanted[axis] for axis in axes]).numel())
             return dense if len(wanted) == 1 else dense.reshape(-1, dense.shape[-1])
         raise ArgumentError(name, type(targets).__name__, "a tensor")
+    if targets.is_complex():
+        raise ArgumentError(name, targets.dtype, "a tensor of real numbers")
     if targets.shape != wanted:
         without = f" (the scores' without dim {axes})" if per_list else " of the scores"
         raise ArgumentError(
@@ -328,8 +330,6 @@ def read_lists(
     if flat_targets.dtype.kind == "f":
         wrong, infinite, missing = count_odd_of_both(first, flat_targets)
     else:
-        if flat_targets.dtype.kind == "c":
-            raise ArgumentError("targets", targets.dtype, "a tensor of real numbers")
         wrong, infinite, missing = *count_odd(first), 0
     keep = None
     if missing or mask is not None or ignore_index is not None:
@@ -382,7 +382,7 @@ def other_than(targets: Tensor, ignore_index: int) -> Tensor:
     torch would take it modulo what the type holds, 156 for -100 among bytes.
     """
     if targets.dtype == torch.bool or targets.is_floating_point():
-        return targets != ignore_index
+        return widened(targets) != ignore_index  # which bfloat16 may round to another number
     ends = torch.iinfo(targets.dtype)
     if ends.min <= ignore_index <= ends.max:
         return targets != ignore_index

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ from directloss._update import (
     require_reduction,
     require_unit,
 )
-from directloss._weights import weights_of_classes
+from directloss._weights import at_home, weights_of_classes
 from directloss.diagnostics import Diagnostics, diagnose
 from directloss.errors import ArgumentError
 from directloss.lists import Dim, Empty, Reduction, Unit, WithoutPositives
@@ -85,8 +86,8 @@ class _TaskLoss(SteppedModule):
         if class_weight is None:
             self.class_weight = None
         else:  # a buffer, as in torch's losses
-            weight = weights_of_classes(class_weight, task, self.class_dim)
-            self.register_buffer("class_weight", weight)
+            self._given = weights_of_classes(class_weight, task, self.class_dim)
+            self.register_buffer("class_weight", at_home(self._given, class_weight))
         if dim is None and class_dim is None:
             dim = -1
         self.dim: Dim | None = int(dim) if isinstance(dim, np.integer) else dim
@@ -105,6 +106,14 @@ class _TaskLoss(SteppedModule):
             )
             if obstacle is not None:
                 raise ArgumentError("solver", "'device'", f"'host' or None for {obstacle}")
+
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
+        before = self.class_weight
+        super()._apply(fn, recurse)
+        now = self.class_weight
+        if before is not None and now is not None and before.is_meta and not now.is_meta:
+            now.copy_(self._given)  # after `to_empty`
+        return self
 
     def _classes_shown(self) -> str:
         shown = "" if self.class_dim is None else f", class_dim={self.class_dim}"

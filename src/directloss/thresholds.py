@@ -55,7 +55,7 @@ def fit_threshold(scores: Tensor | Array, targets: Tensor | Array, task: TaskBas
     positive = task.read_targets(host(layout.targets).reshape(-1)) == 1
     level, threshold = _best(task, flat, positive)
     # As the scores' type has it; and where that is the level, which is to be above, just below it.
-    rounded = torch.tensor([threshold, level], dtype=layout.scores.dtype)
+    rounded = torch.tensor([threshold, level], dtype=layout.scores.dtype, device="cpu")
     if rounded[0] == rounded[1]:
         rounded = torch.nextafter(rounded, torch.full_like(rounded, -math.inf))
     return rounded[0].item()

@@ -389,9 +389,6 @@ def joints() -> dict[str, Joint]:
             of_rows(lambda: ScoreMemory(direct(AP(), dim=0)(), 2), scores=scores, targets=columns),
             weight[:4],
         ),
-        "weights of classes": with_list_weights(
-            of_rows(direct(dl.Jaccard(), class_dim=1), scores=scores, targets=classes), weight[:4]
-        ),
         "weights of groups": with_list_weights(
             of_rows(direct(AP()), scores=single, targets=targets, groups=groups), weight
         ),

@@ -67,9 +67,10 @@ def test_nothing_is_expected_where_the_metric_is_undefined(part_of: str) -> None
     assert str(Difference(math.nan, math.nan, math.nan)) == "undefined"
 
 
-def verdict() -> Refinement:
+def verdict(*, looked_halfway: bool = True) -> Refinement:
     history = History()
-    for step, value in ((0, 0.1), (4, 0.4), (10, 0.5)):
+    halfway = [(2, 0.3)] if looked_halfway else []
+    for step, value in ((0, 0.1), *halfway, (4, 0.4), (10, 0.5)):
         entry = Entry(value - 0.01, 1.0, train=value)
         history.append(entry, iteration=step, mean_loss=None, zero_gradient=0.0)
     parts = {name: part(70) for name in ("train", "validation", "test")}
@@ -85,9 +86,13 @@ def test_it_reports_the_switch_and_the_gain_on_parts_that_were_not_trained_on() 
     assert list(found.gains) == ["validation", "test"]
     assert all(gain.resolved and gain.value > 0 for gain in found.gains.values())
     first, *gains, caution = found.lines()
-    assert first == found.outlook and "training gained 30.0" in first  # from 10 at step 0
+    assert first == found.outlook and "training gained 10.0" in first
     assert gains[0].startswith("refined against cross-entropy, validation part: +")
     assert caution.startswith("that is against cross-entropy after the 4 steps of the first phase")
+
+
+def test_without_a_look_halfway_nothing_is_said_of_a_rise() -> None:
+    assert "it underfits" in verdict(looked_halfway=False).outlook
 
 
 def test_a_record_of_json_gives_it_back() -> None:

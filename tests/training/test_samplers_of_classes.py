@@ -201,6 +201,10 @@ def test_weights_shift_the_shares_of_grades_too() -> None:
     [
         (lambda: StratifiedBatchSampler([0, 1, 2], 2), "batch_size: got 2, wanted 3 to 3"),
         (lambda: StratifiedBatchSampler([0, 1, 2], 4), "batch_size: got 4, wanted 3 to 3"),
+        (
+            lambda: StratifiedBatchSampler([0, 1], 2, processes=3),
+            "processes: got 3, wanted no more",
+        ),
         (lambda: StratifiedBatchSampler([0, np.nan], 2), "targets: got NaN"),
         (lambda: StratifiedBatchSampler([[0, 1]], 2), r"targets: got shape \(1, 2\)"),
         (lambda: MultilabelBatchSampler([[1, 0], [1, 0]], 2), "no positive of class 1"),

@@ -110,6 +110,18 @@ def test_weights_of_items_are_remembered(class_dim: int | None) -> None:
         loss_fn(scores[6:], targets[6:])
 
 
+@pytest.mark.parametrize("class_dim", [1, -1])
+def test_as_many_items_as_classes_are_items(class_dim: int) -> None:
+    loss_fn = ScoreMemory(loss_of(dl.ZeroOne(), class_dim=class_dim), 8)
+    scores, weight = torch.randn(15, 10).double(), torch.rand(15).double()
+    targets = torch.randint(0, 10, (15,))
+    for k in range(0, 15, 5):  # two batches have ten items of ten classes
+        rows = slice(k, k + 5)
+        loss = loss_fn(scores[rows], targets[rows], weight=weight[rows])
+    plain = loss_of(dl.ZeroOne(), class_dim=1)
+    assert loss == plain(scores, targets, weight=weight)
+
+
 @pytest.mark.parametrize(("shape", "of_lists"), [((), ()), ((3,), (3,))], ids=str)
 def test_weights_of_lists_are_those_of_the_call(
     shape: tuple[int, ...], of_lists: tuple[int, ...]
@@ -142,7 +154,10 @@ def test_weights_without_a_meaning_are_refused() -> None:
             loss_fn(scores, targets, weight=weight, **options)
     of_classes = ScoreMemory(loss_of(dl.ZeroOne(), class_dim=1), 2)
     with pytest.raises(ArgumentError, match="wanted class_weight= of the loss"):
-        of_classes(torch.zeros(3, 3), torch.arange(3), weight=torch.ones(3))
+        of_classes(torch.zeros(2, 3), torch.arange(2), weight=torch.ones(3))
+    of_classes = ScoreMemory(loss_of(dl.ZeroOne(), class_dim=1, dim=0), 2)
+    with pytest.raises(ArgumentError, match="and no dim= for those of items"):
+        of_classes(torch.zeros(2, 3), torch.arange(2), weight=torch.ones(2))
     loss_fn.eval()
     groups, weight = torch.arange(6) % 2, torch.ones(2, 3)
     assert loss_fn(scores, targets, groups=groups, weight=weight) == loss_of(dim=0)(

@@ -13,9 +13,9 @@ from torch import Tensor
 from directloss._arguments import index_number
 from directloss._extras import METRICS, require
 from directloss._update import ListBatch
-from directloss._weights import weights_of_classes
+from directloss._weights import at_home, weights_of_classes
 from directloss.errors import ArgumentError
-from directloss.lists import Dim, Layout, check_weights, host, read_lists, widened
+from directloss.lists import Dim, Layout, check_weights, host, other_than, read_lists
 from directloss.qrels import Qrels
 from directloss.tasks.base import Task
 
@@ -105,6 +105,7 @@ class TaskMetric(Metric):
         of_classes = None
         if class_weight is not None:
             of_classes = weights_of_classes(class_weight, task, self.class_dim)
+            of_classes = at_home(of_classes, class_weight)
         self.register_buffer("class_weight", of_classes)
         for name in _STATES:
             self.add_state(name, default=[], dist_reduce_fx="cat")
@@ -150,9 +151,7 @@ class TaskMetric(Metric):
         if self.ignore_index is not None:
             if isinstance(targets, Qrels):
                 targets = batch.layout.from_rows(batch.layout.targets)
-            # In a narrow type it would become another number.
-            wide = widened(targets) if targets.is_floating_point() else targets.long()
-            kept = wide != self.ignore_index
+            kept = other_than(targets, self.ignore_index)
             mask = kept if mask is None else mask & kept
             how = self.dim, mask, groups
             batch = self.task.read(scores, targets, *how, class_dim=self.class_dim)

@@ -9,7 +9,14 @@ from directloss.errors import ArgumentError
 from directloss.lists import Layout, list_axes
 from directloss.qrels import Qrels
 
-__all__ = ["are_of_lists", "axes_of", "dense_targets", "weights_by_entry", "weights_by_list"]
+__all__ = [
+    "are_of_lists",
+    "axes_of",
+    "dense_targets",
+    "loss_of",
+    "weights_by_entry",
+    "weights_by_list",
+]
 
 
 def axes_of(loss_fn: nn.Module, scores: Tensor) -> tuple[int, ...] | None:
@@ -55,14 +62,36 @@ def are_of_lists(loss_fn: nn.Module, scores: Tensor, weight: Tensor) -> bool:
     shape, numbers = tuple(weight.shape), tuple(enumerate(scores.shape))
     lists = tuple(n for axis, n in numbers if axis not in axes)
     items = tuple(n for axis, n in numbers if class_dim is None or axis != class_dim % scores.ndim)
-    if shape == lists == items:
-        wanted = "class_weight= of the loss for weights of classes, as both are the same"
-        raise ArgumentError("weight", f"shape {shape}", wanted)
+    if len(lists) == len(items):  # and equal where a joined batch has as many items as classes
+        if shape == items and getattr(loss_fn, "dim", None) is None:
+            return False
+        if shape in (lists, items):
+            wanted = (
+                "class_weight= of the loss for weights of classes; and no dim= for those of items"
+            )
+            raise ArgumentError("weight", f"shape {shape} beside class_dim", wanted)
     if shape not in (lists, items):
         raise ArgumentError(
             "weight", f"shape {shape}", f"{lists}, one a list, or {items}, one an item"
         )
     return shape == lists
+
+
+def loss_of(
+    loss_fn: nn.Module, scores: Tensor, targets: Tensor, known: dict[str, Tensor]
+) -> Tensor:
+    """The loss; weights of items are not taken for those of as many classes.
+
+    Scores (n, C) are (n, C, 1) then, whose items have two axes.
+    """
+    class_dim, dim = (getattr(loss_fn, name, None) for name in ("class_dim", "dim"))
+    apart = "weight" in known and "groups" not in known and dim is None and scores.ndim == 2
+    if apart and class_dim is not None:
+        scores = scores.unsqueeze(-1 if class_dim >= 0 else 1)
+        targets = targets.unsqueeze(-1)
+        known = {name: tensor.unsqueeze(-1) for name, tensor in known.items()}
+    loss: Tensor = loss_fn(scores, targets, **known)
+    return loss
 
 
 def weights_by_entry(

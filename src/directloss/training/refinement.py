@@ -104,7 +104,8 @@ def judge(
     """
     entry = history.iteration.index(switch)
     train, validation = history.train[entry], history.validation[entry]
-    half = max(k for k, step in enumerate(history.iteration) if step <= switch / 2)
+    half = min(range(entry + 1), key=lambda k: abs(history.iteration[k] - switch / 2))
+    near = abs(history.iteration[half] - switch / 2) <= switch / 4
     held = before["validation"]
     drawn = resampled(task, held, resamples=resamples_for(len(held)), seed=0)
     defined = drawn[~np.isnan(drawn)]
@@ -122,7 +123,7 @@ def judge(
             noise,
             reference,
             higher_is_better=task.higher_is_better,
-            halfway=history.train[half],
+            halfway=history.train[half] if near else math.nan,
         ),
         too_few(after["train"], after["validation"]),
         {part: difference(task, before[part], after[part]) for part in after if part != "train"},
@@ -148,7 +149,8 @@ def outlook(
         train, validation, noise: the metric at the switch, and that of the validation part's.
         reference: what the first phase is called in words.
         higher_is_better: whether the metric grows with quality.
-        halfway: the metric of the training part in the middle of the first phase.
+        halfway: the metric of the training part near the middle of the first phase; NaN if nobody
+            looked then.
     """
     found = (
         f"{reference} at the switch: training {100 * train:.1f}, "

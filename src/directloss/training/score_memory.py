@@ -12,7 +12,7 @@ from directloss._stepped import failing_together
 from directloss._weights import checked
 from directloss.errors import ArgumentError
 from directloss.qrels import Qrels
-from directloss.training._entries import are_of_lists, axes_of, dense_targets
+from directloss.training._entries import are_of_lists, axes_of, dense_targets, loss_of
 from directloss.training._rows import Scored
 
 __all__ = ["ScoreMemory"]
@@ -83,7 +83,8 @@ class ScoreMemory(nn.Module):
             kept = self._remembered(batch)
             joined = batch if kept is None else Scored.join([kept, batch])
             parts = [scores] if kept is None else [kept.scores, scores]
-            loss = self.loss_fn(torch.cat(parts), joined.targets, **joined.lists, **of_lists)
+            known = joined.lists | of_lists
+            loss = loss_of(self.loss_fn, torch.cat(parts), joined.targets, known)
         self._remember(joined, len(batch))
         return _lengthened(loss, len(joined) / max(len(batch), 1))
 
@@ -119,7 +120,7 @@ class ScoreMemory(nn.Module):
     def _check_axis(self, scores: Tensor) -> None:
         axes = axes_of(self.loss_fn, scores) if scores.ndim else None
         if axes is not None and 0 not in axes:
-            name = "class_dim" if self.loss_fn.dim is None else "dim"
+            name = "class_dim" if getattr(self.loss_fn, "dim", None) is None else "dim"
             came = f"{getattr(self.loss_fn, name)}, for scores of shape {tuple(scores.shape)}"
             raise ArgumentError(name, came, "lists along the first axis, which batches lengthen")
 

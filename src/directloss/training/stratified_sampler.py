@@ -65,6 +65,9 @@ class StratifiedBatchSampler(PassSampler):
         self._rows = len(grades)
         self.values, place = np.unique(grades, return_inverse=True)
         self.batch_size = whole_number("batch_size", batch_size)
+        if self.processes > self._rows:
+            wanted = f"no more than there are samples, {self._rows}"
+            raise ArgumentError("processes", processes, wanted)
         least = max(len(self.values), self.processes)
         if not least <= self.batch_size <= self._rows:
             wanted = (
