@@ -95,12 +95,12 @@ def solve_in_unit(
     return solution, exponents, max(map(abs, coefficients)) * 2.0 ** int(exponents.max())
 
 
-def _exponents(factors: Array) -> Array | int:
-    """k of each factor."""
-    if 0 < factors.size <= _FEW:  # with few steps of numpy, which count beside short lists
-        first, *others = (1 - math.frexp(factor)[1] for factor in factors.tolist())
+def _exponents(shifts: Array) -> Array | int:
+    """k of each."""
+    if 0 < shifts.size <= _FEW:  # with few steps of numpy, which count beside short lists
+        first, *others = (1 - math.frexp(shift)[1] for shift in shifts.tolist())
         return first if others.count(first) == len(others) else np.array((first, *others))
-    exponents: Array = 1 - np.frexp(factors)[1].astype(np.int64)
+    exponents: Array = 1 - np.frexp(shifts)[1].astype(np.int64)
     if (exponents == exponents[:1]).all():
         return int(exponents[0]) if exponents.size else 0
     return exponents
