@@ -67,11 +67,8 @@ def solve_in_unit(
         coefficient that the solution was made with.
     """
     shifts = task.unit_weights(lists) if in_scores else 1.0
-    exponents: Array | int
-    if isinstance(shifts, np.ndarray):
-        exponents = _exponents(shifts)
-    else:  # 2^-k is the largest power of two that is not above it
-        exponents = 1 - math.frexp(shifts)[1]
+    # 2^-k is the largest power of two that is not above a shift.
+    exponents = _exponents(shifts) if isinstance(shifts, np.ndarray) else 1 - math.frexp(shifts)[1]
     if isinstance(exponents, int):  # which the weights take: no score is touched
         shifted = _shifted(weights, coefficients, exponents)
         terms = np.array(shifted.weights), np.array(shifted.coefficients)
