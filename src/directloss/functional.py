@@ -213,7 +213,8 @@ def _read(
     *how: Any,
 ) -> ListBatch:
     """As `Task.read`, with the weights, and what losses check when they are made."""
-    if isinstance(class_weight, Tensor) and not traced():
+    # On a device somebody would have to wait; what is wrong there the solver refuses.
+    if isinstance(class_weight, Tensor) and class_weight.is_cpu and not traced():
         check_weights(host(class_weight), "class_weight")
     batch = refuse_lists_of_one(task.read(scores, targets, *how))
     batch.weigh(weight, class_weight)

@@ -99,7 +99,7 @@ class TaskValue:
         groups = None if group is None else numbers_of_lists(group, len(targets))
         weights = in_range(check_weights(sample_weight, len(targets)))
         if weights is not None:
-            exact = _weighs_rows(self.task)
+            exact = self.task.has_weighted_metric
             rows = np.flatnonzero(weights) if exact else _copies(weights)
             targets, scores = targets[rows], scores[rows]
             weights = _of_items(weights[rows], targets) if exact else None
@@ -119,12 +119,6 @@ class TaskValue:
             labels = "two classes, 0 and 1 or -1 and 1; of others name one by pos_label="
         check_targets(name, targets, self.task, labels)
         return targets
-
-
-def _weighs_rows(task: Task) -> bool:
-    """Whether the metric is defined with weights of rows, so that whole ones are copies."""
-    defined = type(task).evaluate_weighted is not Task.evaluate_weighted
-    return defined and getattr(task, "k", None) is None  # a place among k is that of a whole row
 
 
 def _copies(weights: Array) -> Array:

@@ -209,6 +209,11 @@ class Task(TaskBase):
         losses = solution.task_losses[:, 0]
         return 1.0 - losses if self.higher_is_better else losses, solution.defined
 
+    @property
+    def has_weighted_metric(self) -> bool:
+        """Whether `metric` takes weights of items: `evaluate_weighted` is defined."""
+        return type(self).evaluate_weighted is not Task.evaluate_weighted
+
     def evaluate_weighted(self, lists: Lists) -> tuple[Array, Array]:
         """As `evaluate`, with the weights of the items, as scikit-learn counts them.
 

@@ -409,15 +409,15 @@ class CountingTask(Counting):
         return 1.0 / np.where(steps > _LEAST_STEP, steps, 1.0)
 
     def loss_at(self, tp: Array, fp: Array, positives: Array, negatives: Array) -> Array:
-        return np.nan_to_num(self._loss_of(tp, fp, positives - tp, negatives - fp))
+        return np.nan_to_num(self._losses(tp, fp, positives - tp, negatives - fp))
 
     def _loss_of_weights(self, tp: Array, fp: Array, P: Array, N: Array) -> tuple[Array, Array]:
-        losses = self._loss_of(tp, fp, P - tp, N - fp)
+        losses = self._losses(tp, fp, P - tp, N - fp)
         losses = np.broadcast_to(losses, tp.shape)
         defined = (P + N > 0.0) & ~np.isnan(losses)
         return np.where(defined, losses, 0.0), defined
 
-    def _loss_of(self, *counts: Array) -> Array:
+    def _losses(self, *counts: Array) -> Array:
         """What the user's function says, of counts as float64."""
         losses = self.loss_of_counts(*(each.astype(np.float64) for each in counts))
         return np.asarray(losses, np.float64)
@@ -440,7 +440,7 @@ class CountingTask(Counting):
                 starts.append(-1)
                 continue
             tp, fp = np.meshgrid(np.arange(P + 1.0), np.arange(N + 1.0), indexing="ij")
-            table = self._loss_of(tp, fp, P - tp, N - fp)
+            table = self._losses(tp, fp, P - tp, N - fp)
             if table.shape not in ((), tp.shape):
                 came = f"values of shape {table.shape} for counts {tp.shape}"
                 raise ArgumentError("task_loss", came, "a function that is elementwise on arrays")

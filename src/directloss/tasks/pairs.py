@@ -292,6 +292,10 @@ class AveragePrecision(RankingTask):
             return super().evaluate(lists)
         return _evaluate(average_precisions, lists)
 
+    @property
+    def has_weighted_metric(self) -> bool:
+        return self.k is None
+
     def evaluate_weighted(self, lists: Lists) -> tuple[Array, Array]:
         if self.k is not None:  # of which nobody has said what positions are worth
             return super().evaluate_weighted(lists)

@@ -13,7 +13,7 @@ __all__ = [
     "are_of_lists",
     "axes_of",
     "dense_targets",
-    "loss_of",
+    "joined_loss",
     "weights_by_entry",
     "weights_by_list",
 ]
@@ -77,7 +77,7 @@ def are_of_lists(loss_fn: nn.Module, scores: Tensor, weight: Tensor) -> bool:
     return shape == lists
 
 
-def loss_of(
+def joined_loss(
     loss_fn: nn.Module, scores: Tensor, targets: Tensor, known: dict[str, Tensor]
 ) -> Tensor:
     """The loss; weights of items are not taken for those of as many classes.

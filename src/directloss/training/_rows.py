@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from directloss._world import World, alone
 from directloss.errors import ArgumentError, DirectLossError, RankError, UndefinedMetricError
-from directloss.training._entries import loss_of, weights_by_list
+from directloss.training._entries import joined_loss, weights_by_list
 
 _Kind = tuple[torch.dtype, tuple[int, ...]]
 
@@ -125,7 +125,7 @@ def solve(loss_fn: nn.Module, rows: Scored, scale: float | Tensor = 1.0) -> tupl
         torch.autocast(scores.device.type, enabled=False),
         alone(),
     ):
-        loss = loss_of(loss_fn, scores, rows.targets, rows.lists)
+        loss = joined_loss(loss_fn, scores, rows.targets, rows.lists)
         if loss.ndim:
             raise ArgumentError("loss_fn", f"a loss of shape {tuple(loss.shape)}", "a scalar")
         (loss * scale).backward()  # type: ignore[no-untyped-call]

@@ -12,7 +12,7 @@ from directloss._stepped import failing_together
 from directloss._weights import checked
 from directloss.errors import ArgumentError
 from directloss.qrels import Qrels
-from directloss.training._entries import are_of_lists, axes_of, dense_targets, loss_of
+from directloss.training._entries import are_of_lists, axes_of, dense_targets, joined_loss
 from directloss.training._rows import Scored
 
 __all__ = ["ScoreMemory"]
@@ -84,7 +84,7 @@ class ScoreMemory(nn.Module):
             joined = batch if kept is None else Scored.join([kept, batch])
             parts = [scores] if kept is None else [kept.scores, scores]
             known = joined.lists | of_lists
-            loss = loss_of(self.loss_fn, torch.cat(parts), joined.targets, known)
+            loss = joined_loss(self.loss_fn, torch.cat(parts), joined.targets, known)
         self._remember(joined, len(batch))
         return _lengthened(loss, len(joined) / max(len(batch), 1))
 
