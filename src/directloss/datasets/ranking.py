@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +19,7 @@ from directloss.datasets.reading import FeatureRules, Reading
 from directloss.datasets.recipe import Recipe
 from directloss.datasets.source import Source, groups_of
 from directloss.datasets.splits import by_group
+from directloss.training._order import any_order
 from directloss.training.data import SPLITS, Part, Parts
 
 MOST_RELEVANT = 1023
@@ -110,7 +110,7 @@ def prepare_ranking(
         if not targets[indices].any():
             raise DataError(f"target: the {part} part has no {name!r} above 0")
     for part, indices in rows.items():
-        if not _any_to_rank(targets[indices], groups[indices]):
+        if not any_order(targets[indices], groups[indices]):
             raise DataError(
                 f"target: in the {part} part all rows of a {group_name!r} have the same {name!r}, "
                 "so that there is nothing to rank; rows without groups are one list, and a split "
@@ -128,13 +128,6 @@ def prepare_ranking(
         rows,
         notes,
     )
-
-
-def _any_to_rank(targets: NDArray[Any], groups: NDArray[Any]) -> bool:
-    """Whether a group has two different targets."""
-    order = np.lexsort((targets, groups))
-    same_group = np.diff(groups[order]) == 0
-    return bool((same_group & (np.diff(targets[order].astype(np.float64)) != 0)).any())
 
 
 def relevances(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from directloss.errors import ArgumentError
 from directloss.sklearn._rows import Array
 from directloss.study.metrics import metric_named
 from directloss.tasks import Task
+from directloss.training._order import any_order
 
 
 def task_of(task: Any, *, of_classes: bool = False) -> Task:
@@ -60,9 +59,7 @@ def has_order(task: Task, targets: Array, lists: Array) -> bool:
     """Whether two items of a list differ in relevance, or the metric is not one of an order."""
     if not task.ranks:
         return True
-    labels = np.asarray(task.labels_of(targets), np.float64)
-    order = np.lexsort((labels, lists))
-    return bool(((np.diff(labels[order]) != 0.0) & (np.diff(lists[order]) == 0)).any())
+    return any_order(task.labels_of(targets), lists)
 
 
 def _named(name: str) -> Task:
